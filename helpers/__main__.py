@@ -1,0 +1,120 @@
+"""The command line, for machines without a browser: `python -m helpers --help`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from helpers import paths, settings
+from helpers.benchmark import BenchmarkError
+from helpers.errors import InputError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns its exit status: 0, or 2 after a one-sentence error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with eight lines
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (InputError, BenchmarkError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=command)
+        added.add_argument("--profile", default="coursework", help="smoke, coursework or full")
+        added.add_argument(
+            "--dataset", default="photographs", help="photographs or n-hpatches:PATH"
+        )
+        return added
+
+    dataset = add("dataset", _dataset, "Build a dataset and say what is in it.")
+    dataset.add_argument("--write", type=Path, metavar="FOLDER", help="also write it as PNG strips")
+    train = add("train", _train, "Train both networks of an approach.")
+    train.add_argument("approach", choices=settings.APPROACHES)
+    describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
+    describe.add_argument("--run", type=Path, required=True, help="run folder of a descriptor")
+    describe.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    describe.add_argument("--format", choices=("npy", "csv"), default="npy")
+    describe.add_argument("--part", choices=("train", "validation", "test"), default="test")
+    score = add("score", _score, "Score a folder of descriptors on the test scenes of a dataset.")
+    score.add_argument("descriptors", type=Path, metavar="FOLDER")
+    score.add_argument("--json", type=Path, metavar="FILE", help="write all scores here")
+    add("report", _report, "Execute the notebooks and build the report.")
+    return parser
+
+
+def _store(options):
+    from helpers.dataset import open_dataset
+
+    profile = settings.profile(options.profile)
+    return profile, open_dataset(
+        options.dataset, seed=profile.seed, points_per_scene=profile.points_per_scene
+    )
+
+
+def _dataset(options) -> None:
+    from helpers.dataset.strips import write_strips
+
+    _, store = _store(options)
+    summary = store.summary()
+    print(f"{summary['name']}, fingerprint {summary['fingerprint']}")
+    for part, counts in summary["parts"].items():
+        print(f"  {part:10} " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+    if options.write:
+        write_strips(store, options.write)
+        print(f"Written to {options.write}.")
+
+
+def _train(options) -> None:
+    from helpers import training
+
+    profile, store = _store(options)
+    denoiser, descriptor = profile.trainings(options.approach)
+    denoiser_run = training.train(denoiser, store)
+    print(training.train(descriptor, store, denoiser_run))
+
+
+def _describe(options) -> None:
+    from helpers import evaluation, training
+    from helpers.networks.pipeline import describe
+
+    denoiser_run = training.denoiser_of(options.run)
+    pipeline = evaluation.load_pipeline(denoiser_run, options.run)
+    _, store = _store(options)
+    descriptors = describe(pipeline, store, store.parts[options.part])
+    evaluation.write_descriptors(descriptors, options.output, options.format)
+    print(f"{len(descriptors)} sequences written to {options.output}.")
+
+
+def _score(options) -> None:
+    from helpers import benchmark, evaluation, files
+
+    profile, store = _store(options)
+    tasks = evaluation.make_tasks(store, profile.pairs)
+    descriptors = benchmark.read_descriptors(options.descriptors, store.parts["test"])
+    scores = benchmark.evaluate(descriptors, tasks)
+    print(scores.to_text())
+    if options.json:
+        files.write_json(options.json, scores.to_json())
+
+
+def _report(options) -> None:
+    from helpers import notebooks, report
+
+    profile = settings.profile(options.profile)
+    print(f"Profile {profile.name} on {options.dataset}: {profile.duration}.", flush=True)
+    notebooks.execute_all({"PROFILE": options.profile, "DATASET": options.dataset})
+    print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
+    print(report.missing_tools() or f"The report: {paths.REPORT_PDF}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

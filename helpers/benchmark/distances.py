@@ -1,0 +1,121 @@
+"""Distances in the official arithmetic, and fast ones with a bound on how far they are off.
+
+A block of all distances costs one matrix product in float32, too coarse to order two neighbours
+at nearly the same distance. So every fast distance comes with a margin that its error cannot
+exceed, and whatever lies within the margin of a decision is compared again in the arithmetic of
+the official evaluator (`exact`, bit for bit what `scipy.spatial.distance.cdist` returns).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+DISTANCES = ("L2", "L1")
+UNIT = 2.0**-24  # half the spacing of float32 numbers around 1
+UNDERFLOW = 1e-40  # what sums of numbers too small for float32 may lose
+
+
+@njit(nogil=True, cache=True)
+def exact(a, b, squared):
+    """Distance of two vectors, summed one by one in float64: L2 if `squared`, else L1."""
+    total = 0.0
+    for k in range(a.shape[0]):
+        difference = np.float64(a[k]) - np.float64(b[k])
+        total += difference * difference if squared else abs(difference)
+    return math.sqrt(total) if squared else total
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _l1_block(left, right_columns, out):
+    """out[i, j] = sum_k |left[i, k] - right_columns[k, j]|, vectorised over j."""
+    for i in range(left.shape[0]):
+        row = out[i]
+        row[:] = 0
+        for k in range(left.shape[1]):
+            value = left[i, k]
+            column = right_columns[k]
+            for j in range(row.shape[0]):
+                row[j] += abs(value - column[j])
+
+
+@dataclass(frozen=True)
+class Side:
+    """Descriptors made ready for `fast_block`, as its left or right side.
+
+    Attributes:
+        exact: (N, D) as given, for the exact distances.
+        rows: float32, centred; (N, D) for L1, (N, D + 1) for L2.
+        norms: (N,) float64 norms of the centred rows, L1 or L2.
+        squared: whether the distance is L2.
+    """
+
+    exact: np.ndarray
+    rows: np.ndarray
+    norms: np.ndarray
+    squared: bool
+
+
+def left_side(descriptors: np.ndarray, centre: np.ndarray, distance: str) -> Side:
+    """(N, D) descriptors a, centred; for L2 as rows (a, 1)."""
+    return _side(descriptors, centre, distance, right=False)
+
+
+def right_side(descriptors: np.ndarray, centre: np.ndarray, distance: str) -> Side:
+    """(N, D) descriptors b, centred; for L2 as rows (-b, |b|^2 / 2)."""
+    return _side(descriptors, centre, distance, right=True)
+
+
+def _side(descriptors: np.ndarray, centre: np.ndarray, distance: str, right: bool) -> Side:
+    # Any centre will do, so that rounding it is no error; it only must be the same on both sides.
+    centre = centre.astype(np.float32).astype(descriptors.dtype)
+    if distance == "L1":
+        rows = (descriptors - centre).astype(np.float32)
+        return Side(descriptors, rows, np.abs(rows).sum(axis=1).astype(np.float64), False)
+    rows = np.empty((len(descriptors), descriptors.shape[1] + 1), np.float32)
+    first, second = (centre, descriptors) if right else (descriptors, centre)
+    np.subtract(first, second, out=rows[:, :-1], casting="same_kind")
+    squares = np.einsum("nd,nd->n", rows[:, :-1], rows[:, :-1])
+    rows[:, -1] = squares / 2 if right else 1
+    return Side(descriptors, rows, np.sqrt(squares.astype(np.float64)), True)
+
+
+def fast_block(left: Side, right: Side, rows: slice, out: np.ndarray) -> np.ndarray:
+    """Fast values between some rows of the left side and the whole right side.
+
+    The fast value of (a, b) is |a - b|_1 for L1 and |b|^2 / 2 - a.b for L2; for a given a, both
+    grow with the distance.
+
+    Args:
+        left: the left side.
+        right: the right side, N rows.
+        rows: which rows of the left side.
+        out: float32 buffer of at least as many rows as are asked for, and N columns.
+
+    Returns:
+        (n, N) float32, a part of `out`.
+    """
+    block = left.rows[rows]
+    values = out[: len(block)]
+    if left.squared:
+        return np.matmul(block, right.rows.T, out=values)
+    _l1_block(block, np.ascontiguousarray(right.rows.T), values)
+    return values
+
+
+def margin(left: Side, right: Side) -> np.ndarray:
+    """(n,) largest possible error of a fast value, for each row of the left side.
+
+    Rounding the D products and sums, the centred inputs and the half square contributes at most
+    half a unit in the last place each, of numbers that |a| and the largest |b| bound (Higham,
+    Accuracy and Stability of Numerical Algorithms, section 3.1).
+    """
+    roundings = left.rows.shape[1] + 8
+    size = left.norms + right.norms.max(initial=0)
+    return roundings * UNIT * (size * size if left.squared else size) + UNDERFLOW
+
+
+def block_rows(columns: int, memory: int) -> int:
+    """Rows of a float32 block of so many columns that fits into `memory` bytes."""
+    return max(1, memory // (4 * max(columns, 1)))

@@ -1,0 +1,178 @@
+"""Reading descriptor files, and writing so that a killed run leaves nothing half-written."""
+
+import math
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .errors import BenchmarkError
+from .layout import STRIPS
+from .workers import spread
+
+SEPARATORS = (",", ";")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that takes its place once the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sequence_names(path: Path | str) -> list[str]:
+    """Names of the sequences that a descriptor folder or `.npz` file holds, sorted.
+
+    Args:
+        path: see `read_descriptors`.
+
+    Raises:
+        BenchmarkError: there is no such folder or file, or it holds no descriptors.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        with _load(path) as archive:
+            names = list(archive)
+    elif path.is_dir():
+        names = [entry.stem for entry in path.glob("*.npy")]
+        names += [entry.name for entry in path.iterdir() if (entry / "ref.csv").is_file()]
+    else:
+        names = []
+    if not names:
+        raise BenchmarkError(
+            f"{path} holds no descriptors: give a folder of <sequence>/<strip>.csv files or of "
+            "<sequence>.npy files, or one .npz file."
+        )
+    return sorted(names)
+
+
+def read_descriptors(
+    path: Path | str,
+    names: Sequence[str],
+    threads: int | None = None,
+    progress: bool = False,
+) -> dict[str, np.ndarray]:
+    """Reads the descriptors of some sequences.
+
+    Args:
+        path: an official folder of `<sequence>/<strip>.csv` files, one row a patch, separated by
+            `,` or `;`; or a folder of `<sequence>.npy` files of shape (16, N, D), which are mapped
+            rather than loaded; or an `.npz` file of such arrays.
+        names: sequences to read.
+        threads: None for all cores.
+        progress: show a progress bar.
+
+    Returns:
+        (16, N, D) of each sequence.
+
+    Raises:
+        BenchmarkError: a sequence or strip is missing, ragged, empty or not numeric.
+    """
+    path = Path(path)
+    there = set(sequence_names(path))
+
+    def read(name):
+        if name not in there:
+            raise BenchmarkError(
+                f"{path} lacks sequence {name}: describe it too, or choose another split."
+            )
+        if path.suffix == ".npz":
+            with _load(path) as archive:
+                return archive[name]
+        if (path / f"{name}.npy").is_file():
+            # Copy-on-write only because compiled code is otherwise built twice.
+            return _load(path / f"{name}.npy", mmap_mode="c")
+        return _read_sequence(path / name)
+
+    arrays = spread(read, names, threads, "reading" if progress else None)
+    return dict(zip(names, arrays, strict=True))
+
+
+def _load(path: Path, **options):
+    try:
+        return np.load(path, **options)
+    except (OSError, ValueError, EOFError) as error:
+        raise BenchmarkError(f"{path} cannot be read as NumPy data ({error}).") from error
+
+
+def _read_sequence(folder: Path) -> np.ndarray:
+    strips = [read_csv(folder / f"{strip}.csv") for strip in STRIPS]
+    for strip, rows in zip(STRIPS, strips, strict=True):
+        if rows.shape != strips[0].shape:
+            raise BenchmarkError(
+                f"{folder / strip}.csv has {rows.shape[0]} rows of {rows.shape[1]} numbers but "
+                f"ref.csv {strips[0].shape[0]} of {strips[0].shape[1]}: describe both the same way."
+            )
+    return np.stack(strips)
+
+
+def read_csv(path: Path) -> np.ndarray:
+    """Reads one strip, (N, D) float32, separated by `,` or `;`.
+
+    Raises:
+        BenchmarkError: the file is missing, empty, ragged or not numeric.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = file.readline()
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"{path} is missing or no text: write this strip again.") from error
+    if not first.strip():
+        raise BenchmarkError(f"{path} is empty: write this strip again.")
+    separator = next((s for s in SEPARATORS if s in first), None)
+    if separator is None:
+        raise BenchmarkError(f"{path}, line 1: the numbers should be separated by , or ;.")
+    try:
+        table = pd.read_csv(
+            path, header=None, sep=separator, dtype=np.float32, skip_blank_lines=False
+        )
+        rows = table.to_numpy()
+    except ValueError as error:  # also pandas' ParserError
+        raise BenchmarkError(_what_is_wrong(path, separator)) from error
+    if not np.isfinite(rows).all():
+        raise BenchmarkError(_what_is_wrong(path, separator))
+    return np.ascontiguousarray(rows)
+
+
+def _what_is_wrong(path: Path, separator: str) -> str:
+    """A sentence on the first bad line; slow, hence only called once something is wrong."""
+    width = None
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            cells = line.strip().split(separator)
+            width = width or len(cells)
+            if len(cells) != width:
+                return f"{path}, line {number}: {len(cells)} numbers where line 1 has {width}."
+            for cell in cells:
+                if not _is_finite(cell):
+                    return f"{path}, line {number}: {cell.strip()!r} is not a finite number."
+    return f"{path} cannot be read as numbers separated by {separator!r}."
+
+
+def _is_finite(cell: str) -> bool:
+    try:
+        return math.isfinite(np.float32(cell))
+    except ValueError:
+        return False
+
+
+def write_descriptors(descriptors: dict[str, np.ndarray], folder: Path | str) -> None:
+    """Writes `<sequence>/<strip>.csv` files of the official format, five decimals a number.
+
+    Args:
+        descriptors: (16, N, D) of each sequence.
+        folder: where to; made when missing.
+    """
+    for name, strips in descriptors.items():
+        for strip, rows in zip(STRIPS, strips, strict=True):
+            with atomic_path(Path(folder) / name / f"{strip}.csv") as temporary:
+                np.savetxt(temporary, rows, fmt="%10.5f", delimiter=",")

@@ -1,0 +1,12 @@
+"""Names and constants of the HPatches layout (Balntas et al., CVPR 2017)."""
+
+LEVELS = ("easy", "hard", "tough")
+IMAGES = 5  # target images of a sequence, besides the reference
+STRIPS = ("ref", *(f"{level[0]}{image}" for level in LEVELS for image in range(1, IMAGES + 1)))
+POOLS = (100, 500, 1000, 5000, 10000, 15000, 20000)  # retrieval pool sizes
+TASKS = ("verification", "matching", "retrieval")
+
+
+def strip_index(level: int, image: int) -> int:
+    """Index in `STRIPS` of image 0 (the reference) or 1..5 at level 0, 1 or 2."""
+    return 0 if image == 0 else IMAGES * level + image

@@ -1,0 +1,183 @@
+"""Task 3, retrieval: are the five views of a point nearer than patches of other points?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from . import distances
+from .layout import IMAGES, LEVELS, POOLS
+from .metrics import average_precision
+from .tasks import Tasks
+from .workers import spread
+
+exact = distances.exact
+
+
+@njit(nogil=True, cache=True)
+def _positive_distances(queries, points, descriptors, squared, out):
+    """out[q, strip - 1]: exact distance of a query to its view in strips 1..15."""
+    for q in range(queries.shape[0]):
+        for strip in range(out.shape[1]):
+            out[q, strip] = exact(queries[q], descriptors[strip + 1, points[q]], squared)
+
+
+CHUNK = 512  # columns that are counted together
+
+
+@njit(nogil=True, cache=True)
+def _count(row, low, high):
+    """Values below `low` and values below `high`; int32 counters, for wider vector operations."""
+    below_low, below_high = np.int32(0), np.int32(0)
+    for j in range(row.shape[0]):
+        below_low = np.int32(below_low + np.int32(row[j] < low))
+        below_high = np.int32(below_high + np.int32(row[j] < high))
+    return below_low, below_high
+
+
+@njit(nogil=True, cache=True)
+def _count_closer(values, low, high, ends, queries, pool, positive, squared, closer, near):
+    """Distractors strictly closer, and no farther, than each positive, among the first ends[p].
+
+    closer, near: (queries, pools, positives) int64. Fast values below `low` are closer for sure,
+    those from `high` on farther; the others are compared exactly.
+    """
+    for q in range(values.shape[0]):
+        sure = np.zeros(positive.shape[1], np.int64)
+        open_ = np.zeros(positive.shape[1], np.int64)
+        value = np.empty(CHUNK)
+        begin = 0
+        for e in range(ends.shape[0]):
+            for start in range(begin, ends[e], CHUNK):
+                row = values[q, start : min(start + CHUNK, ends[e])]
+                value[:] = np.nan  # exact distances, computed when first needed
+                for p in range(positive.shape[1]):
+                    below, reach = _count(row, low[q, p], high[q, p])
+                    sure[p] += below
+                    open_[p] += below
+                    if below == reach:
+                        continue
+                    for j in range(row.shape[0]):
+                        if low[q, p] <= row[j] < high[q, p]:
+                            if np.isnan(value[j]):
+                                value[j] = exact(queries[q], pool[start + j], squared)
+                            sure[p] += value[j] < positive[q, p]
+                            open_[p] += value[j] <= positive[q, p]
+            begin = max(begin, ends[e])
+            closer[q, e] = sure
+            near[q, e] = open_
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Results of the task.
+
+    Attributes:
+        pools: the pool sizes that there are enough distractors for.
+        wanted: the pool sizes asked for.
+        ap: (queries, 3 levels, pools) average precision.
+        pessimistic: the same with ties counted against.
+        sequence: (queries,) index of each query's sequence.
+    """
+
+    pools: tuple[int, ...]
+    wanted: tuple[int, ...]
+    ap: np.ndarray
+    pessimistic: np.ndarray
+    sequence: np.ndarray
+
+    @property
+    def table(self) -> np.ndarray:
+        """(3 levels, pools) mean average precision over the queries."""
+        return self.ap.mean(axis=0)
+
+    @property
+    def value(self) -> float | None:
+        """R: mean over levels and available pools; None when no pool is available."""
+        return float(self.table.mean()) if self.pools else None
+
+
+def retrieval(
+    descriptors: list[np.ndarray],
+    tasks: Tasks,
+    pools: Sequence[int] = POOLS,
+    distance: str = "L2",
+    threads: int | None = None,
+    memory: int = 2**22,
+    progress: str | None = None,
+) -> Retrieval:
+    """Ranks each query's five views at each level among distractors.
+
+    A pool of k holds the five views and the first k - 5 distractors of other sequences, in list
+    order (all of those that are left, when they are fewer, as officially). A pool is available
+    when the list has at least k distractors; others are left out, never invented.
+
+    Args:
+        descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
+        tasks: the lists.
+        pools: pool sizes, above 5.
+        distance: `L2` or `L1`.
+        threads: None for all cores.
+        memory: bytes of one block of distances in each thread.
+        progress: title of a progress bar, or None for none.
+    """
+    available = tuple(k for k in pools if k <= len(tasks.distractors))
+    shape = (len(tasks.queries), len(LEVELS), len(available))
+    ap, pessimistic = np.empty(shape), np.empty(shape)
+    distractors = _reference(descriptors, tasks.distractors)
+    centre = distractors.mean(axis=0, dtype=np.float64)
+
+    def rank_sequence(s):
+        chosen = np.flatnonzero(tasks.queries[:, 0] == s)
+        others = distractors[tasks.distractors[:, 0] != s]
+        ends = np.minimum(np.array(available) - IMAGES, len(others))
+        right = distances.right_side(others, centre, distance)
+        step = distances.block_rows(len(others), memory)
+        buffer = np.empty((min(step, len(chosen)), len(others)), np.float32)
+        for start in range(0, len(chosen), step):
+            rows = chosen[start : start + step]
+            points = tasks.queries[rows, 1]
+            closer, near = _rank(descriptors[s], points, right, centre, ends, distance, buffer)
+            ap[rows], pessimistic[rows] = _scores(closer), _scores(near)
+
+    if available:
+        spread(rank_sequence, np.unique(tasks.queries[:, 0]), threads, progress)
+    return Retrieval(available, tuple(pools), ap, pessimistic, tasks.queries[:, 0])
+
+
+def _reference(descriptors: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """(n, D) float32 reference descriptors of listed patches, contiguous."""
+    out = np.empty((len(rows), descriptors[0].shape[-1]), np.float32)
+    for s in np.unique(rows[:, 0]):
+        chosen = rows[:, 0] == s
+        out[chosen] = descriptors[s][0, rows[chosen, 1]]
+    return out
+
+
+def _rank(sequence, points, right, centre, ends, distance, buffer):
+    """(queries, pools, 15) distractors strictly closer, and no farther, than each positive."""
+    queries = sequence[0, points].astype(np.float32)
+    positive = np.empty((len(points), len(LEVELS) * IMAGES))
+    _positive_distances(queries, points, sequence, right.squared, positive)
+    left = distances.left_side(queries, centre, distance)
+    values = distances.fast_block(left, right, slice(None), buffer)
+    # The fast value of a positive: its distance, less the part that is the same for the query.
+    limit = positive
+    if right.squared:
+        limit = (positive**2 - left.norms[:, None] ** 2) / 2
+    reach = np.maximum(np.abs(limit), 1e-30)[..., None].max(axis=1) * 2.0**-22
+    slack = distances.margin(left, right)[:, None] + reach
+    low, high = (limit - slack).astype(np.float32), (limit + slack).astype(np.float32)
+    closer, near = (np.empty((len(points), len(ends), positive.shape[1]), np.int64) for _ in "ab")
+    _count_closer(
+        values, low, high, ends, queries, right.exact, positive, right.squared, closer, near
+    )
+    return closer, near
+
+
+def _scores(counts: np.ndarray) -> np.ndarray:
+    """(queries, 3, pools) average precision from the counts of closer distractors."""
+    by_level = counts.reshape(*counts.shape[:2], len(LEVELS), IMAGES)
+    ranks = np.sort(by_level, axis=-1) + np.arange(1, IMAGES + 1)
+    return average_precision(ranks, IMAGES).transpose(0, 2, 1)

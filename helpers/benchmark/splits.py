@@ -1,0 +1,68 @@
+"""The official splits: which sequences are tested and which may be trained on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import BenchmarkError
+
+OFFICIAL = ("a", "b", "c", "illum", "view", "full")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of the sequences of one split, in official order."""
+
+    name: str
+    test: tuple[str, ...]
+    train: tuple[str, ...] = ()
+
+
+def load_split(name: str, folder: Path | str | None = None) -> Split:
+    """Finds a split by name.
+
+    Args:
+        name: `a`, `b`, `c`, `illum`, `view`, `full`, or a split of `folder/splits.json`.
+        folder: a task folder; its `splits.json` (official format), when there, goes first.
+
+    Returns:
+        The split.
+
+    Raises:
+        BenchmarkError: no such split, or `splits.json` is not in the official format.
+    """
+    known = _official()
+    file = Path(folder) / "splits.json" if folder else None
+    if file and file.is_file():
+        known |= _read(file)
+    if name not in known:
+        raise BenchmarkError(f"There is no split {name!r}: choose one of {', '.join(known)}.")
+    return known[name]
+
+
+def _official() -> dict[str, Split]:
+    parts: dict[str, list[str]] = {}
+    for line in Path(__file__).with_name("splits.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            names = parts.setdefault(line.strip("[]"), [])
+        elif line and not line.startswith("#"):
+            names.extend(line.split())
+    parts["full test"] = parts["illum test"] + parts["view test"]
+    return {
+        name: Split(name, tuple(parts[f"{name} test"]), tuple(parts.get(f"{name} train", ())))
+        for name in OFFICIAL
+    }
+
+
+def _read(file: Path) -> dict[str, Split]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            name: Split(name, tuple(part["test"]), tuple(part.get("train", ())))
+            for name, part in content.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(
+            f"{file} is not a list of splits ({error!r}): it should read "
+            '{"a": {"name": "a", "test": ["v_abstract", ...], "train": [...]}}.'
+        ) from error

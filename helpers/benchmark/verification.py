@@ -1,0 +1,165 @@
+"""Task 1, verification: do two patches show the same point?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from .layout import IMAGES, LEVELS
+from .metrics import verification_ap, verification_auc
+from .tasks import Tasks
+from .workers import spread
+
+KINDS = ("inter", "intra")
+BINS = 2048  # of the histograms that the bootstrap draws on
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _l2(first, second, pairs, chosen, level, out):
+    """float32(sqrt(sum of float32 differences squared in float64)), as SciPy's `euclidean`."""
+    for row in chosen:
+        t1, t2 = pairs[row, 1], pairs[row, 4]
+        a = first[level * IMAGES + t1 if t1 else 0, pairs[row, 2]]
+        b = second[level * IMAGES + t2 if t2 else 0, pairs[row, 5]]
+        total = 0.0
+        for k in range(a.shape[0]):
+            difference = np.float64(a[k] - b[k])
+            total += difference * difference
+        out[level, row] = np.sqrt(total)
+
+
+def _l1(first, second, pairs, chosen, level, out):
+    """Sum in the precision of the descriptors in NumPy's order, as SciPy's `cityblock`."""
+    s1, i1, s2, i2 = (pairs[chosen, column] for column in (1, 2, 4, 5))
+    a = first[np.where(s1 > 0, level * IMAGES + s1, 0), i1]
+    b = second[np.where(s2 > 0, level * IMAGES + s2, 0), i2]
+    out[level, chosen] = np.abs(a - b).sum(axis=1)
+
+
+def pair_distances(
+    descriptors: list[np.ndarray],
+    pairs: np.ndarray,
+    distance: str = "L2",
+    threads: int | None = None,
+) -> np.ndarray:
+    """Distances of listed pairs at each level.
+
+    Args:
+        descriptors: (16, N, D) of each sequence.
+        pairs: (n, 6) rows s1, t1, idx1, s2, t2, idx2.
+        distance: `L2` or `L1`.
+        threads: None for all cores.
+
+    Returns:
+        (3, n) distances at easy, hard, tough, in the descriptors' precision, in row order.
+    """
+    out = np.empty((len(LEVELS), len(pairs)), descriptors[0].dtype)
+    measure = _l2 if distance == "L2" else _l1
+
+    # Pairs of the same two sequences together: the rows they touch then stay in the cache.
+    group = pairs[:, 0].astype(np.int64) * len(descriptors) + pairs[:, 3]
+    order = np.argsort(group.astype(np.uint16 if group.max() < 2**16 else np.int64), kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+
+    def measure_group(chosen):
+        s1, s2 = pairs[chosen[0], 0], pairs[chosen[0], 3]
+        for level in range(len(LEVELS)):
+            measure(descriptors[s1], descriptors[s2], pairs, chosen, level, out)
+
+    spread(measure_group, np.split(order, starts[1:]), threads)
+    return out
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Results of the task.
+
+    Attributes:
+        scores: `scores[level][kind]` is {"auc": balanced ROC AUC, "ap": imbalanced AP}; kind is
+            `inter` or `intra`, where the negatives come from.
+        distances: (3, n) distances of the `positive`, `inter` and `intra` pairs.
+        imbalanced: positives that the imbalanced protocol takes, from the first on.
+        histograms: (3 levels, 2 kinds, 2, sequences, bins) counts by distance of the imbalanced
+            positives and of the negatives, by sequence of the first patch.
+    """
+
+    scores: dict[str, dict[str, dict[str, float]]]
+    distances: dict[str, np.ndarray]
+    imbalanced: int
+    histograms: np.ndarray
+
+    @property
+    def value(self) -> float:
+        """V: mean of the six imbalanced average precisions."""
+        return float(np.mean([s["ap"] for kinds in self.scores.values() for s in kinds.values()]))
+
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """V when each sequence counts `weights` times, from the histograms.
+
+        Args:
+            weights: (samples, sequences) non-negative counts.
+
+        Returns:
+            (samples,) values.
+        """
+        counts = weights @ self.histograms  # (3, 2, 2, samples, bins)
+        totals = np.cumsum(counts, axis=-1)
+        hits, rows = totals[:, :, 0], totals.sum(axis=2)
+        precision = np.divide(hits, rows, out=np.ones_like(hits), where=rows > 0)
+        share = counts[:, :, 0] / np.maximum(hits[..., -1:], 1)
+        before = np.concatenate([precision[..., :1], precision[..., :-1]], axis=-1)
+        return ((precision + before) / 2 * share).sum(axis=-1).mean(axis=(0, 1))
+
+
+def verification(
+    descriptors: list[np.ndarray], tasks: Tasks, distance: str = "L2", threads: int | None = None
+) -> Verification:
+    """Scores how well distances tell matching from other pairs.
+
+    Balanced: ROC AUC over all positives and negatives. Imbalanced: AP over all negatives and the
+    first fifth of the positives.
+
+    Args:
+        descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
+        tasks: the lists.
+        distance: `L2` or `L1`.
+        threads: None for all cores.
+    """
+    distances = {
+        kind: pair_distances(descriptors, getattr(tasks, kind), distance, threads)
+        for kind in ("positive", *KINDS)
+    }
+    imbalanced = int(0.2 * len(tasks.positive))
+    names = {kind: getattr(tasks, kind)[:, 0] for kind in ("positive", *KINDS)}
+
+    def score_level(level):
+        everything = distances["positive"][level]
+        fewer = everything[:imbalanced]
+        positive, few = np.sort(everything), np.sort(fewer)
+        scores, histograms = {}, []
+        for kind in KINDS:
+            others = distances[kind][level]
+            negative = np.sort(others)
+            scores[kind] = {
+                "auc": verification_auc(positive, negative),
+                "ap": verification_ap(few, negative),
+            }
+            top = max(few[-1], negative[-1])
+            histograms.append(
+                [
+                    _histogram(fewer, names["positive"][:imbalanced], top, len(descriptors)),
+                    _histogram(others, names[kind], top, len(descriptors)),
+                ]
+            )
+        return scores, histograms
+
+    results = spread(score_level, range(len(LEVELS)), threads)
+    scores = {level: result[0] for level, result in zip(LEVELS, results, strict=True)}
+    return Verification(scores, distances, imbalanced, np.array([result[1] for result in results]))
+
+
+def _histogram(values: np.ndarray, sequence: np.ndarray, top: float, sequences: int) -> np.ndarray:
+    """(sequences, BINS) counts of values 0..top."""
+    bins = (values * (np.float64(BINS - 1) / (top or 1))).astype(np.int64)
+    counts = np.bincount(sequence * BINS + bins, minlength=sequences * BINS)
+    return counts.reshape(sequences, BINS).astype(np.float64)

@@ -1,0 +1,97 @@
+"""From two finished runs and a dataset to `scores.json`: describe the test scenes, score them."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm.auto import tqdm
+
+from helpers import benchmark, files
+from helpers.dataset.layout import STRIPS
+from helpers.dataset.store import PatchStore
+from helpers.networks.pipeline import describe, join
+from helpers.provenance import code_fingerprint, provenance
+from helpers.settings import Profile
+from helpers.training import find_run, load_network
+
+SCORING_CODE = ("benchmark", "networks/pipeline.py", "evaluation.py")
+
+
+def find_runs(profile: Profile, approach: str, store: PatchStore) -> tuple[Path, Path]:
+    """The finished runs of an approach: denoiser and descriptor.
+
+    Raises:
+        InputError: one of them has not been trained yet.
+    """
+    denoiser, descriptor = profile.trainings(approach)
+    denoiser_run = find_run(denoiser, store)
+    return denoiser_run, find_run(descriptor, store, denoiser_run)
+
+
+def load_pipeline(denoiser_run: Path, descriptor_run: Path) -> keras.Model:
+    """The trained pipeline of two run folders: (B, 32, 32, 1) -> (B, 128)."""
+    return join(load_network(denoiser_run), load_network(descriptor_run))
+
+
+def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.Tasks:
+    """Benchmark tasks for the scenes of one part, drawn by the official recipe.
+
+    Args:
+        pairs: verification pairs of each kind (the official benchmark has a million).
+    """
+    names = store.parts[part]
+    contrast = {name: ref_contrast(store, name) for name in names}
+    return benchmark.generate_tasks(
+        store.lengths(part), test=list(names), ref_std=contrast, pairs=pairs, split=part
+    )
+
+
+def ref_contrast(store: PatchStore, name: str) -> np.ndarray:
+    """Standard deviation of the grey levels of each `ref` patch of a sequence, (N,)."""
+    return store.clean[store.sequences[name], 0].std(axis=(1, 2), dtype=np.float64)
+
+
+def score_runs(denoiser_run: Path, descriptor_run: Path, store: PatchStore, pairs: int) -> dict:
+    """Scores of a trained pipeline on the noisy patches of the test scenes.
+
+    They are written to `scores.json` in the descriptor's run folder, and read from there when
+    nothing that decides them has changed.
+
+    Returns:
+        The scores as `benchmark` gives them, with "provenance", "decided_by" and run names.
+    """
+    target = descriptor_run / "scores.json"
+    decided_by = {
+        "dataset": {"name": store.name, "fingerprint": store.fingerprint},
+        "runs": [denoiser_run.name, descriptor_run.name],
+        "pairs": pairs,
+        "code": code_fingerprint(SCORING_CODE),
+    }
+    if target.is_file() and (known := files.read_json(target))["decided_by"] == decided_by:
+        print(f"{descriptor_run.name}: scored already, loaded.")
+        return known
+    pipeline = load_pipeline(denoiser_run, descriptor_run)
+    descriptors = describe(pipeline, store, store.parts["test"])
+    scores = benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()
+    scores |= {"decided_by": decided_by, "provenance": provenance()}
+    files.write_json(target, scores)
+    return scores
+
+
+def write_descriptors(descriptors: dict[str, np.ndarray], folder: Path, kind: str = "npy") -> None:
+    """Writes descriptors so that this and other HPatches evaluators can read them.
+
+    Args:
+        descriptors: {sequence: (16, N, D)}.
+        folder: is made.
+        kind: "npy" for `<sequence>.npy`, full precision; "csv" for the official
+            `<sequence>/<strip>.csv`, one row a patch, five decimals.
+    """
+    for name, vectors in tqdm(descriptors.items(), desc=f"writing {kind}"):
+        if kind == "npy":
+            with files.atomic_path(folder / f"{name}.npy") as temporary:
+                np.save(temporary, vectors)
+            continue
+        for strip, rows in zip(STRIPS, vectors, strict=True):
+            with files.atomic_path(folder / name / f"{strip}.csv") as temporary:
+                np.savetxt(temporary, rows, fmt="%10.5f", delimiter=",")

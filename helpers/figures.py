@@ -1,0 +1,399 @@
+"""The figures of the notebooks and of the report, each drawn by one function.
+
+Every `plot_...` function takes arrays, score dictionaries or run folders and returns a Figure
+that a notebook shows by itself; `save` writes it for the report. Sizes are the true print sizes.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers import paths
+from helpers.errors import InputError
+from helpers.files import atomic_path
+
+COLUMN_WIDTH = 3.3  # inches: one column of report.tex
+TEXT_WIDTH = 6.9  # inches: both columns
+
+# Okabe & Ito's colours, which colour-blind readers can tell apart, and a grey lighter than all.
+BLUE, ORANGE, VERMILLION, GREY = "#0072B2", "#E69F00", "#D55E00", "#ABABAB"
+APPROACH_COLOURS = {"baseline": GREY, "improved": BLUE}
+LEVEL_LOOKS = {  # colour and marker, so that the lines differ in grey print as well
+    "easy": {"color": BLUE, "marker": "o"},
+    "hard": {"color": ORANGE, "marker": "s"},
+    "tough": {"color": VERMILLION, "marker": "^"},
+}
+
+_STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "image.cmap": "gray",
+    "pdf.fonttype": 42,  # TrueType: text in the PDF stays text
+    "text.usetex": False,
+}
+
+
+class ReportFigure(Figure):
+    """A Figure in the report's style that notebooks show when a cell ends with it.
+
+    It is made without pyplot, so there is nothing to close and no window can open.
+    """
+
+    def draw(self, renderer: Any) -> None:
+        with style():  # ticks that are made only now take the style as well
+            super().draw(renderer)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=160)
+        return {"image/png": picture.getvalue(), "text/plain": repr(self)}
+
+
+def style() -> AbstractContextManager[None]:
+    """The report's look, as `with style():` or as the decorator `@style()`."""
+    return matplotlib.rc_context(_STYLE)
+
+
+def save(figure: Figure, name: str) -> Path:
+    """Writes a figure as PDF (report) and PNG (README) into the figures folder.
+
+    Args:
+        figure: what a `plot_...` function returned.
+        name: file name without suffix.
+
+    Returns:
+        The path of the PDF.
+    """
+    target = paths.FIGURES / f"{name}.pdf"
+    for path in (target.with_suffix(".png"), target):
+        # Without a date the same figure gives the same bytes.
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+        with style(), atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=300, metadata=metadata)
+    return target
+
+
+# --- the dataset ---------------------------------------------------------------------------------
+
+
+@style()
+def plot_strips(store: Any, point: int) -> Figure:
+    """One point in its 16 strips, clean above noisy.
+
+    Args:
+        store: PatchStore, or anything with `clean` and `noisy` of shape (points, 16, 32, 32).
+        point: row of the store.
+    """
+    names = ["ref"] + [level + str(image) for level in "eht" for image in range(1, 6)]
+    figure = ReportFigure(figsize=(TEXT_WIDTH, 1.0), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.02)
+    axes = figure.subplots(2, len(names))
+    for column, name in enumerate(names):
+        _show_patch(axes[0, column], store.clean[point, column], title=name)
+        _show_patch(axes[1, column], store.noisy[point, column])
+    axes[0, 0].set_ylabel("clean")
+    axes[1, 0].set_ylabel("noisy")
+    return figure
+
+
+@style()
+def plot_noise(measured_std_by_level: dict[str, np.ndarray], profile: np.ndarray) -> Figure:
+    """How strong the noise is at each level, and where in the patch.
+
+    Args:
+        measured_std_by_level: for each level the standard deviation of noisy - clean of some
+            patches, (N,), in grey levels 0..255.
+        profile: expected standard deviation of every pixel relative to the sigma of the recipe,
+            (32, 32), about 0.5..1.
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.75), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
+    bins = np.histogram_bin_edges(np.concatenate(list(measured_std_by_level.values())), 40)
+    for (level, values), line in zip(measured_std_by_level.items(), ("-", "--", ":"), strict=False):
+        colour = LEVEL_LOOKS[level]["color"]
+        left.hist(
+            values, bins, density=True, histtype="step", color=colour, ls=line, lw=1.2, label=level
+        )
+    left.set(xlabel="noise in a patch [grey levels]", ylabel="share of patches", yticks=[])
+    figure.legend(loc="outside upper left", ncols=3, handlelength=1, columnspacing=1)
+    picture = right.imshow(profile, cmap="viridis")
+    right.set(xticks=[], yticks=[], xlabel="noise / $\\sigma$ by pixel")
+    figure.colorbar(picture, ax=right, shrink=0.8)
+    return figure
+
+
+# --- the denoisers -------------------------------------------------------------------------------
+
+
+@style()
+def plot_denoising(
+    noisy: np.ndarray,
+    denoised_by_approach: dict[str, np.ndarray],
+    clean: np.ndarray,
+    levels: Sequence[str],
+) -> Figure:
+    """Noisy, denoised and clean patches side by side, one row a level (Figure 1).
+
+    Args:
+        noisy: (rows, 32, 32), grey levels 0..255.
+        denoised_by_approach: name of an approach -> (rows, 32, 32).
+        clean: (rows, 32, 32).
+        levels: label of each row.
+    """
+    columns = {"noisy": noisy, **denoised_by_approach, "clean": clean}
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.93 * len(levels) + 0.15), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.03, hspace=0.02)
+    axes = figure.subplots(len(levels), len(columns), squeeze=False)
+    for column, (name, patches) in enumerate(columns.items()):
+        for row in range(len(levels)):
+            _show_patch(axes[row, column], patches[row], title=name if row == 0 else "")
+            if name != "clean":
+                axes[row, column].set_xlabel(f"{_psnr(patches[row], clean[row]):.1f} dB")
+    for row, level in enumerate(levels):
+        axes[row, 0].set_ylabel(level)
+    return figure
+
+
+@style()
+def plot_losses(runs: dict[str, Path | str]) -> Figure:
+    """Training and validation loss of one network in each approach (Figures 2 and 3).
+
+    One panel an approach, since their losses are different functions. The first, steep part of
+    the training loss may leave the panel at the top, so that the rest can be read.
+
+    Args:
+        runs: approach -> run folder with steps.csv (step, loss) and history.csv (epoch, step,
+            loss, validation_loss, learning_rate).
+
+    Raises:
+        InputError: a file is missing or is no such table.
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.35 * len(runs) + 0.3), layout="constrained")
+    axes = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
+    for axis, (approach, folder) in zip(axes, runs.items(), strict=True):
+        steps = _read_table(Path(folder) / "steps.csv", ["step", "loss"])
+        history = _read_table(Path(folder) / "history.csv", ["epoch", "step", "validation_loss"])
+        _draw_losses(axis, steps, history)
+        axis.set(title=_losses_title(approach, history), ylabel="loss")
+    axes[-1].set_xlabel("training step")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def _draw_losses(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:
+    window = max(1, len(steps) // 60)
+    smooth = steps["loss"].rolling(window, center=True, min_periods=1).mean()
+    # A raster keeps the PDF small when there are 100,000 steps.
+    axis.plot(steps["step"], steps["loss"], color="#BBBBBB", lw=0.4, rasterized=True)
+    axis.plot(steps["step"], smooth, color=BLUE, label="training")
+    axis.plot(
+        history["step"], history["validation_loss"], color=VERMILLION, marker="o", ms=2.5,
+        ls="--", label="validation",
+    )  # fmt: skip
+    low = min(np.nanpercentile(steps["loss"], 0.5), history["validation_loss"].min())
+    high = max(np.nanpercentile(steps["loss"], 98), history["validation_loss"].quantile(0.8))
+    margin = 0.08 * (high - low) or 1.0
+    axis.set(ylim=(low - margin, high + margin), xlim=(0, steps["step"].max() * 1.01))
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+    axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+
+
+def _losses_title(approach: str, history: pd.DataFrame) -> str:
+    epochs = f"{history['epoch'].max():.3g}"  # a run may stop within an epoch
+    return f"{approach}, {epochs} epoch" + ("" if epochs == "1" else "s")
+
+
+# --- the scores ----------------------------------------------------------------------------------
+
+
+@style()
+def plot_scores(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
+    """V, M, R and S of both approaches with their 95 % intervals.
+
+    Args:
+        baseline: scores dictionary of the baseline (`scores.json`).
+        improved: scores dictionary of the improved approach.
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9), layout="constrained")
+    axis = figure.subplots()
+    keys = ["V", "M", "R", "S"]
+    labels = ["verification\nV", "matching\nM", "retrieval\nR", "mean\nS"]
+    for offset, (name, scores) in zip((-0.2, 0.2), _pair(baseline, improved), strict=True):
+        values = np.array([scores[key] for key in keys], dtype=float)  # None becomes NaN
+        bounds = [scores["intervals"][key] or (np.nan, np.nan) for key in keys]
+        low, high = np.array(bounds, dtype=float).T
+        places = np.arange(len(keys)) + offset
+        axis.bar(places, values, 0.38, color=APPROACH_COLOURS[name], label=name)
+        # An interval from resampling need not contain the value itself, hence the maximum.
+        errors = np.nan_to_num(np.maximum([values - low, high - values], 0))
+        axis.errorbar(places, values, errors, fmt="none", ecolor="black", elinewidth=0.8, capsize=2)
+        for place, value, error in zip(places, values, errors[1], strict=True):
+            label = f"{value:.3f}" if np.isfinite(value) else "–"
+            axis.text(place, np.nan_to_num(value) + error + 0.015, label, ha="center", fontsize=7)
+    axis.set_xticks(range(len(keys)), labels)
+    axis.set(ylim=(0, 1), ylabel="mean average precision")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@style()
+def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
+    """Matching AP of every test sequence (mean over its 15 strips), sorted by the improved one.
+
+    Args:
+        baseline, improved: scores dictionaries.
+    """
+    values = pd.DataFrame(
+        {name: _matching_by_sequence(scores) for name, scores in _pair(baseline, improved)}
+    ).sort_values("improved")
+    height = 0.17 * len(values) + 0.75
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, height), layout="constrained")
+    axis = figure.subplots()
+    rows = np.arange(len(values))
+    axis.hlines(rows, values["baseline"], values["improved"], color="#DDDDDD", lw=1)
+    for name, marker in (("baseline", "s"), ("improved", "o")):
+        axis.plot(values[name], rows, marker, color=APPROACH_COLOURS[name], ms=4, label=name)
+    axis.set_yticks(rows, values.index)
+    axis.set(xlabel="matching AP", ylim=(-0.6, len(values) - 0.4))
+    axis.set_xlim(left=0)
+    axis.xaxis.grid(True, color="#E5E5E5", lw=0.5)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@style()
+def plot_retrieval(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
+    """Retrieval AP against the size of the pool; pools that the dataset cannot fill are left out.
+
+    Args:
+        baseline, improved: scores dictionaries.
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 2.2), layout="constrained")
+    axis = figure.subplots()
+    for (name, scores), line in zip(_pair(baseline, improved), (":", "-"), strict=True):
+        for level, look in LEVEL_LOOKS.items():
+            pools = {int(k): ap for k, ap in scores["retrieval"][level].items() if ap is not None}
+            axis.plot(
+                list(pools), list(pools.values()), ls=line, label=f"{name}, {level}", **look,
+                mfc=look["color"] if name == "improved" else "white",
+            )  # fmt: skip
+    axis.set(xscale="log", xlabel="patches in the pool", ylabel="retrieval AP")
+    axis.xaxis.set_major_locator(ticker.FixedLocator([100, 500, 1000, 5000, 20000]))
+    axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    axis.xaxis.set_minor_locator(ticker.NullLocator())
+    axis.set_ylim(bottom=0)
+    axis.yaxis.grid(True, color="#E5E5E5", lw=0.5)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@style()
+def plot_neighbours(queries: np.ndarray, neighbours: np.ndarray, correct: np.ndarray) -> Figure:
+    """Query patches and what was found for each, nearest first; right and wrong are marked.
+
+    Args:
+        queries: (Q, 32, 32), grey levels 0..255; one query may also be (32, 32).
+        neighbours: (Q, K, 32, 32), or (K, 32, 32).
+        correct: (Q, K) bool, or (K,); True where the neighbour shows the query's own point.
+    """
+    correct = np.atleast_2d(correct)
+    rows, count = correct.shape
+    queries = np.reshape(queries, (rows, *np.shape(queries)[-2:]))
+    neighbours = np.reshape(neighbours, (rows, count, *np.shape(neighbours)[-2:]))
+    side = COLUMN_WIDTH / (count + 1)
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, (side + 0.13) * rows + 0.15), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.01, wspace=0.0, hspace=0.0)
+    axes = figure.subplots(rows, count + 1, squeeze=False)
+    for row in range(rows):
+        _show_patch(axes[row, 0], queries[row], title="query" if row == 0 else "")
+        for rank in range(count):
+            axis = axes[row, rank + 1]
+            _show_patch(axis, neighbours[row, rank], title=str(rank + 1) if row == 0 else "")
+            _mark(axis, bool(correct[row, rank]))
+    return figure
+
+
+@style()
+def plot_distances(pos: np.ndarray, neg: np.ndarray) -> Figure:
+    """Histogram of the descriptor distances of matching and of other pairs.
+
+    Args:
+        pos: distances of pairs that show the same point, (P,).
+        neg: distances of pairs that do not, (N,).
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.7), layout="constrained")
+    axis = figure.subplots()
+    bins = np.linspace(0, max(np.max(pos), np.max(neg)), 60)
+    axis.hist(neg, bins, density=True, histtype="stepfilled", color="#CCCCCC", label="different")
+    axis.hist(pos, bins, density=True, histtype="step", color=BLUE, lw=1.4, label="same point")
+    axis.set(xlabel="descriptor distance", ylabel="share of pairs", yticks=[])
+    axis.margins(x=0)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+# --- shared pieces -------------------------------------------------------------------------------
+
+
+def _show_patch(axis: Axes, patch: np.ndarray, title: str = "") -> None:
+    """Draws a patch on the whole grey scale, so that patches can be compared by eye."""
+    axis.imshow(patch, vmin=0, vmax=255)
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, pad=2)
+    axis.xaxis.labelpad = 1
+    axis.spines[:].set_visible(False)
+
+
+def _mark(axis: Axes, right: bool) -> None:
+    axis.spines[:].set(
+        visible=True, color=BLUE if right else VERMILLION, linewidth=1.5,
+        linestyle="-" if right else (0, (2, 1)), capstyle="butt",
+    )  # fmt: skip
+    axis.set_xlabel("right" if right else "wrong", color=BLUE if right else VERMILLION, fontsize=7)
+
+
+def _psnr(patch: np.ndarray, clean: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / mean squared error)."""
+    error = np.mean((np.asarray(patch, np.float64) - np.asarray(clean, np.float64)) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error > 0 else float("inf")
+
+
+def _pair(baseline: dict[str, Any], improved: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [("baseline", baseline), ("improved", improved)]
+
+
+def _matching_by_sequence(scores: dict[str, Any]) -> dict[str, float]:
+    sequences = scores["matching"]["sequences"]
+    return {name: np.mean([s["ap"] for s in strips.values()]) for name, strips in sequences.items()}
+
+
+def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path)[columns]
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: train this network first.") from error
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} has no columns {', '.join(columns)}: train again.") from error
+    if table.empty:
+        raise InputError(f"{path} has no rows: train this network for at least one step.")
+    return table

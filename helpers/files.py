@@ -1,0 +1,69 @@
+"""Reading and writing small files so that a killed run never leaves a half-written one."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import InputError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that takes its place once the block succeeds.
+
+    The temporary name keeps the suffix of `path`, since savers choose their format by it.
+
+    Args:
+        path: file or folder to be made; missing parent folders are created.
+
+    Raises:
+        InputError: the place cannot be written (no permission, disk full).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename and not str(error.filename).startswith(str(path.parent)):
+            raise  # some other file failed inside the block; its own message is the right one
+        raise InputError(
+            f"{path} could not be written ({error.strerror or error}): "
+            "free some space or choose a folder that you may write to."
+        ) from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Writes a JSON file atomically; NaN is refused because other readers do not know it."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: run the step that writes it first.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}): delete it and run again.") from error

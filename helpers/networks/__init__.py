@@ -1,0 +1,1 @@
+"""Keras networks: denoisers, descriptors, and the pipeline that joins the two."""

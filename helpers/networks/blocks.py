@@ -1,0 +1,62 @@
+"""Parts that several networks share; each takes a tensor `x` and returns the next one."""
+
+import math
+
+import keras
+from keras import layers
+
+PATCH_SHAPE = (32, 32, 1)  # rows, columns, grey
+
+
+def patch_input() -> keras.KerasTensor:
+    """Input of every network: (B, 32, 32, 1), grey levels 0..255 as float32."""
+    return keras.Input(PATCH_SHAPE, name="patch")
+
+
+def conv_norm_relu(x, filters: int, strides: int = 1, affine: bool = True, name: str = "conv"):
+    """3x3 convolution, batch normalisation, relu: the unit that L2-Net and HardNet are made of.
+
+    Args:
+        affine: True as in L2-Net (bias, scale and offset are learned); False as in HardNet, which
+            learns none of the three and starts from orthogonal weights.
+    """
+    x = layers.Conv2D(
+        filters,
+        3,
+        strides=strides,
+        padding="same",
+        use_bias=affine,
+        kernel_initializer="glorot_uniform" if affine else keras.initializers.Orthogonal(0.6),
+        name=name,
+    )(x)
+    x = layers.BatchNormalization(center=affine, scale=affine, name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def residual_block(x, filters: int, name: str):
+    """x + conv(relu(conv(x))), without normalisation (He et al., arXiv 1512.03385, figure 2).
+
+    Batch normalisation is left out: it ties the brightness of a denoised patch to its batch. The
+    second convolution starts at zero, so that the block starts as the identity.
+    """
+    y = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_1")(x)
+    y = layers.Conv2D(filters, 3, padding="same", kernel_initializer="zeros", name=f"{name}_2")(y)
+    return layers.Add(name=f"{name}_add")([x, y])
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Multiply-adds of one patch: convolutions and dense layers, at their declared shapes."""
+    return sum(_layer_multiply_adds(layer) for layer in model.layers)
+
+
+def _layer_multiply_adds(layer: keras.Layer) -> int:
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer)
+    # A transposed convolution applies its kernel once an input position, the others once an output.
+    if isinstance(layer, layers.Conv2DTranspose):
+        positions = layer.input.shape[1:-1]
+    elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
+        positions = layer.output.shape[1:-1]
+    else:
+        return 0
+    return math.prod(positions) * math.prod(layer.kernel.shape)

@@ -1,0 +1,71 @@
+"""The pipeline: a noisy patch goes through the denoiser, then through the descriptor."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+from tqdm.auto import tqdm
+
+from helpers.networks.blocks import patch_input
+
+PREDICT_BATCH = 512  # patches; larger ones gain nothing on a CPU
+
+
+@keras.saving.register_keras_serializable("n-hpatches")
+class GreyLevels(layers.Layer):
+    """Clips to 0..255 and cuts off the decimals, as storing the patch as uint8 would.
+
+    The coursework's pipeline hands patches on as uint8. The cut has no gradient: put it behind a
+    frozen denoiser only.
+    """
+
+    def call(self, patches):
+        return ops.floor(ops.clip(patches, 0.0, 255.0))
+
+
+def join(denoiser: keras.Model, descriptor: keras.Model) -> keras.Model:
+    """Denoiser, grey levels, descriptor as one model: (B, 32, 32, 1) -> (B, 128)."""
+    patch = patch_input()
+    return keras.Model(patch, descriptor(GreyLevels()(denoiser(patch))), name="pipeline")
+
+
+def predict_patches(model: keras.Model, patches: np.ndarray, title: str = "") -> np.ndarray:
+    """Runs a model over uint8 patches of any leading shape, with a progress bar.
+
+    Args:
+        model: takes (B, 32, 32, 1) float32.
+        patches: (..., 32, 32) uint8, a memory map included: read block by block.
+        title: what the progress bar says; no bar if empty.
+
+    Returns:
+        (..., *output shape) float32.
+    """
+    lead = patches.shape[:-2]
+    rows = np.reshape(patches, (-1, *patches.shape[-2:]))
+    blocks = []
+    for start in tqdm(range(0, len(rows), PREDICT_BATCH), desc=title, disable=not title):
+        block = rows[start : start + PREDICT_BATCH]
+        # A last block of another size would compile the network a second time.
+        padded = np.zeros((PREDICT_BATCH, *rows.shape[1:], 1), np.float32)
+        padded[: len(block), ..., 0] = block
+        blocks.append(np.asarray(model.predict_on_batch(padded))[: len(block)])
+    result = np.concatenate(blocks)
+    return result.reshape(*lead, *result.shape[1:])
+
+
+def describe(pipeline: keras.Model, store, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Descriptors of the noisy patches of some sequences.
+
+    Args:
+        pipeline: (B, 32, 32, 1) -> (B, D).
+        store: a `PatchStore`.
+        names: its sequences to describe.
+
+    Returns:
+        {sequence: (16, N, D) float32}, strips in the order of `layout.STRIPS`, as the benchmark
+        takes them.
+    """
+    found = {}
+    for name in tqdm(names, desc="describing sequences"):
+        vectors = predict_patches(pipeline, store.noisy[store.sequences[name]])
+        found[name] = np.ascontiguousarray(vectors.swapaxes(0, 1))
+    return found

@@ -1,0 +1,22 @@
+"""Where things live. Only this file composes the paths of the project.
+
+Set `NHPATCHES_HOME` to put everything that a run makes somewhere else (a scratch disk, a mounted
+Drive folder, a temporary folder in the tests); the default is the checkout itself.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("NHPATCHES_HOME", ROOT)).resolve()
+
+NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
+REPORT_SOURCES = ROOT / "report"  # report.tex and references.bib
+
+DATA = HOME / "data"  # patch stores, one folder a fingerprint
+RUNS = HOME / "runs"  # one folder a training run
+EXECUTED = HOME / "runs" / "notebooks"  # executed copies, with outputs, and their HTML
+FIGURES = HOME / "figures"
+REPORT = HOME / "report"
+GENERATED = HOME / "report" / "generated"  # tables and numbers that report.tex inputs
+REPORT_PDF = HOME / "report" / "report.pdf"

@@ -1,0 +1,78 @@
+"""What made a number: versions, backend, device and commit, to be stored beside it."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from helpers import paths
+
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-image", "pandas")
+# The code whose change makes a trained network a different one.
+TRAINING_CODE = ("losses.py", "training.py", "dataset/batches.py", "dataset/noise.py", "networks")
+
+
+def provenance() -> dict:
+    """Python and package versions, backend, device and commit, as JSON-able values."""
+    import keras  # only here: rooms without Keras may import this file
+
+    return {
+        "backend": keras.backend.backend(),
+        "device": device(),
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "commit": commit(),
+    }
+
+
+def device() -> str:
+    """The device that Keras computes on, for example 'cpu, 2 cores, x86_64'."""
+    import keras
+
+    names = keras.distribution.list_devices()
+    accelerators = [name for name in names if not name.lower().startswith("cpu")]
+    if accelerators:
+        return ", ".join(accelerators)
+    return f"cpu, {os.cpu_count()} cores, {platform.machine()}"
+
+
+def commit() -> str:
+    """The commit of the checkout; '+' behind it says that files were changed since."""
+    try:
+        found = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", "helpers", "notebooks", "requirements.txt")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found + ("+" if changed else "")
+
+
+def code_fingerprint(places: tuple[str, ...] = TRAINING_CODE) -> str:
+    """Hash of the source files that decide how a network is trained."""
+    digest = hashlib.sha256()
+    for file in sorted(_python_files(places)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _python_files(places: tuple[str, ...]) -> list[Path]:
+    helpers = Path(__file__).parent
+    found = []
+    for place in places:
+        path = helpers / place
+        found += path.rglob("*.py") if path.is_dir() else [path]
+    return found
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,305 @@
+"""From results to report.pdf: numbers that LaTeX looks up by name, and the LaTeX build itself.
+
+`report.tex` contains no result. It says `\\result{improved.S}`; `write_numbers` writes the file in
+which LaTeX finds that name, and `build_pdf` fails by name where one is missing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import warnings
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from helpers import paths
+from helpers.errors import InputError
+from helpers.files import atomic_path, read_json, write_text
+from helpers.tables import SEED_SCORES, escape, format_number
+
+DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
+BUILD_SECONDS = 300  # far more than a build takes; stops a LaTeX that waits for something
+WIDEST_OVERFULL = 10.0  # points; below that nobody sees it
+
+# Decimals of a float by a part of its name (the last that is listed); everything else gets three.
+DECIMALS = {
+    "minutes": 1,
+    "seconds": 1,
+    "patches_per_second": 0,
+    "epochs": 1,
+    "denoising": 2,
+    "noise": 1,
+}
+SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"improved": {"S": 0.5}} -> {"improved.S": 0.5}; lists stay whole.
+
+    Args:
+        nested: dictionaries in dictionaries, as read from JSON.
+        prefix: put before every name.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any]:
+    """Words and differences with which the text compares the approaches, whatever came out.
+
+    Args:
+        baseline, improved: scores dictionaries.
+
+    Returns:
+        For V, M, R, S: `word.S` is "above", "below" or "equal to" (improved against baseline),
+        `difference.S` the signed difference, `intervals.S` is "overlap" or "do not overlap".
+        Where a score or interval is missing it is "not comparable with", None, "are not known".
+    """
+    keys = ("V", "M", "R", "S")
+    return {
+        "word": {key: _word(baseline[key], improved[key]) for key in keys},
+        "difference": {key: _difference(baseline[key], improved[key]) for key in keys},
+        "intervals": {
+            key: _overlap(baseline["intervals"][key], improved["intervals"][key]) for key in keys
+        },
+    }
+
+
+def _word(baseline: float | None, improved: float | None) -> str:
+    if baseline is None or improved is None:
+        return "not comparable with"
+    return "above" if improved > baseline else "below" if improved < baseline else "equal to"
+
+
+def _difference(baseline: float | None, improved: float | None) -> str | None:
+    if baseline is None or improved is None:
+        return None
+    return f"{improved - baseline:+.3f}"
+
+
+def _overlap(baseline: list[float] | None, improved: list[float] | None) -> str:
+    if baseline is None or improved is None:
+        return "are not known"
+    (low1, high1), (low2, high2) = baseline, improved
+    return "overlap" if max(low1, low2) <= min(high1, high2) else "do not overlap"
+
+
+def format_value(name: str, value: Any) -> str:
+    """The LaTeX text of one result; the one place where numbers in the text are rounded.
+
+    Scores get three decimals and other floats what DECIMALS says; settings keep every digit
+    (a learning rate of 1e-5 is shown as 10^-5); counts get thousands separators, except seeds and
+    years; lists of words are joined by commas, lists of numbers (intervals) bracketed.
+    """
+    parts = name.split(".")[::-1]
+    last = parts[0]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return escape(value[: SHORTENED.get(last, len(value))])
+    if isinstance(value, list | tuple):
+        texts = [format_value(name, entry) for entry in value]
+        words = any(isinstance(entry, str) for entry in value)
+        return ", ".join(texts) if words else f"[{', '.join(texts)}]"
+    if isinstance(value, Integral) and last in ("seed", "year"):
+        return str(value)
+    if isinstance(value, Real) and not isinstance(value, Integral) and name.startswith("settings."):
+        return _every_digit(float(value))
+    decimals = next((DECIMALS[part] for part in parts if part in DECIMALS), 3)
+    return escape(format_number(value, decimals))
+
+
+def _every_digit(value: float) -> str:
+    mantissa, _, exponent = f"{value:.10g}".partition("e")
+    if not exponent:
+        return mantissa
+    factor = "" if mantissa == "1" else rf"{mantissa}\times "
+    return rf"\ensuremath{{{factor}10^{{{int(exponent)}}}}}"
+
+
+def collect_numbers(
+    baseline: dict[str, Any],
+    improved: dict[str, Any],
+    runs: dict[str, Path | str],
+    **others: dict[str, Any],
+) -> dict[str, Any]:
+    """All results that the report may name, flat.
+
+    Args:
+        baseline, improved: scores dictionaries -> `baseline.S`, `improved.S`, `compare.word.S`, ...
+        runs: name of a network -> its run folder -> `settings.<name>.batch`,
+            `outcome.<name>.minutes`, ...
+        others: further dictionaries by their prefix, such as dataset=store.summary().
+
+    Raises:
+        InputError: a run folder lacks settings.json or outcome.json.
+    """
+    settings = {name: read_json(Path(run) / "settings.json") for name, run in runs.items()}
+    outcome = {name: read_json(Path(run) / "outcome.json") for name, run in runs.items()}
+    numbers = flatten(
+        {
+            "baseline": baseline,
+            "improved": improved,
+            "compare": compare(baseline, improved),
+            "seed": SEED_SCORES,
+            "settings": {name: run["settings"] for name, run in settings.items()},
+            "outcome": outcome,
+            **others,
+        }
+    )
+    # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up.
+    return {
+        name: value
+        for name, value in numbers.items()
+        if ".matching.sequences." not in name and ".lengths." not in name
+    }
+
+
+def write_numbers(numbers: dict[str, Any], path: Path | str | None = None) -> Path:
+    """Writes the file in which `\\result{name}` finds its text.
+
+    Args:
+        numbers: flat (`flatten`); names may hold letters, digits and . _ - only.
+        path: where to; default generated/numbers.tex.
+
+    Raises:
+        InputError: a name that LaTeX could not look up.
+    """
+    path = Path(path or paths.GENERATED / "numbers.tex")
+    lines = ["% Written by helpers/report.py: change the runs, not this file.", r"\makeatletter"]
+    for name, value in sorted(numbers.items()):
+        if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+            raise InputError(f"The result name {name!r} may hold letters, digits and . _ - only.")
+        lines.append(rf"\@namedef{{result@{name}}}{{{format_value(name, value)}}}")
+    write_text(path, "\n".join([*lines, r"\makeatother"]) + "\n")
+    return path
+
+
+def result_names(source: Path | str) -> list[str]:
+    """The names of all `\\result{...}` in a .tex file, sorted."""
+    return sorted(set(re.findall(r"\\result\{([^}#]+)\}", _without_comments(Path(source)))))
+
+
+# --- the build -----------------------------------------------------------------------------------
+
+
+def build_pdf(
+    sources: Path | str = paths.REPORT_SOURCES, target: Path | str = paths.REPORT_PDF
+) -> Path:
+    """Builds the report with latexmk and puts it in place once it is whole.
+
+    Sources, generated parts and figures are copied into `build` beside the target, where the log
+    stays to be read; so they may come from different places.
+
+    Args:
+        sources: folder with report.tex and references.bib.
+        target: the PDF to write.
+
+    Returns:
+        `target`.
+
+    Raises:
+        InputError: LaTeX is not installed, an input is missing, LaTeX stopped (unknown result
+            name, error in the text), or a reference is undefined.
+    """
+    sources, target = Path(sources), Path(target)
+    if problem := missing_tools():
+        raise InputError(problem)
+    _check_inputs(sources / "report.tex")
+    build = target.parent / "build"
+    _fill(build, sources)
+    _run_latex(build)
+    _check_log(build / "report.log")
+    with atomic_path(target) as temporary:
+        shutil.copyfile(build / "report.pdf", temporary)
+    return target
+
+
+def missing_tools() -> str | None:
+    """A sentence that says what to install for the PDF; None if LaTeX is there."""
+    for tool in ("latexmk", "pdflatex"):
+        if shutil.which(tool) is None:
+            return (
+                f"The PDF needs {tool}, which is not installed (everything else is made): "
+                f"sudo apt-get install {DEBIAN_PACKAGES}"
+            )
+    return None
+
+
+def _check_inputs(source: Path) -> None:
+    """Every figure and every generated part that report.tex names must exist."""
+    for path in (source, source.with_name("references.bib")):
+        if not path.is_file():
+            raise InputError(f"{path} is missing: restore it from the repository.")
+    text = _without_comments(source)
+    needed = [paths.REPORT / f"{name}.tex" for name in re.findall(r"\\input\{([^}]+)\}", text)]
+    pictures = re.findall(r"\\includegraphics(?:\[[^]]*\])?\{([^}]+)\}", text)
+    needed += [paths.FIGURES / f"{name}.pdf" for name in pictures]
+    missing = [str(path) for path in needed if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"The report needs {', '.join(missing)}: run the notebooks that make it (make report)."
+        )
+
+
+def _without_comments(source: Path) -> str:
+    return re.sub(r"(?<!\\)%.*", "", source.read_text(encoding="utf-8"))
+
+
+def _fill(build: Path, sources: Path) -> None:
+    shutil.rmtree(build, ignore_errors=True)  # an old .aux could hide an undefined reference
+    build.mkdir(parents=True)
+    for name in ("report.tex", "references.bib"):
+        shutil.copy(sources / name, build)
+    shutil.copytree(paths.GENERATED, build / "generated")
+    shutil.copytree(paths.FIGURES, build / "figures", ignore=shutil.ignore_patterns("*.png"))
+
+
+def _run_latex(build: Path) -> None:
+    command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error"]
+    command += ["-latexoption=-no-shell-escape", "report.tex"]
+    # LaTeX breaks log lines at 79 characters otherwise, in the middle of names.
+    environment = {**os.environ, "max_print_line": "10000"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=build,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=BUILD_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"LaTeX took over {BUILD_SECONDS} s: see {build}/report.log.") from error
+    if done.returncode:
+        raise InputError(_first_error(build / "report.log"))
+
+
+def _first_error(log: Path) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    found = re.search(r"^! (.+)", text, re.MULTILINE)
+    message = found.group(1).strip() if found else "LaTeX stopped without an error message"
+    if re.search(r"File `.+\.(sty|cls|bst|fd)' not found", message):
+        return f"{message} The PDF needs the packages {DEBIAN_PACKAGES}: install them with apt-get."
+    return f"{message.rstrip('.')}: see {log}."
+
+
+def _check_log(log: Path) -> None:
+    """Raises for undefined references; warns of lines that stick out of their column."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    undefined = re.findall(r"Warning: (?:Reference|Citation) [`'](.+?)'.* undefined", text)
+    if undefined:
+        raise InputError(
+            f"report.tex refers to {', '.join(sorted(set(undefined)))}, which nothing defines: "
+            "correct the \\ref, \\cite or references.bib."
+        )
+    for width, place in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\) (.+)", text):
+        if float(width) > WIDEST_OVERFULL:
+            warnings.warn(f"{log}: a line is {width} pt too wide {place}", stacklevel=3)

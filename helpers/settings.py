@@ -1,0 +1,166 @@
+"""All settings in one place: frozen dataclasses, and the profiles that fill them.
+
+A profile is chosen by name: `smoke` (seconds, for tests), `coursework` (default, 20 minutes on two
+CPU cores), `full` (the seed's numbers of epochs and triplets and far beyond, for a GPU).
+"""
+
+from dataclasses import dataclass, field, replace
+
+from helpers.errors import InputError
+
+APPROACHES = ("baseline", "improved")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that decides one training run, apart from the data."""
+
+    approach: str  # "baseline" or "improved"
+    part: str  # "denoiser" or "descriptor"
+    network: str  # a name in networks.denoisers.DENOISERS or networks.descriptors.DESCRIPTORS
+    loss: str  # a name in losses.LOSSES
+    batches: str  # a class in dataset.batches: "DenoisingPairs", "Triplets" or "Views"
+    batch: int  # patches, triplets or points a batch
+    optimizer: str  # "sgd", "nesterov" (momentum 0.9) or "adamw"
+    learning_rate: float
+    epochs: float  # passes over the training data; 0.5 stops half-way through the first
+    network_options: dict = field(default_factory=dict)
+    schedule: str = "constant"  # or "cosine": falls to zero over all epochs
+    weight_decay: float = 0.0
+    triplets: int = 0  # an epoch, for "Triplets"
+    redraw: bool = False  # draw the noise anew at each step
+    augment: bool = False  # flips and quarter turns
+    validations: int = 10  # how often the validation loss is measured, over the whole run
+    validation_batches: int = 20  # batches of held-out training scenes each time
+    patience: int = 0  # validations without a better loss until training stops; 0: never
+    seed: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.approach}-{self.part}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of everything: data, training and benchmark."""
+
+    name: str
+    duration: str  # of all of `make report` on two CPU cores, in words
+    points_per_scene: int | None  # at most; None: all that were found
+    pairs: int  # verification pairs of each kind
+    baseline_denoiser: TrainingSettings
+    baseline_descriptor: TrainingSettings
+    improved_denoiser: TrainingSettings
+    improved_descriptor: TrainingSettings
+    seed: int = 1
+
+    def trainings(self, approach: str) -> tuple[TrainingSettings, TrainingSettings]:
+        """Settings of denoiser and descriptor of "baseline" or "improved"."""
+        return getattr(self, f"{approach}_denoiser"), getattr(self, f"{approach}_descriptor")
+
+
+BASELINE_DENOISER = TrainingSettings(
+    approach="baseline",
+    part="denoiser",
+    network="shallow_unet",
+    loss="mean_absolute_error",
+    batches="DenoisingPairs",
+    batch=50,
+    optimizer="nesterov",
+    learning_rate=1e-5,
+    epochs=1,
+)
+BASELINE_DESCRIPTOR = TrainingSettings(
+    approach="baseline",
+    part="descriptor",
+    network="l2net",
+    loss="triplet",
+    batches="Triplets",
+    batch=50,
+    triplets=100_000,
+    optimizer="sgd",
+    learning_rate=0.1,
+    epochs=1,
+    validation_batches=200,  # 10,000 triplets
+)
+IMPROVED_DENOISER = TrainingSettings(
+    approach="improved",
+    part="denoiser",
+    network="residual_unet",
+    loss="charbonnier",
+    batches="DenoisingPairs",
+    batch=128,
+    optimizer="adamw",
+    learning_rate=2e-3,
+    schedule="cosine",
+    weight_decay=1e-4,
+    redraw=True,
+    augment=True,
+    epochs=1,
+    validations=12,
+    patience=4,
+)
+IMPROVED_DESCRIPTOR = TrainingSettings(
+    approach="improved",
+    part="descriptor",
+    network="hardnet",
+    loss="hardest_in_batch",
+    batches="Views",
+    batch=256,
+    optimizer="adamw",
+    learning_rate=3e-3,
+    schedule="cosine",
+    weight_decay=1e-4,
+    redraw=True,
+    augment=True,
+    epochs=12,
+    validations=12,
+    validation_batches=3,
+    patience=4,
+)
+
+_tiny = {"validations": 2, "validation_batches": 2}
+SMOKE = Profile(
+    name="smoke",
+    duration="about two minutes",
+    points_per_scene=40,
+    pairs=1_000,
+    baseline_denoiser=replace(BASELINE_DENOISER, epochs=0.02, **_tiny),
+    baseline_descriptor=replace(BASELINE_DESCRIPTOR, triplets=400, **_tiny),
+    improved_denoiser=replace(IMPROVED_DENOISER, batch=32, epochs=0.05, **_tiny),
+    improved_descriptor=replace(IMPROVED_DESCRIPTOR, batch=32, epochs=0.5, **_tiny),
+)
+COURSEWORK = Profile(
+    name="coursework",
+    duration="about 18 minutes on two CPU cores, or 5 with a GPU",
+    points_per_scene=600,
+    pairs=100_000,
+    baseline_denoiser=BASELINE_DENOISER,
+    baseline_descriptor=replace(BASELINE_DESCRIPTOR, triplets=20_000, validation_batches=20),
+    improved_denoiser=IMPROVED_DENOISER,
+    improved_descriptor=IMPROVED_DESCRIPTOR,
+)
+FULL = Profile(
+    name="full",
+    duration="hours on a GPU; far too long without one",
+    points_per_scene=None,
+    pairs=1_000_000,
+    baseline_denoiser=BASELINE_DENOISER,
+    baseline_descriptor=BASELINE_DESCRIPTOR,
+    improved_denoiser=replace(IMPROVED_DENOISER, epochs=20, validations=40, patience=8),
+    improved_descriptor=replace(
+        IMPROVED_DESCRIPTOR, batch=1024, epochs=100, validations=100, patience=15
+    ),
+)
+PROFILES = {profile.name: profile for profile in (SMOKE, COURSEWORK, FULL)}
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in PROFILES:
+        raise InputError(f"There is no profile {name!r}: choose one of {', '.join(PROFILES)}.")
+    return PROFILES[name]

@@ -1,0 +1,331 @@
+"""The tables of the report: DataFrames of full precision, rounded only when shown or written.
+
+A column of a comparison is a tuple whose first entry is the approach, so that pandas shows grouped
+headings and the better one of each pair can be set in bold. Missing values are None or NaN.
+"""
+
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from helpers import paths
+from helpers.files import write_text
+
+BASELINE, IMPROVED = "Baseline approach", "Improved approach"
+LEVELS = ("easy", "hard", "tough")
+POOLS = (100, 500, 1000, 5000, 10000, 15000, 20000)
+
+# Scores of the seed's interim report, from its Tables 1-3, on genuine N-HPatches, split a.
+SEED_SCORES = {"V": 0.701, "M": 0.107, "R": 0.357, "S": 0.389}
+
+ERROR = "MAE"  # heading of rows in which the lower number is the better one
+# By heading of the column or of the rows; everything else gets three.
+DECIMALS = {"Multiply-adds [M]": 1, "Epochs": 1, "Minutes": 1, "Patches/s": 0, ERROR: 2}
+MISSING = "–"
+
+
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def verification_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+    """Table 1: noise level x (balanced AUC, imbalanced AP) x (inter, intra), both approaches.
+
+    Args:
+        baseline, improved: scores dictionaries (`scores.json`).
+    """
+
+    def columns(scores: dict[str, Any]) -> dict[tuple[str, str], list[float]]:
+        cells = scores["verification"]
+        return {
+            (variant, kind.title()): [cells[level][kind][metric] for level in LEVELS]
+            for variant, metric in (("Balanced [AUC]", "auc"), ("Imbalanced [mAP]", "ap"))
+            for kind in ("inter", "intra")
+        }
+
+    frame = _side_by_side(columns(baseline), columns(improved))
+    return _with_rows(frame, [level.title() for level in LEVELS], "Noise")
+
+
+def retrieval_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+    """Table 2: retrieval AP, noise level x pool size; pools that could not be filled are missing.
+
+    Args:
+        baseline, improved: scores dictionaries.
+    """
+    rows = (*LEVELS, "mean")
+
+    def columns(scores: dict[str, Any]) -> dict[tuple[str], list[float | None]]:
+        cells = scores["retrieval"]
+        return {(f"{pool:,}",): [cells[row].get(str(pool)) for row in rows] for pool in POOLS}
+
+    frame = _side_by_side(columns(baseline), columns(improved))
+    return _with_rows(frame, [row.title() for row in rows], "Noise")
+
+
+def matching_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+    """Table 3: matching AP of each noise level and their mean.
+
+    Args:
+        baseline, improved: scores dictionaries.
+    """
+
+    def columns(scores: dict[str, Any]) -> dict[tuple[str], list[float]]:
+        return {(row.title(),): [scores["matching"][row]] for row in (*LEVELS, "mean")}
+
+    return _with_rows(_side_by_side(columns(baseline), columns(improved)), ["mAP"], "Metric")
+
+
+def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+    """V, M, R, S with their 95 % intervals, and the seed's own figures on other data.
+
+    Args:
+        baseline, improved: scores dictionaries.
+    """
+    keys = ("V", "M", "R", "S")
+
+    def columns(scores: dict[str, Any]) -> dict[tuple[str], list[Any]]:
+        return {
+            ("Score",): [scores[key] for key in keys],
+            ("95 % interval",): [_interval(scores["intervals"][key]) for key in keys],
+        }
+
+    frame = _side_by_side(columns(baseline), columns(improved))
+    frame["Interim report", "on genuine N-HPatches"] = [SEED_SCORES[key] for key in keys]
+    names = ["Verification V", "Matching M", "Retrieval R", "Mean S"]
+    return _with_rows(frame, names, "Task")
+
+
+def denoising_errors(
+    clean: np.ndarray, estimates: dict[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
+    """Mean absolute error of noisy or denoised patches by level, in grey levels.
+
+    Args:
+        clean: uint8 (N, 16, 32, 32), strips in the order of the dataset.
+        estimates: name -> (N, 16, 32, 32), grey levels 0..255.
+
+    Returns:
+        name -> {"ref", "easy", "hard", "tough"} -> error, JSON-able.
+    """
+    strips = {"ref": [0], "easy": range(1, 6), "hard": range(6, 11), "tough": range(11, 16)}
+
+    def error(patches: np.ndarray, strip: int) -> float:  # strip by strip keeps the memory small
+        return float(np.mean(np.abs(patches[:, strip].astype(np.float32) - clean[:, strip])))
+
+    return {
+        name: {
+            level: float(np.mean([error(patches, strip) for strip in numbers]))
+            for level, numbers in strips.items()
+        }
+        for name, patches in estimates.items()
+    }
+
+
+def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Mean absolute error of the patches by level.
+
+    Args:
+        errors: `denoising_errors` of "noisy" and of "baseline", "improved" or both.
+    """
+    names = {"noisy": "Noisy input", "baseline": BASELINE, "improved": IMPROVED}
+    frame = pd.DataFrame({(names[key],): list(rows.values()) for key, rows in errors.items()})
+    return _with_rows(frame, [level.title() for level in errors["noisy"]], ERROR)
+
+
+def networks_table(outcomes: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """What each network costs.
+
+    Args:
+        outcomes: label of a network -> its run's outcome.json.
+    """
+    columns = {
+        "Parameters": [run.get("trainable_parameters") for run in outcomes.values()],
+        "Multiply-adds [M]": [_millions(run.get("multiply_adds")) for run in outcomes.values()],
+        "Epochs": [run.get("epochs") for run in outcomes.values()],
+        "Minutes": [run.get("minutes") for run in outcomes.values()],
+        "Patches/s": [run.get("patches_per_second") for run in outcomes.values()],
+    }
+    # Objects keep an int an int where another row misses it.
+    return _with_rows(pd.DataFrame(columns, dtype=object), list(outcomes), "Network")
+
+
+def dataset_table(summary: dict[str, Any]) -> pd.DataFrame:
+    """Scenes, points and patches of each part, and of all together.
+
+    Args:
+        summary: `PatchStore.summary()`, whose `parts` give the three counts of each part.
+    """
+    counts = ("scenes", "points", "patches")
+    frame = pd.DataFrame(
+        {name.title(): [part[name] for part in summary["parts"].values()] for name in counts},
+        index=pd.Index([part.title() for part in summary["parts"]], name="Part"),
+    )
+    frame.loc["All"] = frame.sum()
+    return frame
+
+
+def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
+    """Where the numbers come from, one fact a row.
+
+    Args:
+        entries: name -> text or number; a dictionary inside gives a row for each of its entries;
+            a "fingerprint" is shortened.
+    """
+    rows: dict[str, str] = {}
+    for key, value in entries.items():
+        for name, entry in (value if isinstance(value, dict) else {key: value}).items():
+            rows[name] = str(entry)[:12] if name == "fingerprint" else str(entry)
+    return _with_rows(pd.DataFrame({"Value": list(rows.values())}), list(rows), "Fact")
+
+
+# --- showing and writing -------------------------------------------------------------------------
+
+
+def show(frame: pd.DataFrame) -> Styler:
+    """A table for a notebook: rounded, the better of each pair in bold.
+
+    Args:
+        frame: one of the tables above.
+    """
+    bold = best_cells(frame).map(lambda best: "font-weight: bold" if best else "")
+    return format_cells(frame).style.apply(lambda _: bold, axis=None)
+
+
+def write_table(frame: pd.DataFrame, name: str) -> Path:
+    """Writes a table as a booktabs tabular into the folder of generated report parts.
+
+    Args:
+        frame: one of the tables above.
+        name: file name without suffix.
+
+    Returns:
+        The path of the .tex file.
+    """
+    path = paths.GENERATED / f"{name}.tex"
+    write_text(path, to_tabular(frame))
+    return path
+
+
+def to_tabular(frame: pd.DataFrame) -> str:
+    """LaTeX tabular of a table; every heading and cell is escaped."""
+    cells, best = format_cells(frame).map(escape), best_cells(frame)
+    cells = cells.where(~best, "\\textbf{" + cells + "}")
+    rows = [
+        " & ".join([escape(str(label)), *row]) + r" \\"
+        for label, row in zip(cells.index, cells.to_numpy(), strict=True)
+    ]
+    lines = [
+        "% Written by helpers/tables.py: change the code, not this file.",
+        rf"\begin{{tabular}}{{@{{}}l{'r' * frame.shape[1]}@{{}}}}",
+        r"\toprule",
+        *_headings(frame),
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _headings(frame: pd.DataFrame) -> list[str]:
+    """Heading lines: groups as centred multicolumns over a short rule, then the single columns."""
+    levels = [
+        [escape(str(label)) for label in frame.columns.get_level_values(number)]
+        for number in range(frame.columns.nlevels)
+    ]
+    lines = []
+    for number in range(len(levels) - 1):
+        starts = _group_starts(list(zip(*levels[: number + 1], strict=True)))
+        spans = list(zip(starts, [*starts[1:], frame.shape[1]], strict=True))
+        cells = [rf"\multicolumn{{{b - a}}}{{c}}{{{levels[number][a]}}}" for a, b in spans]
+        rules = [rf"\cmidrule(lr){{{a + 2}-{b + 1}}}" for a, b in spans]
+        lines += [" & " + " & ".join(cells) + r" \\", "".join(rules)]
+    name = escape(str(frame.index.name or ""))
+    return [*lines, " & ".join([name, *levels[-1]]) + r" \\"]
+
+
+def _group_starts(labels: list[Any]) -> list[int]:
+    return [i for i, label in enumerate(labels) if i == 0 or label != labels[i - 1]]
+
+
+def best_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """True for the better number of each baseline/improved pair, unrounded; both on a tie."""
+    sign = -1 if frame.index.name == ERROR else 1
+    best = pd.DataFrame(False, index=frame.index, columns=frame.columns)
+    for column in frame.columns:
+        if not isinstance(column, tuple) or column[0] != BASELINE:
+            continue
+        partner = (IMPROVED, *column[1:])
+        if partner not in frame.columns:
+            continue
+        for row in frame.index:
+            ours, theirs = frame.at[row, partner], frame.at[row, column]
+            if not isinstance(ours, tuple) and pd.notna(ours) and pd.notna(theirs):
+                best.at[row, partner], best.at[row, column] = (
+                    sign * ours >= sign * theirs,
+                    sign * theirs >= sign * ours,
+                )
+    return best
+
+
+def format_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table as text: the one place where tables are rounded."""
+    columns = [
+        [format_number(value, _decimals(frame, column)) for value in frame[column]]
+        for column in frame.columns
+    ]
+    return pd.DataFrame(list(zip(*columns, strict=True)), frame.index, frame.columns)
+
+
+def format_number(value: Any, decimals: int = 3) -> str:
+    """One value as text: counts with thousands separators, intervals in brackets, None as a dash.
+
+    Args:
+        value: int, float, None or NaN, text, or a sequence of these (an interval).
+        decimals: of floats.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(format_number(entry, decimals) for entry in value) + "]"
+    if value is None or pd.isna(value):
+        return MISSING
+    return f"{value:,}" if isinstance(value, Integral) else f"{value:,.{decimals}f}"
+
+
+def escape(text: str) -> str:
+    """Makes LaTeX print a text as it is."""
+    special = {
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        **{character: "\\" + character for character in "&%$#_{}"},
+        MISSING: "--", "\n": " ",
+    }  # fmt: skip
+    return "".join(special.get(character, character) for character in text)
+
+
+def _decimals(frame: pd.DataFrame, column: Any) -> int:
+    heading = column[-1] if isinstance(column, tuple) else column
+    return DECIMALS.get(heading, DECIMALS.get(frame.index.name, 3))
+
+
+def _interval(bounds: list[float] | None) -> tuple[float, ...] | None:
+    return None if bounds is None else tuple(bounds)
+
+
+def _millions(count: int | None) -> float | None:
+    return None if count is None else count / 1e6
+
+
+def _side_by_side(baseline: dict, improved: dict) -> pd.DataFrame:
+    pairs = ((BASELINE, baseline), (IMPROVED, improved))
+    return pd.DataFrame(
+        {(name, *key): values for name, columns in pairs for key, values in columns.items()}
+    )
+
+
+def _with_rows(frame: pd.DataFrame, labels: list[str], name: str) -> pd.DataFrame:
+    return frame.set_axis(pd.Index(labels, name=name), axis=0)

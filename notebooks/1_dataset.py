@@ -1,0 +1,92 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1 · The dataset: noisy patches, seen sixteen times
+#
+# A descriptor has to say what is in a small, noisy patch, so that the same point of a scene can be
+# found again in another photograph. This notebook builds the patches that all later ones learn
+# from, and looks at them before anything is trained.
+#
+# | needs | makes | takes |
+# |---|---|---|
+# | nothing: the photographs ship inside scikit-image and scikit-learn | a patch store in `data/`, `figures/strips`, `figures/noise` | about a minute on two CPU cores |
+
+# %% tags=["parameters"]
+PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+
+# %%
+import numpy as np
+
+from helpers import figures, settings, tables
+from helpers.dataset import noise, open_dataset
+from helpers.dataset.layout import LEVELS
+
+profile = settings.profile(PROFILE)
+
+# %% [markdown]
+# ## Cut once, map for ever
+#
+# The photographs are turned into *sequences* of six images: a `v_` sequence shows a photograph under
+# five homographies as wide as those of HPatches, an `i_` sequence under five strong changes of
+# light. Points are detected in the first image only; each is cut out of it (`ref`) and out of the
+# other five at three levels of geometric jitter (`easy`, `hard`, `tough`). That makes 16 patches a
+# point. Each has a noisy twin, and the noise grows with the level.
+#
+# The store below is built at the first call and memory-mapped from then on.
+
+# %%
+store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+tables.show(tables.dataset_table(store.summary()))
+
+# %% [markdown]
+# Scenes never cross the border between the three parts: the networks learn on *train*, training
+# stops by *validation*, and *test* is looked at only by the benchmark.
+
+# %%
+{part: ", ".join(names) for part, names in store.parts.items()}
+
+# %% [markdown]
+# ## One point, sixteen patches
+#
+# Rows: clean above noisy. Columns: `ref`, then images 2 to 6 at the three levels. From left to
+# right the patch moves, turns and changes size more and more, and drowns in noise.
+
+# %%
+point = store.rows("train")[len(store.rows("train")) // 3]
+strips = figures.plot_strips(store, point)
+figures.save(strips, "strips")
+strips
+
+# %% [markdown]
+# ## The noise, measured
+#
+# The recipe adds Gaussian noise to a patch of 65 × 65 pixels and then shrinks it to 32 × 32 without
+# smoothing. So the noise in the middle of a patch is stronger than near its border, and `ref`
+# patches have none. If the store keeps to the recipe, what we measure is what we asked for.
+
+# %%
+sample = np.random.default_rng(0).choice(store.rows("train"), 200)
+difference = store.noisy[sample].astype(np.float32) - store.clean[sample]
+by_level = {
+    level: difference[:, 1 + 5 * i : 6 + 5 * i].std(axis=(2, 3)).ravel()
+    for i, level in enumerate(LEVELS)
+}
+picture = figures.plot_noise(by_level, noise.noise_profile())
+figures.save(picture, "noise")
+picture
+
+# %% [markdown]
+# Patches that are nearly black or white measure less than the rest, since noise cannot leave the
+# range 0..255. Next: [2 · The baseline](2_baseline.ipynb).

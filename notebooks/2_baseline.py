@@ -1,0 +1,82 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 2 · The baseline: a shallow U-Net and L2-Net
+#
+# Two networks in a row, trained one after the other: a denoiser cleans the patch, a descriptor turns
+# it into 128 numbers. This is the coursework's starting point, kept as it was, to be measured against.
+#
+# | needs | makes | takes |
+# |---|---|---|
+# | the patch store of notebook 1 | two run folders in `runs/` | about 6 minutes on two CPU cores |
+
+# %% tags=["parameters"]
+PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+
+# %%
+from helpers import figures, inspection, settings, tables, training
+from helpers.dataset import open_dataset
+
+profile = settings.profile(PROFILE)
+store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+
+# %% [markdown]
+# ## The denoiser
+#
+# One step down, one step up, one skip connection, on raw grey levels. It is trained for one epoch
+# by gradient descent with Nesterov momentum on the mean absolute error.
+
+# %%
+training.make_network(profile.baseline_denoiser).summary()
+
+# %%
+denoiser_run = training.train(profile.baseline_denoiser, store)
+
+# %%
+figures.plot_losses({"baseline": denoiser_run})
+
+# %% [markdown]
+# The validation loss is measured on scenes that the network has not seen, a few times within the
+# epoch. It is in grey levels: compare it with the error of doing nothing in the table below.
+
+# %%
+clean, estimates = inspection.denoise_sample(store, {"baseline": denoiser_run})
+tables.show(tables.denoising_table(tables.denoising_errors(clean, estimates)))
+
+# %% [markdown]
+# `ref` patches carry no noise: whatever error a denoiser makes there, it has added.
+
+# %%
+figures.plot_denoising(*inspection.denoising_rows(clean, estimates))
+
+# %% [markdown]
+# ## The descriptor
+#
+# L2-Net takes denoised patches. Three copies with shared weights see an anchor, another patch of the
+# same point and a patch of another point; the triplet loss pulls the first two together and pushes
+# the third away. Plain gradient descent, one epoch.
+
+# %%
+training.make_network(profile.baseline_descriptor).summary()
+
+# %%
+descriptor_run = training.train(profile.baseline_descriptor, store, denoiser_run)
+
+# %%
+figures.plot_losses({"baseline": descriptor_run})
+
+# %% [markdown]
+# A loss of 1 is what descriptors reach that tell nothing apart. Whether what lies below it is enough
+# is for the benchmark to say. Next: [3 · The improved approach](3_improved.ipynb).

@@ -1,0 +1,76 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3 · The improved approach: residual denoiser and HardNet
+#
+# Still two networks in a row, but each with what the baseline lacks: a residual denoiser that
+# estimates the noise and subtracts it; a descriptor that sees each patch at standard brightness and
+# contrast, answers with a vector of length one, and learns from the hardest negative of each batch.
+#
+# | needs | makes | takes |
+# |---|---|---|
+# | the patch store of notebook 1 | two run folders in `runs/` | about 9 minutes on two CPU cores |
+
+# %% tags=["parameters"]
+PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+
+# %%
+from helpers import figures, inspection, settings, tables, training
+from helpers.dataset import open_dataset
+
+profile = settings.profile(PROFILE)
+store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+
+# %% [markdown]
+# ## The denoiser
+#
+# A U-Net of residual blocks whose last layer starts at zero: before the first step it hands the
+# patch on unchanged, and from there it learns what to take away. AdamW with weight decay; the
+# learning rate rises briefly and then falls along a cosine; noise is drawn anew at each step from
+# the clean 65 × 65 patches, and patches are flipped and turned. Training stops early when the
+# loss on held-out training scenes has stopped falling, and the best weights are kept.
+
+# %%
+training.make_network(profile.improved_denoiser).summary()
+
+# %%
+denoiser_run = training.train(profile.improved_denoiser, store)
+
+# %%
+figures.plot_losses({"improved": denoiser_run})
+
+# %%
+clean, estimates = inspection.denoise_sample(store, {"improved": denoiser_run})
+tables.show(tables.denoising_table(tables.denoising_errors(clean, estimates)))
+
+# %% [markdown]
+# ## The descriptor
+#
+# The body has the same convolutions as L2-Net; what is new is before, after and around it. Each batch
+# holds many points, each seen four times: `ref`, easy, hard and tough. For every pair the loss
+# looks for the most similar wrong patch in the batch, and asks that the right one be nearer.
+
+# %%
+training.make_network(profile.improved_descriptor).summary()
+
+# %%
+descriptor_run = training.train(profile.improved_descriptor, store, denoiser_run)
+
+# %%
+figures.plot_losses({"improved": descriptor_run})
+
+# %% [markdown]
+# This loss can not be compared with the baseline's: its negatives are the hardest instead of random
+# ones. The benchmark compares. Next: [4 · Evaluation](4_evaluation.ipynb).

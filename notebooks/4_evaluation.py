@@ -1,0 +1,105 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4 · Evaluation: verification, matching, retrieval
+#
+# Both pipelines describe the noisy patches of the test scenes, which no training has seen, and the
+# HPatches benchmark scores the descriptors on its three tasks.
+#
+# | needs | makes | takes |
+# |---|---|---|
+# | the four runs of notebooks 2 and 3 | `scores.json` in the run folders of the descriptors | about 2 minutes on two CPU cores |
+
+# %% tags=["parameters"]
+PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+
+# %%
+from helpers import evaluation, figures, inspection, settings, tables
+from helpers.dataset import open_dataset
+
+profile = settings.profile(PROFILE)
+store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+
+# %% [markdown]
+# ## Describe and score
+
+# %%
+baseline_runs = evaluation.find_runs(profile, "baseline", store)
+baseline = evaluation.score_runs(*baseline_runs, store, profile.pairs)
+
+# %%
+improved_runs = evaluation.find_runs(profile, "improved", store)
+improved = evaluation.score_runs(*improved_runs, store, profile.pairs)
+
+# %% [markdown]
+# ## The summary
+#
+# V is the mean of the six imbalanced verification scores, M the mean matching score of the three
+# levels, R the mean retrieval score of levels and pools, and S the mean of V, M and R. The brackets
+# hold 95 % of the values that other test scenes of the same kind might have given (bootstrap over
+# sequences). The last column is what the seed report's baseline scored on *genuine* N-HPatches: other
+# scenes and other training sizes, so it shows the order of magnitude and no more.
+
+# %%
+tables.show(tables.summary_table(baseline, improved))
+
+# %%
+figures.plot_scores(baseline, improved)
+
+# %% [markdown]
+# ## Table 1: verification
+#
+# Do these two patches show the same point? *Inter*: the wrong pairs come from different scenes, which
+# is the easier case. *Intra*: from the same scene.
+
+# %%
+tables.show(tables.verification_table(baseline, improved))
+
+# %% [markdown]
+# ## Table 2: retrieval
+#
+# Find the five patches of the query's point in a pool of distractors. A dash stands where the test
+# scenes do not have enough distractors to fill the pool.
+
+# %%
+tables.show(tables.retrieval_table(baseline, improved))
+
+# %%
+figures.plot_retrieval(baseline, improved)
+
+# %% [markdown]
+# ## Table 3: matching
+#
+# For each patch of the reference image, is the nearest patch of the other image the right one?
+
+# %%
+tables.show(tables.matching_table(baseline, improved))
+
+# %%
+figures.plot_sequences(baseline, improved)
+
+# %% [markdown]
+# The scenes differ far more than the levels do: a small test set gives wide intervals.
+#
+# ## What is found
+#
+# A few queries of the test scenes and the patches that the improved pipeline holds for nearest to
+# them, among the tough patches of one image of the same scene. A blue frame marks the right one.
+
+# %%
+figures.plot_neighbours(*inspection.neighbours(store, improved_runs, strip="t1"))
+
+# %% [markdown]
+# Next: [5 · Report](5_report.ipynb).

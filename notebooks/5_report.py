@@ -1,0 +1,132 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5 · Report: figures, tables, PDF
+#
+# Nothing is computed here. Every figure, table and number of the report is drawn from the files
+# that the earlier notebooks left, and LaTeX sets them. No result is typed anywhere.
+#
+# | needs | makes | takes |
+# |---|---|---|
+# | runs and scores of notebooks 2 to 4 | `figures/`, `report/generated/`, `report/report.pdf` | under a minute |
+
+# %% tags=["parameters"]
+PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+
+# %%
+from helpers import (
+    evaluation,
+    figures,
+    files,
+    inspection,
+    paths,
+    provenance,
+    report,
+    settings,
+    tables,
+)
+from helpers.dataset import noise, open_dataset
+
+profile = settings.profile(PROFILE)
+store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+
+# %%
+runs = {
+    approach: evaluation.find_runs(profile, approach, store) for approach in settings.APPROACHES
+}
+scores = {
+    approach: evaluation.score_runs(*found, store, profile.pairs)
+    for approach, found in runs.items()
+}
+
+# %% [markdown]
+# ## Figure 1: what the denoisers do
+#
+# One test patch of each level, chosen by a fixed seed and not by looks.
+
+# %%
+denoisers = {approach: found[0] for approach, found in runs.items()}
+clean, estimates = inspection.denoise_sample(store, denoisers, part="test")
+errors = tables.denoising_errors(clean, estimates)
+denoising = figures.plot_denoising(*inspection.denoising_rows(clean, estimates))
+figures.save(denoising, "denoising")
+denoising
+
+# %% [markdown]
+# ## Figures 2 and 3: losses
+
+# %%
+denoiser_losses = figures.plot_losses(denoisers)
+figures.save(denoiser_losses, "denoiser-losses")
+denoiser_losses
+
+# %%
+descriptors = {approach: found[1] for approach, found in runs.items()}
+descriptor_losses = figures.plot_losses(descriptors)
+figures.save(descriptor_losses, "descriptor-losses")
+descriptor_losses
+
+# %% [markdown]
+# ## Retrieval and matching by scene
+
+# %%
+pair = (scores["baseline"], scores["improved"])
+figures.save(figures.plot_retrieval(*pair), "retrieval")
+figures.save(figures.plot_sequences(*pair), "sequences")
+
+# %% [markdown]
+# ## Tables
+#
+# Each becomes a LaTeX file in `report/generated/`; rounding happens there and nowhere else.
+
+# %%
+networks = {f"{approach}-{part}": run for approach, found in runs.items()
+            for part, run in zip(("denoiser", "descriptor"), found)}
+outcomes = {name: files.read_json(run / "outcome.json") for name, run in networks.items()}
+made_by = {"profile": profile.name, "seed": profile.seed, **provenance.provenance()}
+tables.write_table(tables.dataset_table(store.summary()), "dataset")
+tables.write_table(tables.verification_table(*pair), "verification")
+tables.write_table(tables.retrieval_table(*pair), "retrieval")
+tables.write_table(tables.matching_table(*pair), "matching")
+tables.write_table(tables.summary_table(*pair), "summary")
+tables.write_table(tables.networks_table(outcomes), "networks")
+tables.write_table(tables.denoising_table(errors), "denoising")
+tables.write_table(tables.provenance_table(report.flatten(made_by)), "provenance")
+tables.show(tables.networks_table(outcomes))
+
+# %% [markdown]
+# ## Numbers in the text
+#
+# The text of the report says `\result{improved.S}`; the file written here says what that is.
+
+# %%
+numbers = report.collect_numbers(
+    *pair,
+    networks,
+    dataset=store.summary(),
+    noise=noise.SIGMA,
+    denoising=errors,
+    provenance=made_by,
+)
+files.write_json(paths.GENERATED / "numbers.json", numbers)
+report.write_numbers(numbers)
+
+# %% [markdown]
+# ## The PDF
+#
+# LaTeX runs last. Where it is not installed, everything above is made all the same.
+
+# %%
+report.missing_tools() or report.build_pdf()

@@ -1,0 +1,57 @@
+"""What several tests need."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Development data beside the checkout; a user's clone does not have it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the development data beside the checkout (shared/data) is not here")
+    return folder
+
+
+@dataclass
+class TinyStore:
+    """Stands in for a PatchStore: smooth random patches, 12 points a sequence."""
+
+    name: str = "tiny"
+    fingerprint: str = "0123456789abcdef"
+
+    def __post_init__(self):
+        rng = np.random.default_rng(0)
+        coarse = rng.integers(0, 256, (6 * 12, 1, 5, 5), dtype=np.uint8)
+        self.clean65 = np.broadcast_to(
+            np.kron(coarse, np.ones((13, 13), np.uint8)), (72, 16, 65, 65)
+        )
+        self.clean = np.ascontiguousarray(self.clean65[..., ::2, ::2][..., :32, :32])
+        noise = rng.normal(0, 20, self.clean.shape)
+        self.noisy = np.clip(self.clean + noise, 0, 255).astype(np.uint8)
+        self.noisy[:, 0] = self.clean[:, 0]
+        names = [f"{kind}_{number}" for number in range(3) for kind in "iv"]
+        self.sequences = {name: slice(12 * i, 12 * i + 12) for i, name in enumerate(names)}
+        self.parts = {
+            "train": tuple(names[:2]),
+            "validation": tuple(names[2:4]),
+            "test": tuple(names[4:]),
+        }
+
+    def rows(self, part: str) -> np.ndarray:
+        return np.concatenate([np.r_[self.sequences[name]] for name in self.parts[part]])
+
+    def lengths(self, part: str) -> dict[str, int]:
+        return dict.fromkeys(self.parts[part], 12)
+
+
+@pytest.fixture(scope="session")
+def tiny_store() -> TinyStore:
+    return TinyStore()

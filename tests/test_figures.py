@@ -1,0 +1,140 @@
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from helpers import figures, paths
+from helpers.errors import InputError
+
+LEVELS = ("easy", "hard", "tough")
+
+
+def scores(value: float) -> dict:
+    pools = {"100": value, "500": value / 2, "5000": None}
+    strips = {"e1": {"ap": value, "sr": value}, "h1": {"ap": value / 2, "sr": value}}
+    return {
+        "retrieval": dict.fromkeys((*LEVELS, "mean"), pools),
+        "matching": {"sequences": {"v_one": strips, "i_two": strips}},
+        **dict.fromkeys("VMRS", value),
+        "intervals": {key: [value - 0.1, value + 0.1] for key in "VMRS"},
+    }
+
+
+def write_run(folder, steps=50, epochs=1.0, loss=2.0):
+    folder.mkdir(parents=True)
+    rows = [f"{step},{loss + 1 / step}" for step in range(1, steps + 1)]
+    (folder / "steps.csv").write_text("step,loss\n" + "\n".join(rows) + "\n")
+    places = np.linspace(0, steps, 6).astype(int)
+    history = [f"{epochs * p / steps},{p},,{loss},0.1" for p in places]  # no loss before step 1
+    header = "epoch,step,loss,validation_loss,learning_rate\n"
+    (folder / "history.csv").write_text(header + "\n".join(history) + "\n")
+    return folder
+
+
+@pytest.fixture
+def patches():
+    return np.random.default_rng(0).integers(0, 256, (3, 32, 32)).astype(np.uint8)
+
+
+@pytest.fixture
+def every_figure(patches, tmp_path):
+    rng = np.random.default_rng(0)
+    strips = rng.integers(0, 256, (2, 16, 32, 32)).astype(np.uint8)
+    runs = {"baseline": write_run(tmp_path / "a"), "improved": write_run(tmp_path / "b")}
+    pair = (scores(0.4), scores(0.6))
+    return {
+        "strips": figures.plot_strips(SimpleNamespace(clean=strips, noisy=strips), 1),
+        "noise": figures.plot_noise(
+            {level: rng.normal(20, 2, 100) for level in LEVELS}, np.ones((32, 32))
+        ),
+        "denoising": figures.plot_denoising(patches, {"baseline": patches}, patches, LEVELS),
+        "losses": figures.plot_losses(runs),
+        "scores": figures.plot_scores(*pair),
+        "sequences": figures.plot_sequences(*pair),
+        "retrieval": figures.plot_retrieval(*pair),
+        "neighbours": figures.plot_neighbours(patches[0], patches, np.array([True, False, True])),
+        "distances": figures.plot_distances(rng.random(50), rng.random(50) + 0.5),
+    }
+
+
+def test_saved_figures_have_the_declared_width_and_embedded_truetype(
+    every_figure, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
+    for name, figure in every_figure.items():
+        pdf = figures.save(figure, name)
+        content = pdf.read_bytes()
+        width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)[1]) / 72
+        expected = figures.TEXT_WIDTH if name == "strips" else figures.COLUMN_WIDTH
+        assert width == pytest.approx(expected, abs=0.01), name
+        assert b"/FontFile2" in content and b"/Type3" not in content, name
+        assert pdf.with_suffix(".png").is_file(), name
+
+
+def test_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+    first = figures.save(figures.plot_scores(scores(0.4), scores(0.6)), "a").read_bytes()
+    assert figures.save(figures.plot_scores(scores(0.4), scores(0.6)), "b").read_bytes() == first
+
+
+def test_notebooks_get_a_picture_without_pyplot():
+    bundle = figures.plot_scores(scores(0.4), scores(0.6))._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+def test_losses_show_fractions_of_epochs_and_many_epochs(tmp_path):
+    runs = {
+        "baseline": write_run(tmp_path / "a", epochs=1.0),
+        "half": write_run(tmp_path / "b", epochs=0.5),
+        "improved": write_run(tmp_path / "c", steps=600, epochs=12.0),
+    }
+    titles = [axis.get_title() for axis in figures.plot_losses(runs).axes]
+    assert titles == ["baseline, 1 epoch", "half, 0.5 epochs", "improved, 12 epochs"]
+
+
+def test_losses_show_every_step_and_every_validation(tmp_path):
+    axis = figures.plot_losses({"baseline": write_run(tmp_path / "a", steps=50)}).axes[0]
+    raw, smooth, validation = axis.lines
+    assert len(raw.get_xdata()) == len(smooth.get_xdata()) == 50
+    assert list(validation.get_xdata()) == [0, 10, 20, 30, 40, 50]
+
+
+def test_missing_history_is_named(tmp_path):
+    run = write_run(tmp_path / "a")
+    (run / "history.csv").unlink()
+    with pytest.raises(InputError, match=r"history\.csv is missing: train"):
+        figures.plot_losses({"baseline": run})
+
+
+def test_history_without_its_columns_is_named(tmp_path):
+    run = write_run(tmp_path / "a")
+    (run / "steps.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"steps\.csv has no columns step, loss"):
+        figures.plot_losses({"baseline": run})
+
+
+def test_retrieval_draws_only_the_pools_there_are():
+    axis = figures.plot_retrieval(scores(0.4), scores(0.6)).axes[0]
+    assert len(axis.lines) == 6
+    assert all(list(line.get_xdata()) == [100, 500] for line in axis.lines)
+
+
+def test_scores_that_are_missing_are_dashes():
+    lacking = scores(0.4) | {"R": None, "intervals": dict.fromkeys("VMRS")}
+    axis = figures.plot_scores(lacking, scores(0.6)).axes[0]
+    assert "–" in [text.get_text() for text in axis.texts]
+
+
+def test_sequences_are_sorted_by_the_improved_approach():
+    improved = scores(0.6)
+    best = {"e1": {"ap": 0.9, "sr": 1.0}}
+    improved["matching"] = {"sequences": {**improved["matching"]["sequences"], "v_one": best}}
+    axis = figures.plot_sequences(scores(0.4), improved).axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["i_two", "v_one"]
+
+
+def test_denoising_tells_the_signal_to_noise_ratio(patches):
+    noisy = np.where(patches < 128, patches + 10, patches - 10)  # squared error 100
+    figure = figures.plot_denoising(noisy, {"improved": patches}, patches, LEVELS)
+    assert figure.axes[0].get_xlabel() == "28.1 dB"  # 10 log10(255^2 / 100)

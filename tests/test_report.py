@@ -1,0 +1,245 @@
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from helpers import paths, report, tables
+from helpers.errors import InputError
+
+LEVELS = ("easy", "hard", "tough")
+RUNS = ("baseline-denoiser", "baseline-descriptor", "improved-denoiser", "improved-descriptor")
+
+needs_latex = pytest.mark.skipif(
+    shutil.which("latexmk") is None, reason=f"no LaTeX: apt-get install {report.DEBIAN_PACKAGES}"
+)
+
+
+def scores(value: float) -> dict:
+    cell = {"auc": value, "ap": value}
+    pools = {str(pool): value if pool <= 1000 else None for pool in tables.POOLS}
+    return {
+        "verification": {level: {"inter": cell, "intra": cell} for level in LEVELS},
+        "retrieval": dict.fromkeys((*LEVELS, "mean"), pools),
+        "matching": {
+            **dict.fromkeys((*LEVELS, "mean"), value),
+            "sequences": {"v a/b": {"e1": {"ap": value, "sr": value}}},
+        },
+        **dict.fromkeys("VMRS", value),
+        "intervals": {key: [value - 0.01, value + 0.01] for key in "VMRS"},
+        "tasks": {"positives": 1000, "queries": 100, "distractors": 990},
+    }
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty home, away from the checkout."""
+    monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(paths, "REPORT", tmp_path / "report")
+    monkeypatch.setattr(paths, "GENERATED", tmp_path / "report" / "generated")
+    paths.FIGURES.mkdir()
+    return tmp_path
+
+
+def write_small_report(home: Path, body: str) -> Path:
+    """Sources of a report that says `body`, and one number."""
+    sources = home / "sources"
+    sources.mkdir()
+    head = re.search(
+        r"\\makeatletter.*?\\makeatother\n", (paths.REPORT_SOURCES / "report.tex").read_text(), re.S
+    ).group()
+    (sources / "report.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{graphicx}\n\\graphicspath{{figures/}}\n"
+        f"{head}\\input{{generated/numbers}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n"
+    )
+    (sources / "references.bib").write_text("")
+    report.write_numbers({"improved.S": 0.5})
+    return sources
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def test_flatten_joins_names_by_dots_and_keeps_lists():
+    nested = {"improved": {"S": 0.5, "intervals": {"S": [0.4, 0.6]}}, "seed": 1}
+    assert report.flatten(nested) == {
+        "improved.S": 0.5, "improved.intervals.S": [0.4, 0.6], "seed": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("improved.S", 0.56789, "0.568"),
+        ("improved.intervals.S", [0.1, 0.25], "[0.100, 0.250]"),
+        ("improved.R", None, "--"),
+        ("outcome.x.minutes", 3.14159, "3.1"),
+        ("outcome.x.patches_per_second", 1386.4, "1,386"),
+        ("outcome.x.trainable_parameters", 1336032, "1,336,032"),
+        ("settings.x.learning_rate", 1e-5, r"\ensuremath{10^{-5}}"),
+        ("settings.x.learning_rate", 3e-5, r"\ensuremath{3\times 10^{-5}}"),
+        ("settings.x.learning_rate", 0.002, "0.002"),
+        ("settings.x.epochs", 1.0, "1"),
+        ("settings.x.redraw", True, "yes"),
+        ("settings.x.seed", 20181, "20181"),
+        ("noise.easy", 25.5, "25.5"),
+        ("denoising.noisy.easy", 13.456, "13.46"),
+        ("dataset.fingerprint", "0123456789abcdef", "0123456789ab"),
+        ("dataset.name", "my_scenes & 50%", r"my\_scenes \& 50\%"),
+        ("improved.tasks.sequences", ["v_a", "i_b"], r"v\_a, i\_b"),
+    ],
+)
+def test_value_is_formatted_by_its_name_and_kind(name, value, text):
+    assert report.format_value(name, value) == text
+
+
+def test_comparison_is_in_words_that_follow_from_the_numbers():
+    words = report.compare(scores(0.5), scores(0.6))
+    assert words["word"]["S"] == "above"
+    assert words["difference"]["S"] == "+0.100"
+    assert words["intervals"]["S"] == "do not overlap"
+    assert report.compare(scores(0.6), scores(0.595))["word"]["M"] == "below"
+    assert report.compare(scores(0.6), scores(0.595))["intervals"]["M"] == "overlap"
+    assert report.compare(scores(0.6), scores(0.6))["word"]["V"] == "equal to"
+
+
+def test_comparison_with_a_missing_score_says_so():
+    words = report.compare(scores(0.5) | {"R": None, "intervals": dict.fromkeys("VMRS")}, scores(0))
+    assert words["word"]["R"] == "not comparable with"
+    assert words["intervals"]["R"] == "are not known"
+
+
+def test_name_that_latex_cannot_look_up_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'a b' may hold letters"):
+        report.write_numbers({"a b": 1}, tmp_path / "numbers.tex")
+
+
+def test_report_contains_no_typed_result():
+    text = (paths.REPORT_SOURCES / "report.tex").read_text()
+    body = text[text.index(r"\begin{document}") :]
+    body = re.sub(r"\\result\{[^}]*\}|[\d.]+(?:pt|in)\b", "", body)
+    assert re.findall(r"\d*\.\d+", body) == []
+
+
+# --- the build -----------------------------------------------------------------------------------
+
+
+@needs_latex
+def test_report_builds_from_results_with_no_warning(home):
+    fill_home(home)
+    target = report.build_pdf(target=home / "report" / "report.pdf")
+    assert target.read_bytes().startswith(b"%PDF")
+    log = (home / "report" / "build" / "report.log").read_text(errors="replace")
+    assert "undefined" not in re.sub(r"LaTeX Font Warning:.*(\n\(Font\).*)*", "", log)
+
+
+@needs_latex
+def test_same_inputs_give_the_same_pdf(home):
+    sources = write_small_report(home, r"\result{improved.S}")
+    sources.joinpath("report.tex").write_text(
+        "\\pdfinfoomitdate=1\\pdftrailerid{}\\pdfsuppressptexinfo=-1\n"
+        + sources.joinpath("report.tex").read_text()
+    )
+    first = report.build_pdf(sources, home / "a.pdf").read_bytes()
+    assert report.build_pdf(sources, home / "b.pdf").read_bytes() == first
+
+
+@needs_latex
+def test_unknown_result_stops_the_build_by_name_and_leaves_the_old_pdf(home):
+    sources = write_small_report(home, r"\result{improved.no_such-name}")
+    (home / "report.pdf").write_text("the old one")
+    with pytest.raises(InputError, match=r"no result 'improved\.no_such-name' in generated"):
+        report.build_pdf(sources, home / "report.pdf")
+    assert (home / "report.pdf").read_text() == "the old one"
+
+
+@needs_latex
+def test_undefined_reference_stops_the_build_by_name(home):
+    sources = write_small_report(home, r"See \ref{fig:lost}.")
+    with pytest.raises(InputError, match="refers to fig:lost"):
+        report.build_pdf(sources, home / "report.pdf")
+    assert not (home / "report.pdf").exists()
+
+
+@needs_latex
+def test_line_that_sticks_out_is_warned_of(home):
+    sources = write_small_report(home, r"\noindent\rule{500pt}{1pt}")
+    with pytest.warns(UserWarning, match="pt too wide"):
+        report.build_pdf(sources, home / "report.pdf")
+
+
+def test_missing_figure_and_table_are_named(home, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: tool)
+    sources = write_small_report(home, r"\includegraphics[width=3in]{lost} \input{generated/gone}")
+    with pytest.raises(InputError, match=r"needs .*gone\.tex, .*lost\.pdf: run the notebooks"):
+        report.build_pdf(sources, home / "report.pdf")
+
+
+def test_figure_in_a_comment_is_not_needed(home, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: tool)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("LaTeX was called"))
+    sources = write_small_report(home, "% \\includegraphics{lost}\n\\includegraphics{found}")
+    with pytest.raises(InputError) as caught:
+        report.build_pdf(sources, home / "report.pdf")
+    assert "found.pdf" in str(caught.value) and "lost" not in str(caught.value)
+
+
+def test_missing_latex_names_the_packages(home, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    with pytest.raises(InputError, match="apt-get install latexmk texlive-latex-recommended"):
+        report.build_pdf(target=home / "report.pdf")
+
+
+def test_names_in_the_report_are_listed_without_comments(tmp_path):
+    source = tmp_path / "report.tex"
+    source.write_text("\\result{b.c} 5\\% \\result{a} % \\result{hidden}\n\\result{a}")
+    assert report.result_names(source) == ["a", "b.c"]
+
+
+def fill_home(home: Path) -> None:
+    """Made-up results of every kind that report.tex asks for."""
+    baseline, improved = scores(0.4), scores(0.6)
+    runs = {name: write_run(home / "runs" / name) for name in RUNS}
+    part = {"scenes": 2, "points": 100, "patches": 1600}
+    dataset = {"name": "made_up", "parts": dict.fromkeys(("train", "validation", "test"), part)}
+    dataset["lengths"] = {"v a/b": 100}
+    errors = dict.fromkeys(("noisy", "baseline", "improved"), dict.fromkeys(("ref", *LEVELS), 9.0))
+    provenance = {"profile": "smoke", "seed": 1, "versions": {"keras": "3"}}
+    noise = dict.fromkeys(LEVELS, 30.0)
+    report.write_numbers(
+        report.collect_numbers(
+            baseline, improved, runs,
+            dataset=dataset, denoising=errors, noise=noise, provenance=provenance,
+        )
+    )  # fmt: skip
+    outcomes = {name: json.loads((run / "outcome.json").read_text()) for name, run in runs.items()}
+    made = {
+        "verification": tables.verification_table(baseline, improved),
+        "retrieval": tables.retrieval_table(baseline, improved),
+        "matching": tables.matching_table(baseline, improved),
+        "summary": tables.summary_table(baseline, improved),
+        "denoising": tables.denoising_table(errors),
+        "networks": tables.networks_table(outcomes),
+        "dataset": tables.dataset_table(dataset),
+        "provenance": tables.provenance_table(provenance),
+    }
+    for name, frame in made.items():
+        tables.write_table(frame, name)
+    text = (paths.REPORT_SOURCES / "report.tex").read_text()
+    for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", text):
+        Figure(figsize=(3.3, 1)).savefig(paths.FIGURES / f"{name}.pdf")
+
+
+def write_run(folder: Path) -> Path:
+    settings = dict.fromkeys(("batch", "epochs", "triplets", "patience"), 50)
+    outcome = {
+        "trainable_parameters": 59777, "multiply_adds": 57_540_608, "epochs": 1.0, "minutes": 0.5,
+        "patches_per_second": 400.0, "stopped": "after the planned number of steps",
+    }  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text(json.dumps({"settings": settings | {"learning_rate": 1}}))
+    (folder / "outcome.json").write_text(json.dumps(outcome))
+    return folder

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+
+from helpers import paths, tables
+from helpers.tables import BASELINE, IMPROVED
+
+LEVELS = ("easy", "hard", "tough")
+
+
+def scores(value: float, pools=("100", "500")) -> dict:
+    """Scores that are all `value`; pools beyond `pools` are missing."""
+    retrieval = {
+        row: {str(k): value if str(k) in pools else None for k in tables.POOLS}
+        for row in (*LEVELS, "mean")
+    }
+    cell = {"auc": value, "ap": value}
+    return {
+        "verification": {level: {"inter": dict(cell), "intra": dict(cell)} for level in LEVELS},
+        "retrieval": retrieval,
+        "matching": {**dict.fromkeys((*LEVELS, "mean"), value), "sequences": {}},
+        **dict.fromkeys("VMRS", value),
+        "intervals": {key: [value - 0.1, value + 0.1] for key in "VMRS"},
+    }
+
+
+def test_verification_table_puts_every_score_in_its_cell():
+    baseline, improved = scores(0.5), scores(0.6)
+    improved["verification"]["hard"]["intra"] = {"auc": 0.71, "ap": 0.72}
+    frame = tables.verification_table(baseline, improved)
+    assert list(frame.index) == ["Easy", "Hard", "Tough"]
+    assert frame.at["Hard", (IMPROVED, "Balanced [AUC]", "Intra")] == 0.71
+    assert frame.at["Hard", (IMPROVED, "Imbalanced [mAP]", "Intra")] == 0.72
+    assert frame.at["Hard", (BASELINE, "Imbalanced [mAP]", "Intra")] == 0.5
+
+
+def test_missing_pools_are_dashes_and_never_numbers():
+    tabular = tables.to_tabular(tables.retrieval_table(scores(0.5), scores(0.6)))
+    easy = next(line for line in tabular.splitlines() if line.startswith("Easy"))
+    better = [r"\textbf{0.600}"] * 2
+    expected = ["Easy", "0.500", "0.500", *["--"] * 5, *better, *["--"] * 5]
+    assert easy.removesuffix(r" \\").split(" & ") == expected
+
+
+def test_pool_that_the_scores_do_not_list_is_missing():
+    baseline = scores(0.5)
+    for row in baseline["retrieval"].values():
+        del row["20000"]
+    cells = tables.format_cells(tables.retrieval_table(baseline, scores(0.6)))
+    assert cells.at["Mean", (BASELINE, "20,000")] == "–"
+
+
+def test_the_better_of_a_pair_is_bold_before_rounding():
+    frame = tables.matching_table(scores(0.50001), scores(0.50002))
+    best = tables.best_cells(frame)
+    assert best[IMPROVED].all(axis=None) and not best[BASELINE].any(axis=None)
+
+
+def test_both_are_bold_on_a_tie():
+    assert tables.best_cells(tables.matching_table(scores(0.5), scores(0.5))).all(axis=None)
+
+
+def test_no_cell_is_bold_where_one_of_a_pair_is_missing():
+    frame = tables.retrieval_table(scores(0.5, pools=("100", "500")), scores(0.6, pools=("100",)))
+    assert not tables.best_cells(frame)[[(BASELINE, "500"), (IMPROVED, "500")]].any(axis=None)
+
+
+def test_matching_table_is_the_seeds_single_row():
+    frame = tables.matching_table(scores(0.5), scores(0.6))
+    assert frame.shape == (1, 8)
+    assert [column[1] for column in frame.columns[:4]] == ["Easy", "Hard", "Tough", "Mean"]
+
+
+def test_summary_shows_intervals_and_the_interim_reports_own_figures():
+    cells = tables.format_cells(tables.summary_table(scores(0.5), scores(0.6)))
+    assert cells.at["Mean S", (BASELINE, "95 % interval")] == "[0.400, 0.600]"
+    published = cells["Interim report", "on genuine N-HPatches"]
+    assert list(published) == ["0.701", "0.107", "0.357", "0.389"]
+
+
+def test_summary_of_scores_that_could_not_be_computed_shows_dashes():
+    lacking = scores(0.5) | {"R": None, "S": None, "intervals": dict.fromkeys("VMRS")}
+    cells = tables.format_cells(tables.summary_table(lacking, scores(0.6)))
+    assert cells.at["Retrieval R", (BASELINE, "Score")] == "–"
+    assert cells.at["Verification V", (BASELINE, "95 % interval")] == "–"
+
+
+def test_networks_table_rounds_each_column_for_its_kind():
+    outcome = {
+        "trainable_parameters": 59777,
+        "multiply_adds": 57_540_608,
+        "epochs": 1.0,
+        "minutes": 2.345,
+        "patches_per_second": 1386.4,
+    }
+    frame = tables.networks_table({"Baseline denoiser": outcome, "Other": {}})
+    cells = tables.format_cells(frame)
+    assert list(cells.loc["Baseline denoiser"]) == ["59,777", "57.5", "1.0", "2.3", "1,386"]
+    assert list(cells.loc["Other"]) == ["–"] * 5
+
+
+def test_dataset_table_sums_its_parts():
+    part = {"scenes": 2, "points": 1000, "patches": 16000}
+    frame = tables.dataset_table({"parts": {"train": part, "test": part}})
+    assert list(tables.format_cells(frame).loc["All"]) == ["4", "2,000", "32,000"]
+
+
+def test_denoising_errors_are_means_over_the_strips_of_a_level():
+    clean = np.full((2, 16, 4, 4), 100, np.uint8)
+    noisy = clean.copy()
+    noisy[:, 1] -= 5  # one of five easy strips
+    errors = tables.denoising_errors(clean, {"noisy": noisy})
+    assert errors == {"noisy": {"ref": 0.0, "easy": 1.0, "hard": 0.0, "tough": 0.0}}
+
+
+def test_lower_error_is_the_bold_one():
+    errors = {"noisy": {"easy": 9.0}, "baseline": {"easy": 3.0}, "improved": {"easy": 4.0}}
+    frame = tables.denoising_table(errors)
+    assert r"Easy & 9.00 & \textbf{3.00} & 4.00" in tables.to_tabular(frame)
+
+
+def test_provenance_gives_a_row_to_every_version():
+    frame = tables.provenance_table(
+        {"seed": 1, "versions": {"keras": "3.15", "numpy": "2.4"}, "fingerprint": "f" * 64}
+    )
+    assert frame["Value"].to_dict() == {
+        "seed": "1", "keras": "3.15", "numpy": "2.4", "fingerprint": "f" * 12,
+    }  # fmt: skip
+
+
+def test_headings_are_grouped_over_rules():
+    tabular = tables.to_tabular(tables.matching_table(scores(0.5), scores(0.6)))
+    assert r"\multicolumn{4}{c}{Baseline approach}" in tabular
+    assert r"\cmidrule(lr){2-5}\cmidrule(lr){6-9}" in tabular
+
+
+def test_special_characters_are_escaped():
+    assert tables.escape(r"50 % of a_b & {c} \d – ~^#$") == (
+        r"50 \% of a\_b \& \{c\} \textbackslash{}d -- \textasciitilde{}\textasciicircum{}\#\$"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1336032, "1,336,032"), (0.12345, "0.123"), (None, "–"), (float("nan"), "–"), ("a", "a"),
+     (np.int64(5000), "5,000"), ((0.1, 0.25), "[0.100, 0.250]")],
+)  # fmt: skip
+def test_numbers_are_formatted_by_their_kind(value, text):
+    assert tables.format_number(value) == text
+
+
+def test_written_table_is_the_tabular(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "GENERATED", tmp_path / "generated")
+    frame = tables.matching_table(scores(0.5), scores(0.6))
+    path = tables.write_table(frame, "matching")
+    assert path == tmp_path / "generated" / "matching.tex"
+    assert path.read_text() == tables.to_tabular(frame)
+
+
+def test_notebook_shows_the_same_bold_and_dashes():
+    html = tables.show(tables.retrieval_table(scores(0.5), scores(0.6))).to_html()
+    assert "font-weight: bold" in html and "–" in html and "0.600" in html
