@@ -1,12 +1,15 @@
 # make report    the coursework report, from photographs to PDF (set up included)
 # make test      all checks and tests (set up included)
+# make notebook  JupyterLab on the notebooks
+# make readme    results of the last report into README.md
+# make clean     removes built datasets and runs, keeps figures and report
 
 PYTHON  ?= python3
 PROFILE ?= coursework
 DATASET ?= photographs
 LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 
-.PHONY: report test latex clean
+.PHONY: report test notebook readme latex clean
 .DEFAULT_GOAL := report
 
 report: .venv/ready latex
@@ -16,9 +19,21 @@ test: .venv/ready-for-tests latex
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/pytest
+	KERAS_BACKEND=jax .venv/bin/pytest tests/networks tests/test_losses.py tests/test_training.py
 
+notebook: .venv/ready
+	.venv/bin/jupyter lab notebooks
+
+readme: .venv/ready
+	@.venv/bin/python -c "from helpers import report; report.update_readme()"
+
+# Debian's python3 may come without venv; --clear mends a half-made environment.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); \
+	  sys.exit(None if ok else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv --clear .venv >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null && $(PYTHON) -m venv --clear .venv; } || \
+	  { rm -rf .venv; echo "A virtual environment could not be made: sudo apt-get install python3-venv"; exit 1; }
 
 .venv/ready: requirements.txt pyproject.toml | .venv/bin/python
 	@echo "Installing Python packages into .venv (about 2 GB, a few minutes) ..."

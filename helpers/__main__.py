@@ -96,12 +96,14 @@ def _describe(options) -> None:
 
 def _score(options) -> None:
     from helpers import benchmark, evaluation, files
+    from helpers.benchmark.files import read_descriptors
+    from helpers.benchmark.tables import results_text
 
     profile, store = _store(options)
     tasks = evaluation.make_tasks(store, profile.pairs)
-    descriptors = benchmark.read_descriptors(options.descriptors, store.parts["test"])
+    descriptors = read_descriptors(options.descriptors, store.parts["test"])
     scores = benchmark.evaluate(descriptors, tasks)
-    print(scores.to_text())
+    print(results_text(options.descriptors.name, scores))
     if options.json:
         files.write_json(options.json, scores.to_json())
 

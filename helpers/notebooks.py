@@ -1,12 +1,15 @@
 """Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
 
 import hashlib
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import jupytext
 import nbformat
 import papermill
+from jupyter_client import AsyncKernelManager
 from nbconvert import HTMLExporter
 
 from helpers import files, paths
@@ -77,10 +80,11 @@ def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:
                 temporary,
                 parameters,
                 kernel_name="python3",
+                language="python",
                 cwd=paths.NOTEBOOKS,
                 progress_bar=False,
-                log_output=True,
-                stdout_file=None,
+                stdout_file=sys.stdout,  # what a cell prints is shown while it runs
+                kernel_manager_class=_QuietKernelManager,
             )
         except papermill.PapermillExecutionError as error:
             temporary.replace(failed)
@@ -88,12 +92,34 @@ def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:
                 f"{source.name} stopped with {error.ename}: {error.evalue} (see {failed})."
             ) from error
         executed = nbformat.read(temporary, as_version=4)
+        _drop_stderr(executed)
         executed.metadata[KEY] = key
         nbformat.write(executed, temporary)
     failed.unlink(missing_ok=True)
     html, _ = HTMLExporter().from_notebook_node(nbformat.read(target, as_version=4))
     files.write_text(target.with_suffix(".html"), html)
     print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
+
+
+class _QuietKernelManager(AsyncKernelManager):
+    """Keeps what kernel and libraries say about themselves out of the terminal.
+
+    Through files, unlike TCP, the kernel has nothing to warn about; TensorFlow greets on stderr.
+    """
+
+    transport = "ipc"
+
+    async def start_kernel(self, **options):
+        return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+
+
+def _drop_stderr(notebook) -> None:
+    """Progress bars and the greetings of TensorFlow mean nothing once they are history."""
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        cell["outputs"] = [output for output in outputs if output.get("name") != "stderr"]
+        if cell.cell_type != "code":
+            del cell["outputs"]
 
 
 def _check_parameters(source: Path, notebook, parameters: dict) -> None:

@@ -187,6 +187,44 @@ def result_names(source: Path | str) -> list[str]:
     return sorted(set(re.findall(r"\\result\{([^}#]+)\}", _without_comments(Path(source)))))
 
 
+README_BLOCK = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
+
+
+def readme_results(numbers: dict[str, Any]) -> str:
+    """The results block of the README: what was measured on what, as Markdown.
+
+    Args:
+        numbers: flat, as `numbers.json` holds them.
+    """
+
+    def cell(approach: str, key: str) -> str:
+        value, interval = numbers[f"{approach}.{key}"], numbers[f"{approach}.intervals.{key}"]
+        return f"{format_number(value)} {format_number(interval)}"
+
+    lines = ["| approach | V | M | R | S |", "|---|---|---|---|---|"]
+    for approach in ("baseline", "improved"):
+        cells = [cell(approach, key) for key in ("V", "M", "R", "S")]
+        lines.append(f"| {approach} | " + " | ".join(cells) + " |")
+    seed = [format_number(value) for value in SEED_SCORES.values()]
+    lines.append("| *seed report's baseline, on genuine N-HPatches* | " + " | ".join(seed) + " |")
+    made_on = (
+        f"Noisy patches of the {numbers['dataset.parts.test.scenes']} test scenes of the dataset "
+        f"`{numbers['dataset.name']}` ({numbers['dataset.parts.test.points']:,} points), profile "
+        f"`{numbers['provenance.profile']}`, one training of each network (seed "
+        f"{numbers['provenance.seed']}), {numbers['provenance.backend']} on "
+        f"{numbers['provenance.device']}. The last row comes from other, larger data."
+    )
+    return "\n".join([*lines, "", made_on]) + "\n"
+
+
+def update_readme(readme: Path | None = None) -> None:
+    """Writes the results of the last report into README.md."""
+    readme = readme or paths.ROOT / "README.md"
+    block = readme_results(read_json(paths.GENERATED / "numbers.json"))
+    text = readme.read_text(encoding="utf-8")
+    write_text(readme, README_BLOCK.sub(lambda match: match[1] + block + match[2], text))
+
+
 # --- the build -----------------------------------------------------------------------------------
 
 

@@ -1,9 +1,9 @@
 """Training: settings and a dataset in, one run folder with weights and history out.
 
-A run folder holds `settings.json` (settings, dataset, seed, versions, device), `steps.csv` (loss
-of each training step), `history.csv` (validation loss at intervals), `model.keras` and `outcome.json`.
-It appears under its name only when it is complete. The name ends in a hash of all that decides the
-result, so that a finished run is loaded, never confused with one of other settings.
+A run folder holds `settings.json` (settings, dataset, seed, versions, device), `steps.csv` (the
+loss of each training step), `history.csv` (validation loss at intervals), `model.keras` and
+`outcome.json`. It appears under its name only when it is complete. The name ends in a hash of all
+that decides the result, so that a finished run is loaded, never mistaken for one of other settings.
 """
 
 import hashlib

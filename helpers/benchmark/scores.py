@@ -176,12 +176,12 @@ def evaluate(
     if min(pools, default=0) <= IMAGES:
         raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
     arrays = _checked(descriptors, tasks)
-    title = "{}" if progress else None
+    titles = {name: name if progress else None for name in TASKS}
     results = {
         "verification": lambda: verification(arrays, tasks, distance, threads),
-        "matching": lambda: matching(arrays, distance, threads, progress=title and "matching"),
+        "matching": lambda: matching(arrays, distance, threads, progress=titles["matching"]),
         "retrieval": lambda: retrieval(
-            arrays, tasks, pools, distance, threads, progress=title and "retrieval"
+            arrays, tasks, pools, distance, threads, progress=titles["retrieval"]
         ),
     }
     done = [results[name]() if name in run else None for name in TASKS]

@@ -11,7 +11,7 @@ from .tasks import Tasks
 from .workers import spread
 
 KINDS = ("inter", "intra")
-BINS = 2048  # of the histograms that the bootstrap draws on
+BINS = 512  # of the histograms that the bootstrap draws on
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -102,13 +102,16 @@ class Verification:
         Returns:
             (samples,) values.
         """
-        counts = weights @ self.histograms  # (3, 2, 2, samples, bins)
-        totals = np.cumsum(counts, axis=-1)
-        hits, rows = totals[:, :, 0], totals.sum(axis=2)
-        precision = np.divide(hits, rows, out=np.ones_like(hits), where=rows > 0)
-        share = counts[:, :, 0] / np.maximum(hits[..., -1:], 1)
-        before = np.concatenate([precision[..., :1], precision[..., :-1]], axis=-1)
-        return ((precision + before) / 2 * share).sum(axis=-1).mean(axis=(0, 1))
+        cells = self.histograms.reshape(-1, *self.histograms.shape[2:])
+        return np.mean([_histogram_ap(weights @ cell) for cell in cells], axis=0)
+
+
+def _histogram_ap(counts: np.ndarray) -> np.ndarray:
+    """(samples,) average precision from (2, samples, bins) counts of positives and negatives."""
+    hits, misses = np.cumsum(counts, axis=-1)
+    precision = hits / np.maximum(hits + misses, 1)
+    before = np.concatenate([precision[:, :1], precision[:, :-1]], axis=1)
+    return ((precision + before) / 2 * counts[0]).sum(axis=1) / np.maximum(hits[:, -1], 1)
 
 
 def verification(

@@ -3,10 +3,16 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries, hence only once
 
 
 def spread(
@@ -28,6 +34,6 @@ def spread(
     """
     items = list(items)
     threads = threads or os.cpu_count() or 1
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+    with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
         results = pool.map(work, items)
         return list(tqdm(results, desc=progress, total=len(items), disable=progress is None))

@@ -1,13 +1,17 @@
-"""Datasets: from photographs, image sequences or folders of strips to one PatchStore."""
+"""Datasets: from photographs, image sequences or strips of patches to one PatchStore."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import paths
+from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.photographs import POINTS_PER_SCENE, Photographs
-from helpers.dataset.store import PatchStore, open_store
+from helpers.dataset.sequences import Sequences
+from helpers.dataset.store import PatchStore, Source, open_store
+from helpers.dataset.strips import Strips, write_strips
 from helpers.errors import InputError
 
-__all__ = ["PatchStore", "open_dataset"]
+__all__ = ["PatchStore", "open_dataset", "write_strips"]
 
 
 def open_dataset(
@@ -15,19 +19,55 @@ def open_dataset(
     folder: Path | str = paths.DATA,
     seed: int = 0,
     points_per_scene: int | None = None,
+    split: str | None = None,
+    scenes: Sequence[str] | None = None,
+    keep65: bool = True,
 ) -> PatchStore:
     """Opens a dataset, building its store on first use.
 
     Args:
-        source: "photographs" for the ones inside scikit-image and scikit-learn.
+        source: one of
+            "photographs": those inside scikit-image and scikit-learn;
+            "n-hpatches:PATH": folder or zip file of 32 px strips with noisy twins;
+            "hpatches:PATH": folder or zip file of 65 px strips, noise added by the recipe;
+            "sequences:PATH": folder or zip file of images 1..6 and H_1_2..H_1_6, cut here.
         folder: where the stores are kept.
         seed: of homographies, lighting, jitter and noise, where the source needs them made.
         points_per_scene: at most this many points of each scene; None for the usual number.
+        split: a, b, c, illum, view, full or the path of a JSON file, see parts.choose_parts; None
+            for the dataset's own split.json, else a. The photographs have a split of their own.
+        scenes: only these scenes, all where None.
+        keep65: keep clean 65 px patches where the source has them (four times the disk space), so
+            that noise can be drawn anew while training.
 
     Raises:
         InputError: the source is unknown or something in it cannot be used.
     """
+    return open_store(find_source(source, seed, points_per_scene, split, scenes, keep65), folder)
+
+
+def find_source(
+    source: str,
+    seed: int,
+    points_per_scene: int | None,
+    split: str | None,
+    scenes: Sequence[str] | None,
+    keep65: bool,
+) -> Source:
+    """Makes the source that a name stands for; see `open_dataset`."""
+    if points_per_scene is not None and points_per_scene < 1:
+        raise InputError(f"points_per_scene is {points_per_scene}: give 1 or more.")
     kind, _, place = source.partition(":")
-    if kind == "photographs" and not place:
-        return open_store(Photographs(seed, points_per_scene or POINTS_PER_SCENE), folder)
-    raise InputError(f"{source!r} is no dataset: use photographs.")
+    if source == "photographs":
+        if split or scenes:
+            raise InputError("The photographs have one fixed split: leave split and scenes out.")
+        return Photographs(seed, points_per_scene or POINTS_PER_SCENE)
+    if place and kind == "sequences":
+        return Sequences(place, split, scenes, points_per_scene, seed, keep65)
+    if place and kind in ("n-hpatches", "hpatches"):
+        side = PATCH_SIDE if kind == "n-hpatches" else SOURCE_SIDE
+        return Strips(place, side, split, scenes, points_per_scene, seed, keep65)
+    raise InputError(
+        f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH "
+        "or sequences:PATH."
+    )

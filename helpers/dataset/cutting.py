@@ -8,7 +8,7 @@ Coordinates are (x, y) in pixels with pixel centres at whole numbers. A *region*
 (x, y, radius, angle): the square that is sampled has a side of 2 * radius.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 
 import numba
@@ -42,6 +42,12 @@ JITTER = {
     "hard": Jitter(20, 0.30, 0.30, 0.40),
     "tough": Jitter(30, 0.45, 0.50, 0.45),
 }
+RECIPE = {  # what decides which patches come out, for the fingerprint of a store
+    "thresholds": THRESHOLDS,
+    "radius_of_scale": RADIUS_OF_SCALE,
+    "overlap": OVERLAP,
+    "jitter": {level: asdict(jitter) for level, jitter in JITTER.items()},
+}
 
 
 def cut(
@@ -55,7 +61,8 @@ def cut(
 
     Args:
         images: six grey images, uint8; the first is the reference.
-        homographies: five 3x3 matrices from image 1 to images 2..6, in pixels.
+        homographies: five 3x3 matrices from image 1 to images 2..6, in pixels, scaled so that
+            w > 0 at the centre of image 1.
         regions: float (points, 4), see `find_regions`.
         rng: source of the jitter.
         side: patch side in pixels.
@@ -143,7 +150,7 @@ def inside(matrices: np.ndarray, homography: np.ndarray, shape: tuple[int, int])
     """Whether the whole squares, mapped by the homography, lie in an image of `shape`."""
     square = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
     corners = np.einsum("nij,kj->nki", homography @ matrices, square)
-    in_front = (corners[..., 2] > 0).all(-1)  # H is scaled so that image 1's points have w > 0
+    in_front = (corners[..., 2] > 0).all(-1)  # as H is scaled to w > 0 at image 1's centre
     with np.errstate(divide="ignore", invalid="ignore"):
         corners = corners[..., :2] / corners[..., 2:]
     limit = np.array(shape[::-1]) - 1

@@ -15,7 +15,6 @@ images of the size of image 1; the five homographies of a scene independent of e
 """
 
 import numpy as np
-from scipy.linalg import expm
 from scipy.special import ndtr
 
 from helpers.dataset.cutting import project
@@ -43,6 +42,7 @@ CORRELATIONS = np.array(  # of the Gaussian copula, in the order of QUANTILES
         [0.06, 0.02, -0.23, -0.40, -0.03, -0.17, 0.27, 1.00],
     ]
 )
+_CHOLESKY = np.linalg.cholesky(CORRELATIONS)
 LEAST_OVERLAP = 0.4  # share of image 1 that image k must show; 99 % of the genuine ones do
 
 
@@ -54,19 +54,19 @@ def sample_homography(shape: tuple[int, int], rng: np.random.Generator) -> np.nd
         rng: source of randomness.
 
     Returns:
-        3x3 matrix for pixel coordinates (x, y, 1), scaled to a lower right entry of 1.
+        3x3 matrix for pixel coordinates (x, y, 1), with w = 1 at the centre of image 1.
     """
     while True:
         normalised = draw_normalised(rng)
         to_unit = unit_coordinates(shape)
         homography = np.linalg.inv(to_unit) @ normalised @ to_unit
-        if overlap(homography, shape) >= LEAST_OVERLAP:
-            return homography / homography[2, 2]
+        if visible_share(homography, shape, shape) >= LEAST_OVERLAP:
+            return homography
 
 
 def draw_normalised(rng: np.random.Generator) -> np.ndarray:
     """Draws a homography in the coordinates of the module's docstring."""
-    ranks = ndtr(rng.multivariate_normal(np.zeros(len(QUANTILES)), CORRELATIONS))
+    ranks = ndtr(_CHOLESKY @ rng.standard_normal(len(QUANTILES)))
     drawn = {
         name: np.interp(rank, LEVELS, values)
         for rank, (name, values) in zip(ranks, QUANTILES.items(), strict=True)
@@ -75,7 +75,9 @@ def draw_normalised(rng: np.random.Generator) -> np.ndarray:
     angle = np.radians(side * drawn["rotation"])
     x, xy = drawn["stretch_x"], side * drawn["stretch_xy"]
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    stretch = expm(np.log(2) / 2 * np.array([[x, xy], [xy, -x]]))
+    strength = np.log(2) / 2 * np.hypot(x, xy)  # of the matrix exponential of the stretch
+    axes = np.array([[x, xy], [xy, -x]]) / np.hypot(x, xy)
+    stretch = np.cosh(strength) * np.eye(2) + np.sinh(strength) * axes
     shift = np.array([side * drawn["shift_x"], drawn["shift_y"]])
     tilt = np.array([side * drawn["tilt_x"], drawn["tilt_y"]])
     linear = 2 ** drawn["log2_scale"] * rotation @ stretch + np.outer(shift, tilt)
@@ -89,13 +91,20 @@ def unit_coordinates(shape: tuple[int, int]) -> np.ndarray:
     return np.array([[1, 0, (1 - width) / 2], [0, 1, (1 - height) / 2], [0, 0, unit]]) / unit
 
 
-def overlap(homography: np.ndarray, shape: tuple[int, int], steps: int = 30) -> float:
-    """Share of image 1 that lands inside the target; 0 where part of it falls behind the camera."""
-    height, width = shape
-    x, y = np.meshgrid(np.linspace(0, width - 1, steps), np.linspace(0, height - 1, steps))
-    points = np.stack([x, y], -1).reshape(-1, 2)
-    depth = points @ homography[2, :2] + homography[2, 2]
-    if (depth / homography[2, 2] < 0.1).any():
-        return 0.0
-    mapped = project(homography, points)
-    return float(((mapped >= 0) & (mapped <= [width - 1, height - 1])).all(-1).mean())
+def visible_share(
+    homography: np.ndarray, shape: tuple[int, int], target: tuple[int, int], steps: int = 30
+) -> float:
+    """Share of image 1 that another image shows.
+
+    Args:
+        homography: from image 1 to the other, with w > 0 at the centre of image 1.
+        shape: height and width of image 1.
+        target: height and width of the other image.
+        steps: points tried along each side.
+    """
+    x, y = (np.linspace(0, length - 1, steps) for length in shape[::-1])
+    points = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+    in_front = points @ homography[2, :2] + homography[2, 2] > 0.05  # of w = 1 at the centre
+    mapped = project(homography, points[in_front])
+    limit = np.array(target[::-1]) - 1
+    return float(((mapped >= 0) & (mapped <= limit)).all(-1).sum() / len(points))

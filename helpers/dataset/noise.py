@@ -114,4 +114,8 @@ def noisy_twin(clean65: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns:
         uint8 (points, 16, 32, 32).
     """
-    return downsample(add_noise(clean65, STRIP_SIGMA[:, None, None], rng))
+    noisy = np.empty((*clean65.shape[:2], PATCH_SIDE, PATCH_SIDE), np.uint8)
+    for first in range(0, len(clean65), 64):  # few at a time, to need little memory
+        some = slice(first, first + 64)
+        noisy[some] = downsample(add_noise(clean65[some], STRIP_SIGMA[:, None, None], rng))
+    return noisy

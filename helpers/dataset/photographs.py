@@ -17,8 +17,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from helpers.dataset import cutting
 from helpers.dataset.cutting import bilinear, cut, find_regions
 from helpers.dataset.homographies import sample_homography
+from helpers.dataset.images import decode_grey
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.errors import InputError
 
@@ -48,10 +50,19 @@ class Photographs:
 
     @property
     def recipe(self) -> dict:
-        return {"seed": self.seed, "points_per_scene": self.points_per_scene, "sigma": SIGMA}
+        """All settings that decide the patches."""
+        return {
+            "seed": self.seed,
+            "points_per_scene": self.points_per_scene,
+            "longest_side": LONGEST_SIDE,
+            "sensitivity": SENSITIVITY,
+            "cutting": cutting.RECIPE,
+            "sigma": SIGMA,
+        }
 
     def key(self) -> dict:
-        return {scene: _digest(scene) for scenes in PARTS.values() for scene in scenes}
+        """Digests of the photographs."""
+        return {scene: _digest(scene) for scenes in self.parts.values() for scene in scenes}
 
     def measure(self, scene: str) -> tuple[int, tuple]:
         """Finds the points of a scene: their number, and what `fill` cuts them from."""
@@ -89,11 +100,10 @@ def photograph_path(scene: str) -> Path:
 def load_photograph(path: Path) -> np.ndarray:
     """Reads a photograph as grey bytes (height, width), its longest side at most LONGEST_SIDE."""
     try:
-        with Image.open(path) as image:
-            grey = image.convert("L")
+        grey = Image.fromarray(decode_grey(path.read_bytes(), path))
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read as a photograph ({error}): reinstall the package it is in."
+            f"{path} cannot be read ({error.strerror}): reinstall its package."
         ) from error
     grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return np.asarray(grey)
@@ -144,7 +154,7 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     The ranges are assumptions, set so that patches of one point correlate about as little as those
     of genuine `i_` sequences do.
     """
-    light = (image / 255.0) ** (2 ** rng.uniform(-1, 1))
+    light = (np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(2 ** rng.uniform(-1, 1)))[image]
     light = light * rng.choice([shadow, gradient])(image.shape, rng)
     light = light * 2 ** rng.uniform(-1, 0.4) + rng.uniform(-0.04, 0.12)
     light = ndimage.gaussian_filter(light, rng.uniform(0, 1.2))
@@ -169,7 +179,7 @@ def gradient(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 def _axes(shape: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Rotated coordinates, about -1 to 1 over the image."""
-    y, x = np.meshgrid(*(np.linspace(-1, 1, length) for length in shape), indexing="ij")
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in shape), indexing="ij")
     angle = rng.uniform(0, 2 * np.pi)
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 

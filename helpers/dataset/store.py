@@ -23,7 +23,7 @@ from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE, STRIPS
 from helpers.errors import InputError
 from helpers.files import atomic_path, read_json, write_json
 
-VERSION = 1  # raise it when the same source and recipe give other patches than before
+VERSION = 3  # raise it when the same source and recipe give other patches than before
 
 
 class Source(Protocol):
@@ -153,7 +153,7 @@ def _build(source: Source, target: Path) -> None:
             measured = pool.map(source.measure, scenes)
             bar = tqdm(measured, f"{source.name}: points", len(scenes), leave=False)
             points, plans = zip(*bar, strict=True)
-            _require_test_points(source, points)
+            _require_points(source, scenes, points)
             maps = _empty_arrays(temporary, sum(points), source.keeps65)
             ends = np.cumsum(points)
             jobs = {
@@ -183,11 +183,13 @@ def _fill(source: Source, scene: str, plan: Any, maps: dict, rows: slice) -> str
     return digest
 
 
-def _require_test_points(source: Source, points: tuple[int, ...]) -> None:
-    if not sum(points):
-        raise InputError(
-            f"{source.name} has no points at all: choose images with more detail or other scenes."
-        )
+def _require_points(source: Source, scenes: list[str], points: tuple[int, ...]) -> None:
+    for scene, count in zip(scenes, points, strict=True):
+        if count == 0:
+            raise InputError(
+                f"{source.name}: scene {scene} gives not a single patch, so leave it out "
+                "(for images: too little detail, or no region that all six show)."
+            )
 
 
 def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memmap]:

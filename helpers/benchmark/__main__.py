@@ -1,0 +1,136 @@
+"""Command line: `python -m helpers.benchmark DESCRIPTORS --split a`."""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import plots
+from .distances import DISTANCES
+from .errors import BenchmarkError
+from .files import atomic_path, read_descriptors, sequence_names
+from .layout import POOLS, TASKS
+from .published import fetch_tasks
+from .scores import Scores, evaluate
+from .splits import OFFICIAL, Split, load_split
+from .tables import comparison_text, results_text
+from .tasks import Tasks, generate_tasks, read_tasks, write_tasks
+from .whitening import pca_power_law
+
+FOUND = "found"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status, 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        _run(options)
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.benchmark",
+        description="Scores patch descriptors on the HPatches benchmark.",
+    )
+    parser.add_argument(
+        "descriptors",
+        nargs="+",
+        type=Path,
+        metavar="DESCRIPTORS",
+        help="folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D), or one .npz; "
+        "several are compared",
+    )
+    parser.add_argument(
+        "--split",
+        default="a",
+        help=f"{', '.join(OFFICIAL)}, a split of TASKS/splits.json, or '{FOUND}' for all sequences "
+        "of the first DESCRIPTORS (default: a)",
+    )
+    parser.add_argument("--tasks", type=Path, metavar="DIR", help="task lists, official format")
+    parser.add_argument(
+        "--generate",
+        action="store_true",
+        help="draw the lists by the official recipe instead of fetching the published ones",
+    )
+    parser.add_argument("--pairs", type=int, default=1_000_000, help="pairs of each kind to draw")
+    parser.add_argument("--write-tasks", type=Path, metavar="DIR", help="keep the lists there")
+    parser.add_argument("--distance", choices=DISTANCES, default="L2")
+    parser.add_argument(
+        "--pca-power-law",
+        action="store_true",
+        help="score after PCA whitening and power law as well (needs training sequences)",
+    )
+    parser.add_argument("--pools", type=int, nargs="+", default=POOLS, help="retrieval pool sizes")
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all numbers, full precision")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="curves and bars, PDF and PNG")
+    parser.add_argument("--threads", type=int, default=None, help="default: all cores")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    split = _split(options)
+    train = split.train if options.pca_power_law else ()
+    tasks, scores = None, {}
+    for path in options.descriptors:
+        descriptors = read_descriptors(path, (*split.test, *train), options.threads, progress=True)
+        tasks = tasks or _tasks(options, split, descriptors)
+        name = path.stem if path.stem not in scores else str(path)
+        scores[name] = _evaluate(options, descriptors, tasks)
+        if options.pca_power_law:
+            whitened = pca_power_law(descriptors, split.train, split.test)
+            scores[f"{name}_pcapl"] = _evaluate(options, whitened, tasks)
+    for name, each in scores.items():
+        print(f"\n{results_text(name, each)}")
+        if each.tie_warning:
+            print(f"\nwarning: {name}: {each.tie_warning}", file=sys.stderr)
+    if len(scores) > 1:
+        print(f"\n{comparison_text(scores)}")
+    if options.json:
+        content = {name: each.to_json() for name, each in scores.items()}
+        with atomic_path(options.json) as temporary:
+            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    if options.plots:
+        plots.plot_all(scores, options.plots)
+
+
+def _split(options: argparse.Namespace) -> Split:
+    if options.split == FOUND:
+        return Split(FOUND, tuple(sequence_names(options.descriptors[0])))
+    return load_split(options.split, options.tasks)
+
+
+def _tasks(options: argparse.Namespace, split: Split, descriptors) -> Tasks:
+    if options.tasks:
+        return read_tasks(options.tasks, split.name)
+    if split.name in OFFICIAL and not options.generate:
+        return read_tasks(fetch_tasks(split.name), split.name)
+    lengths = {name: descriptors[name].shape[1] for name in split.test}
+    tasks = generate_tasks(lengths, split=split.name, pairs=options.pairs)
+    if options.write_tasks:
+        write_tasks(tasks, options.write_tasks)
+    return tasks
+
+
+def _evaluate(options: argparse.Namespace, descriptors, tasks: Tasks) -> Scores:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tie warning is printed below the tables
+        return evaluate(
+            descriptors,
+            tasks,
+            options.distance,
+            options.pools,
+            run=options.task,
+            threads=options.threads,
+            progress=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Which scenes are for training, for validation and for the test."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from helpers.benchmark.errors import BenchmarkError
+from helpers.benchmark.splits import load_split
+from helpers.errors import InputError
+from helpers.files import read_json
+
+VALIDATION_SHARE = 6  # every sixth training scene is held out; test scenes never are
+SPLIT_FILE = "split.json"
+
+
+def choose_parts(
+    found: Collection[str], split: str | dict, scenes: Sequence[str] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Sorts the scenes of a dataset into parts.
+
+    Scenes of an official split that the dataset lacks are left out, as are those of the dataset
+    that the split does not name. Where the split holds out no validation scenes, every sixth
+    training scene becomes one.
+
+    Args:
+        found: names of the scenes that there are.
+        split: a, b, c, illum, view or full; or {"train": [...], "test": [...]} with names of scenes
+            and, if wanted, "validation"; or the path of a JSON file with that.
+        scenes: only these, all where None.
+
+    Returns:
+        Names of the scenes of "train", "validation" and "test".
+
+    Raises:
+        InputError: unknown split, unknown scene, a scene in two parts, or no test scene.
+    """
+    if isinstance(split, str) and not split.endswith(".json"):
+        parts = _official(split)
+    else:
+        where = split if isinstance(split, str) else f"The dataset's {SPLIT_FILE}"
+        parts = read_json(split) if isinstance(split, str) else split
+        _check(parts, where, found)
+    for scene in scenes or ():
+        if scene not in found:
+            raise InputError(f"There is no scene {scene!r} here: choose from {_some(found)}.")
+    kept = set(found) & set(found if scenes is None else scenes)
+    train, validation, test = (
+        tuple(name for name in parts.get(part, ()) if name in kept)
+        for part in ("train", "validation", "test")
+    )
+    if not test:
+        raise InputError(
+            f"The split ({_name(split)}) has no test scene among {_some(kept)}: "
+            "choose another split or add a test scene."
+        )
+    if "validation" not in parts:
+        validation = train[VALIDATION_SHARE - 1 :: VALIDATION_SHARE] or train[1:][-1:]
+        train = tuple(name for name in train if name not in validation)
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _official(name: str) -> dict[str, tuple[str, ...]]:
+    try:
+        split = load_split(name)
+    except BenchmarkError as error:
+        raise InputError(str(error)) from error
+    return {"train": tuple(sorted(split.train)), "test": tuple(split.test)}
+
+
+def _check(parts: Any, where: str, found: Collection[str]) -> None:
+    lists = list(parts.values()) if isinstance(parts, dict) else [None]
+    well_formed = all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists
+    )
+    if not well_formed or not {"test"} <= set(parts) <= {"train", "validation", "test"}:
+        raise InputError(
+            f'{where} is no split: write {{"train": [...], "test": [...]}} with names of scenes.'
+        )
+    names = [name for part in lists for name in part]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{where} names {name} twice: a scene belongs to one part only.")
+        if name not in found:
+            raise InputError(f"{where} names {name}, but there is only {_some(found)}: correct it.")
+
+
+def _some(names: Collection[str]) -> str:
+    names = sorted(names)
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _name(split: str | dict) -> str:
+    return split if isinstance(split, str) else SPLIT_FILE

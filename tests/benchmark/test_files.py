@@ -1,0 +1,116 @@
+"""Descriptor files: three forms read alike, and bad ones named."""
+
+import numpy as np
+import pytest
+
+from helpers.benchmark import BenchmarkError
+from helpers.benchmark.files import (
+    atomic_path,
+    read_csv,
+    read_descriptors,
+    sequence_names,
+    write_descriptors,
+)
+
+
+@pytest.fixture
+def descriptors():
+    rng = np.random.default_rng(0)
+    each = {"v_b": (16, 5, 4), "i_a": (16, 3, 4)}
+    return {
+        name: (np.rint(rng.normal(size=shape) * 1e5) / 1e5).astype(np.float32)
+        for name, shape in each.items()
+    }
+
+
+def save_csv(folder, descriptors):
+    write_descriptors(descriptors, folder)
+    return folder
+
+
+def save_npy(folder, descriptors):
+    for name, each in descriptors.items():
+        np.save(folder / f"{name}.npy", each)
+    return folder
+
+
+def save_npz(folder, descriptors):
+    np.savez(folder / "all.npz", **descriptors)
+    return folder / "all.npz"
+
+
+@pytest.mark.parametrize("save", [save_csv, save_npy, save_npz])
+def test_every_form_gives_back_what_was_written(tmp_path, descriptors, save):
+    path = save(tmp_path, descriptors)
+    assert sequence_names(path) == ["i_a", "v_b"]
+    back = read_descriptors(path, ["v_b", "i_a"])
+    for name, each in descriptors.items():
+        assert back[name].dtype == np.float32
+        np.testing.assert_array_equal(back[name], each)
+
+
+def test_semicolons_separate_as_well(tmp_path):
+    path = tmp_path / "ref.csv"
+    path.write_text("1.5;2\n-3; 4e-1\n")
+    np.testing.assert_array_equal(read_csv(path), np.float32([[1.5, 2], [-3, 0.4]]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("1 2 3\n", "line 1: the numbers should be separated by , or ;"),
+        ("1,2\n3,x\n", "line 2: 'x' is not a finite number"),
+        ("1,2\n3,\n", "line 2: '' is not a finite number"),
+        ("1,2\n3,nan\n", "line 2: 'nan' is not a finite number"),
+        ("1,2\n3,4\n5,6,7\n", "line 3: 3 numbers where line 1 has 2"),
+        ("1,2\n3,4\n5\n", "line 3: 1 numbers where line 1 has 2"),
+        ("1,2\n3;4\n", "line 2: 1 numbers where line 1 has 2"),
+        ("1,2\n\n3,4\n", "line 2: 1 numbers where line 1 has 2"),
+    ],
+)
+def test_bad_cells_are_named_with_file_and_line(tmp_path, text, message):
+    path = tmp_path / "e3.csv"
+    path.write_text(text)
+    with pytest.raises(BenchmarkError, match=r"e3\.csv") as error:
+        read_csv(path)
+    assert message in str(error.value)
+
+
+def test_missing_strip_is_named(tmp_path, descriptors):
+    save_csv(tmp_path, descriptors)
+    (tmp_path / "v_b" / "h3.csv").unlink()
+    with pytest.raises(BenchmarkError, match=r"v_b.h3\.csv is missing"):
+        read_descriptors(tmp_path, ["v_b"])
+
+
+def test_ragged_strips_are_named(tmp_path, descriptors):
+    save_csv(tmp_path, descriptors)
+    (tmp_path / "v_b" / "h3.csv").write_text("1,2,3,4\n")
+    with pytest.raises(BenchmarkError, match=r"h3\.csv has 1 rows of 4 numbers but ref\.csv 5"):
+        read_descriptors(tmp_path, ["v_b"])
+
+
+def test_missing_sequence_is_named(tmp_path, descriptors):
+    with pytest.raises(BenchmarkError, match="lacks sequence v_c"):
+        read_descriptors(save_npz(tmp_path, descriptors), ["v_c"])
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty.npz"])
+def test_no_descriptors_there_is_said(tmp_path, name):
+    np.savez(tmp_path / "empty.npz")
+    with pytest.raises(BenchmarkError, match="holds no descriptors"):
+        sequence_names(tmp_path / name)
+
+
+def test_broken_archive_is_named(tmp_path):
+    (tmp_path / "all.npz").write_text("no archive")
+    with pytest.raises(BenchmarkError, match=r"all\.npz cannot be read"):
+        sequence_names(tmp_path / "all.npz")
+
+
+def test_failed_write_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "x.csv") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,83 @@
+"""The command line, as a stranger would type it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from helpers import benchmark
+from helpers.benchmark.__main__ import main
+
+LENGTHS = {"v_one": 30, "i_two": 20, "v_three": 40}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two descriptors (`.npz`) and a folder of lists for them."""
+    folder = tmp_path_factory.mktemp("place")
+    rng = np.random.default_rng(0)
+    base = {name: rng.standard_normal((1, n, 8)) for name, n in LENGTHS.items()}
+    for file, noise in (("good", 0.5), ("bad", 2.0)):
+        views = {k: b + noise * rng.standard_normal((16, *b.shape[1:])) for k, b in base.items()}
+        np.savez(folder / f"{file}.npz", **{k: v.astype(np.float32) for k, v in views.items()})
+    tasks = benchmark.generate_tasks(LENGTHS, split="mine", pairs=200)
+    benchmark.write_tasks(tasks, folder / "tasks")
+    split = {"mine": {"test": [*list(LENGTHS)[1:], "v_one"], "train": ["v_one"]}}
+    (folder / "tasks" / "splits.json").write_text(json.dumps(split))
+    return folder
+
+
+def run(place, *more):
+    options = ["--split", "mine", "--tasks", str(place / "tasks"), "--pools", "10", "50", "100"]
+    return main([str(place / "good.npz"), *options, *more])
+
+
+def test_tables_of_every_task_are_printed(place, capsys):
+    assert run(place) == 0
+    printed = capsys.readouterr().out
+    for part in ("Balanced variant (auc)", "Imbalanced variant (ap)", "matching", "retrieval"):
+        assert part in printed
+    assert "pool larger than the 60 distractors" in printed
+
+
+def test_several_descriptors_give_a_comparison_best_first(place, capsys):
+    files = [str(place / "bad.npz"), str(place / "good.npz")]
+    assert main([*files, "--split", "found", "--pairs", "200", "--pools", "20"]) == 0
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.split()[0] for line in last] == ["good", "bad"]
+
+
+def test_json_and_plots_are_written(place, tmp_path):
+    assert run(place, "--json", str(tmp_path / "x.json"), "--plots", str(tmp_path / "plots")) == 0
+    content = json.loads((tmp_path / "x.json").read_text())
+    assert content["good"]["retrieval"]["easy"]["100"] is None
+    names = {path.stem for path in (tmp_path / "plots").glob("*.png")}
+    assert names == {"precision_recall", "roc", "sequences", "pools"}
+
+
+def test_whitened_scores_stand_beside_plain_ones(place, capsys):
+    assert run(place, "--pca-power-law", "--task", "matching") == 0
+    assert "good_pcapl" in capsys.readouterr().out
+
+
+def test_drawn_lists_can_be_kept(place, tmp_path):
+    options = ["--split", "found", "--pairs", "100", "--write-tasks", str(tmp_path)]
+    assert main([str(place / "good.npz"), *options]) == 0
+    assert (tmp_path / "verif_pos_split-found.csv").is_file()
+
+
+def test_bad_input_is_one_sentence_and_status_2(place, capsys):
+    assert main([str(place / "no.npz"), "--split", "mine", "--tasks", str(place / "tasks")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+
+
+def test_neither_keras_nor_matplotlib_is_imported():
+    code = (
+        "import sys, helpers.benchmark.__main__ as m; "
+        "print({'keras', 'tensorflow', 'matplotlib', 'helpers.files'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,154 @@
+"""The whole evaluation: degenerate input, pools, intervals, JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import benchmark
+
+LENGTHS = {"v_one": 30, "i_two": 20, "v_three": 40}
+NEVER = [2**31]
+
+
+def described(rng=0, noise=0.5, size=8):
+    rng = np.random.default_rng(rng)
+    out = {}
+    for name, points in LENGTHS.items():
+        base = rng.standard_normal((points, size))
+        views = base + noise * rng.standard_normal((16, points, size))
+        out[name] = views.astype(np.float32)
+    return out
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    return benchmark.generate_tasks(LENGTHS, pairs=400)
+
+
+def test_perfect_descriptors_score_one(tasks):
+    scores = benchmark.evaluate(described(noise=0), tasks, pools=[10, 20])
+    assert (scores.M, scores.R) == (1, 1)
+    assert all(kinds["intra"]["ap"] == 1 for kinds in scores.verification.scores.values())
+
+
+def test_rotated_descriptors_score_the_same(tasks):
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((8, 8)))[0]
+    before = described()
+    after = {name: (each @ rotation).astype(np.float32) for name, each in before.items()}
+    first, second = (benchmark.evaluate(each, tasks, pools=[20]).S for each in (before, after))
+    assert first == pytest.approx(second, abs=1e-4)
+
+
+def test_threads_do_not_change_the_scores(tasks):
+    one, two = (benchmark.evaluate(described(), tasks, threads=n).to_json() for n in (1, 2))
+    assert one == two
+
+
+def test_numbers_of_another_type_are_taken_as_float32(tasks):
+    whole = {name: np.rint(20 * each) for name, each in described().items()}
+    small = {name: each.astype(np.int8) for name, each in whole.items()}
+    first, second = (benchmark.evaluate(each, tasks, pools=[20]).S for each in (small, whole))
+    assert first == second
+
+
+def test_pools_larger_than_the_distractors_are_null_and_not_part_of_R(tasks):
+    scores = benchmark.evaluate(described(), tasks, pools=[10, 60, 61])
+    table = scores.to_json()["retrieval"]
+    assert len(tasks.distractors) == 60
+    assert table["easy"]["61"] is None and table["mean"]["60"] is not None
+    levels = [table[level][pool] for level in benchmark.LEVELS for pool in ("10", "60")]
+    assert np.mean(levels) == pytest.approx(scores.R, abs=1e-12)
+
+
+def test_no_pool_at_all_leaves_R_and_S_out(tasks):
+    scores = benchmark.evaluate(described(), tasks, pools=NEVER)
+    assert scores.R is None and scores.S is None and scores.intervals["S"] is None
+    assert scores.to_json()["retrieval"]["easy"] == {str(NEVER[0]): None}
+
+
+def test_tasks_not_run_are_none(tasks):
+    scores = benchmark.evaluate(described(), tasks, run=["matching"])
+    assert scores.V is None and scores.R is None and scores.S is None
+    assert scores.M is not None and scores.to_json()["verification"] is None
+
+
+def test_json_is_plain_and_has_the_promised_keys(tasks):
+    content = json.loads(json.dumps(benchmark.evaluate(described(), tasks).to_json()))
+    assert set(content) >= {"verification", "matching", "retrieval", "V", "M", "R", "S"}
+    assert content["tasks"]["points"] == 90
+    assert set(content["matching"]["sequences"]["i_two"]) == set(benchmark.STRIPS[1:])
+    assert set(content["verification"]["hard"]) == {"inter", "intra"}
+
+
+def test_intervals_hold_the_scores_and_are_repeatable(tasks):
+    first, second = (benchmark.evaluate(described(), tasks, pools=[20]) for _ in range(2))
+    assert first.intervals == second.intervals
+    for name, (low, high) in first.intervals.items():
+        assert low <= getattr(first, name) <= high
+
+
+def test_resampled_verification_with_every_sequence_once_is_V(tasks):
+    verification = benchmark.evaluate(described(), tasks, run=["verification"]).verification
+    assert verification.resampled(np.ones((1, 3)))[0] == pytest.approx(verification.value, abs=1e-3)
+
+
+def test_constant_descriptors_are_unmasked(tasks):
+    constant = {name: np.ones_like(each) for name, each in described().items()}
+    with pytest.warns(UserWarning, match="with ties counted against, .*R 1.0000 is 0.0"):
+        scores = benchmark.evaluate(constant, tasks, pools=[20, 50])
+    optimistic, pessimistic = scores.R, scores.pessimistic
+    assert optimistic == pytest.approx(1)
+    assert pessimistic["R"] < 0.2 and pessimistic["M"] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_values_that_are_no_numbers_are_named(tasks, value):
+    bad = described()
+    bad["i_two"][7, 13, 2] = value
+    with pytest.raises(benchmark.BenchmarkError, match="Sequence i_two, strip h2, row 13 has"):
+        benchmark.evaluate(bad, tasks)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("i_two"), r"Sequence i_two .* has no descriptors"),
+        (lambda d: d.update(i_two=d["i_two"][:15]), r"i_two have shape \(15, 20, 8\)"),
+        (
+            lambda d: d.update(i_two=d["i_two"][..., :5]),
+            r"i_two have 5 numbers but .* v_one 8",
+        ),
+    ],
+)
+def test_descriptors_of_the_wrong_shape_are_refused(tasks, change, message):
+    bad = described()
+    change(bad)
+    with pytest.raises(benchmark.BenchmarkError, match=message):
+        benchmark.evaluate(bad, tasks)
+
+
+def test_task_row_past_a_strip_is_named_with_its_line(tasks):
+    few = described()
+    few["v_three"] = few["v_three"][:, :39]
+    line = int(np.argmax((tasks.positive[:, 0] == 2) & (tasks.positive[:, 2] == 39))) + 2
+    with pytest.raises(benchmark.BenchmarkError, match=f"positive row {line - 2}: point 39"):
+        benchmark.evaluate(few, tasks)
+    read = dataclasses.replace(tasks, files={"positive": Path("verif_pos_split-x.csv")})
+    with pytest.raises(benchmark.BenchmarkError, match=rf"verif_pos_split-x.csv, line {line}: "):
+        benchmark.evaluate(few, read)
+
+
+@pytest.mark.parametrize("options", [{"distance": "L3"}, {"pools": [5]}, {"pools": []}])
+def test_unknown_distance_and_tiny_pools_are_refused(tasks, options):
+    with pytest.raises(benchmark.BenchmarkError):
+        benchmark.evaluate(described(), tasks, **options)
+
+
+def test_whitening_without_training_sequences_is_refused():
+    with pytest.raises(benchmark.BenchmarkError, match="the split has none"):
+        benchmark.pca_power_law(described(), [], ["v_one"])
+    with pytest.raises(benchmark.BenchmarkError, match="v_no has none"):
+        benchmark.pca_power_law(described(), ["v_no"], ["v_one"])

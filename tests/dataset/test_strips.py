@@ -1,0 +1,267 @@
+import io
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.dataset import open_dataset, write_strips
+from helpers.dataset.layout import STRIPS
+from helpers.dataset.noise import STRIP_SIGMA, downsample
+from helpers.errors import InputError
+
+
+def overwrite(path, pixels):
+    Image.fromarray(pixels).save(path)
+
+
+def zipped(folder, target):
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.rglob("*.*")):
+            archive.write(path, f"hpatches/{path.relative_to(folder)}")
+    return target
+
+
+def test_photographs_written_as_n_hpatches_and_read_again_are_equal(few, strip_folder, tmp_path):
+    store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    assert store.parts == few.parts and store.sequences == few.sequences
+    assert (store.clean == few.clean).all() and (store.noisy == few.noisy).all()
+    assert store.clean65 is None
+
+
+def test_written_strips_are_one_patch_wide_grey_pngs(few, strip_folder):
+    files = sorted((strip_folder / "i_text").iterdir())
+    assert len(files) == 32
+    with Image.open(strip_folder / "i_text" / "h3_noise.png") as image:
+        assert image.mode == "L" and image.size == (32, 32 * 12)
+
+
+def test_a_zip_of_the_folder_gives_the_same_store(few, strip_folder, tmp_path):
+    archive = zipped(strip_folder, tmp_path / "n-hpatches.zip")
+    store = open_dataset(f"n-hpatches:{archive}", tmp_path)
+    assert store.parts == few.parts
+    assert (store.clean == few.clean).all() and (store.noisy == few.noisy).all()
+
+
+def test_the_folder_may_lie_one_deeper(few, strip_folder, tmp_path):
+    (tmp_path / "outer").mkdir()
+    strip_folder.rename(tmp_path / "outer" / "hpatches")
+    assert len(open_dataset(f"n-hpatches:{tmp_path / 'outer'}", tmp_path)) == len(few)
+
+
+def test_strips_are_written_only_into_a_new_folder(few, strip_folder):
+    with pytest.raises(InputError, match="is not empty"):
+        write_strips(few, strip_folder)
+
+
+def test_a_changed_source_is_noticed(few, strip_folder, tmp_path):
+    before = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    overwrite(strip_folder / "i_text" / "e1.png", np.zeros((12 * 32, 32), np.uint8))
+    after = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    assert before.fingerprint != after.fingerprint
+    assert (after.clean[after.sequences["i_text"], 1] == 0).all()
+
+
+def test_official_split_and_validation_from_train_scenes_only(few, tmp_path):
+    folder = tmp_path / "genuine"
+    write_strips(few, folder)
+    (folder / "split.json").unlink()
+    names = ["i_ajuntament", "v_abstract"]  # test scenes of split a
+    names += ["v_boat", "v_bark", "v_graffiti", "i_leuven", "v_circus", "v_dogman", "v_weapons"]
+    for name in names:
+        shutil.copytree(folder / "i_text", folder / name)
+    store = open_dataset(f"n-hpatches:{folder}", tmp_path)
+    assert store.parts["test"] == ("i_ajuntament", "v_abstract")
+    assert store.parts["validation"] == ("v_dogman",)  # the sixth of seven training scenes
+    assert len(store.parts["train"]) == 6
+    only = open_dataset(f"n-hpatches:{folder}", tmp_path, split="view", scenes=["v_abstract"])
+    assert only.parts == {"train": (), "validation": (), "test": ("v_abstract",)}
+
+
+def test_a_split_of_ones_own(few, strip_folder, tmp_path):
+    split = tmp_path / "mine.json"
+    split.write_text('{"train": ["v_chelsea", "i_page"], "test": ["i_text"]}')
+    store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path, split=str(split))
+    parts = {"train": ("v_chelsea",), "validation": ("i_page",), "test": ("i_text",)}
+    assert store.parts == parts
+
+
+def test_hpatches_strips_get_noise_by_the_recipe_and_its_seed(tmp_path):
+    folder, pixels = tmp_path / "hpatches", np.full((65 * 30, 65), 127, np.uint8)
+    for scene in ("v_abstract", "v_boat", "v_bark"):
+        (folder / scene).mkdir(parents=True)
+        for strip in STRIPS:
+            overwrite(folder / scene / f"{strip}.png", pixels)
+    source = f"hpatches:{folder}"
+    store = open_dataset(source, tmp_path)
+    assert (store.clean == downsample(store.clean65)).all()
+    deviation = store.noisy.std((0, 2, 3)) / np.maximum(STRIP_SIGMA, 1)
+    assert deviation[0] == 0 and np.allclose(deviation[1:], 0.67, atol=0.03)
+    other = open_dataset(source, tmp_path, seed=1, keep65=False)
+    assert other.clean65 is None and (other.noisy[:, 1:] != store.noisy[:, 1:]).any()
+
+
+# Bad input ----------------------------------------------------------------------------------------
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def grey16(path):
+    Image.fromarray(np.zeros((384, 32), np.uint16)).save(path)
+
+
+DAMAGES = {
+    "missing strip": (lambda path: path.unlink(), "is missing"),
+    "no picture": (lambda path: path.write_text("hello"), "is not a PNG file"),
+    "empty file": (lambda path: path.write_bytes(b""), "is not a PNG file"),
+    "truncated": (truncate, "damaged"),
+    "other length": (lambda path: overwrite(path, np.zeros((352, 32), np.uint8)), "one size"),
+    "no multiple": (lambda path: overwrite(path, np.zeros((380, 32), np.uint8)), "."),
+    "other side": (lambda path: overwrite(path, np.zeros((384, 64), np.uint8)), "."),
+    "16 bit": (grey16, "more than 8 bits"),
+}
+
+
+@pytest.mark.parametrize("strip", ["ref.png", "t5.png", "h2_noise.png"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_strip_is_named_and_nothing_is_left(damage, strip, strip_folder, tmp_path):
+    breaks, message = DAMAGES[damage]
+    breaks(strip_folder / "i_page" / strip)
+    with pytest.raises(InputError, match=message) as caught:
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path / "stores")
+    name = "ref" if damage in ("other side", "no multiple", "other length") else strip
+    assert "i_page" in str(caught.value) and name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "stores").glob("n-hpatches*"))
+
+
+def test_colour_and_palette_strips_are_converted(few, strip_folder, tmp_path):
+    path = strip_folder / "i_page" / "e1.png"
+    for mode in ("RGB", "P"):
+        with Image.open(path) as image:
+            converted = image.convert(mode)
+        converted.save(path)
+        store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+        assert (store.clean == few.clean).all()
+
+
+def test_height_that_is_no_multiple_of_the_width(strip_folder, tmp_path):
+    for path in (strip_folder / "i_page").iterdir():
+        overwrite(path, np.zeros((100, 32), np.uint8))
+    with pytest.raises(InputError, match=r"ref\.png is 100 px high, no multiple of its width 32"):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+
+
+def test_65_px_strips_opened_as_n_hpatches_say_how_to_open_them(strip_folder, tmp_path):
+    for path in strip_folder.rglob("*_noise.png"):
+        path.unlink()
+    with pytest.raises(InputError, match="open it as hpatches"):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    with pytest.raises(InputError, match="32 px wide, not 65"):
+        open_dataset(f"hpatches:{strip_folder}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("d", "no split 'd'"),
+        ("illum", "no test scene"),
+        ('{"test": ["i_nowhere"]}', "i_nowhere"),
+        ('{"test": ["i_text"], "train": ["i_text"]}', "twice"),
+        ('{"test": []}', "no test scene"),
+        ('{"train": ["i_text"]}', "is no split"),
+        ('["i_text"]', "is no split"),
+        ('{"test": "i_text"}', "is no split"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_a_bad_split_is_explained(split, message, strip_folder, tmp_path):
+    if len(split) > 5 or split == "{":
+        (tmp_path / "mine.json").write_text(split)
+        split = str(tmp_path / "mine.json")
+    with pytest.raises(InputError, match=message):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path, split=split)
+
+
+def test_an_unknown_scene_is_named(strip_folder, tmp_path):
+    with pytest.raises(InputError, match="i_nowhere"):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path, scenes=["i_text", "i_nowhere"])
+
+
+def test_a_missing_or_empty_folder_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="does not exist"):
+        open_dataset(f"n-hpatches:{tmp_path / 'nowhere'}", tmp_path)
+    with pytest.raises(InputError, match="no sequences in it"):
+        open_dataset(f"n-hpatches:{tmp_path / 'empty'}", tmp_path)
+
+
+# Zip files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["../e1.png", "/e1.png", "a/../../e1.png", "C:\\e1.png", "..\\e1"])
+def test_a_zip_that_leads_out_of_its_folder_is_refused(name, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(InputError, match="leads out of its folder"):
+        open_dataset(f"n-hpatches:{tmp_path / 'bad.zip'}", tmp_path)
+
+
+def test_a_zip_with_a_link_is_refused(tmp_path):
+    entry = zipfile.ZipInfo("i_text/ref.png")
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    with pytest.raises(InputError, match="is a link"):
+        open_dataset(f"n-hpatches:{tmp_path / 'bad.zip'}", tmp_path)
+
+
+def test_a_zip_bomb_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("i_text/ref.png", bytes(20_000_000))
+    with pytest.raises(InputError, match="more than a picture can hold"):
+        open_dataset(f"n-hpatches:{tmp_path / 'bad.zip'}", tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_truncated_zip_is_refused(share, strip_folder, tmp_path):
+    archive = zipped(strip_folder, tmp_path / "short.zip")
+    data = archive.read_bytes()
+    archive.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(InputError, match=r"short\.zip is no complete zip file"):
+        open_dataset(f"n-hpatches:{archive}", tmp_path)
+
+
+def test_a_zip_with_flipped_bytes_is_noticed(strip_folder, tmp_path):
+    archive = zipped(strip_folder, tmp_path / "flipped.zip")
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 3] ^= 255
+    archive.write_bytes(data)
+    with pytest.raises(InputError, match=r"flipped\.zip"):
+        open_dataset(f"n-hpatches:{archive}", tmp_path)
+
+
+def test_a_png_in_a_zip_that_claims_a_huge_size_is_refused(strip_folder, tmp_path):
+    small = io.BytesIO()
+    Image.fromarray(np.zeros((384, 32), np.uint8)).save(small, "PNG")
+    header = bytearray(small.getvalue())
+    header[20:24] = (32 * 2**24).to_bytes(4, "big")
+    for path in (strip_folder / "i_page").iterdir():
+        path.write_bytes(header)
+    with pytest.raises(InputError):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+
+
+def test_the_split_file_is_json(strip_folder, tmp_path):
+    assert set(json.loads((strip_folder / "split.json").read_text())) == {
+        "train",
+        "validation",
+        "test",
+    }
+    (strip_folder / "split.json").write_text("{")
+    with pytest.raises(InputError, match="is no JSON"):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path)

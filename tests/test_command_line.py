@@ -1,0 +1,115 @@
+"""The command line as a user types it, in the smoke profile and a folder of its own.
+
+One run of `report` executes every notebook; the tests after it look at what it left.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from helpers import paths
+
+NOTEBOOKS = ("1_dataset", "2_baseline", "3_improved", "4_evaluation", "5_report")
+
+
+def run(home, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *map(str, arguments)],
+        cwd=paths.ROOT,
+        env={**os.environ, "NHPATCHES_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    done = run(folder, "report", "--profile", "smoke")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (folder / "stdout").write_text(done.stdout)
+    return folder
+
+
+def test_report_says_at_the_start_how_long_it_will_take(home):
+    assert "about two minutes" in (home / "stdout").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_report_leaves_each_notebook_executed_and_as_html(home, name):
+    assert (home / "runs" / "notebooks" / f"{name}.ipynb").is_file()
+    assert "<html" in (home / "runs" / "notebooks" / f"{name}.html").read_text()[:500]
+
+
+def test_report_writes_figures_tables_and_numbers(home):
+    for name in ("strips", "noise", "denoising", "denoiser-losses", "descriptor-losses"):
+        assert (home / "figures" / f"{name}.pdf").is_file()
+    for name in ("verification", "retrieval", "matching", "networks", "numbers"):
+        assert (home / "report" / "generated" / f"{name}.tex").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("latexmk"), reason="LaTeX is not installed")
+def test_report_builds_the_pdf_without_undefined_references(home):
+    assert (home / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
+    log = (home / "report" / "build" / "report.log").read_text(errors="replace")
+    assert "undefined" not in log
+
+
+def test_a_second_report_redoes_nothing(home):
+    again = run(home, "report", "--profile", "smoke")
+    assert again.returncode == 0 and again.stdout.count("nothing changed, kept") == len(NOTEBOOKS)
+
+
+@pytest.fixture(scope="module")
+def descriptor_run(home):
+    (run_folder,) = (home / "runs").glob("improved-descriptor-*")
+    return run_folder
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv"])
+def test_describe_and_score_give_what_the_notebook_got(home, descriptor_run, kind):
+    options = ("--profile", "smoke")
+    target = home / f"descriptors-{kind}"
+    done = run(
+        home, "describe", "--run", descriptor_run, "--output", target, "--format", kind, *options
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    if kind == "npy":
+        array = np.load(sorted(target.glob("*.npy"))[0])
+        assert array.ndim == 3 and array.shape[0] == 16 and array.shape[2] == 128
+    done = run(home, "score", target, "--json", home / f"{kind}.json", *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((home / f"{kind}.json").read_text())
+    expected = json.loads((descriptor_run / "scores.json").read_text())
+    for key in "VMRS":
+        assert found[key] == pytest.approx(expected[key], abs=1e-6 if kind == "npy" else 5e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("dataset", "--profile", "huge"), "There is no profile 'huge': choose one of smoke"),
+        (("dataset", "--dataset", "paintings"), "'paintings' is no dataset"),
+        (("dataset", "--dataset", "n-hpatches:nowhere"), "nowhere"),
+        (("describe", "--run", "nowhere", "--output", "x"), "settings.json is missing"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence_and_status_2(tmp_path, arguments, sentence):
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_without_latex_all_else_is_made_and_the_last_line_says_what_to_install(home):
+    empty = home / "no-programs"
+    empty.mkdir()
+    done = run(home, "report", "--profile", "smoke", PATH=str(empty))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].startswith("The PDF needs latexmk")
+    assert "apt-get install latexmk" in done.stdout.splitlines()[-1]
