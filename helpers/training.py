@@ -9,7 +9,6 @@ that decides the result, so that a finished run is loaded, never mistaken for on
 import hashlib
 import json
 import math
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -139,7 +138,7 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
         make_optimizer(settings, steps), LOSSES[settings.loss], jit_compile=_compile_whole_step()
     )
     validation = _Slice(held_out, min(settings.validation_batches, held_out.per_epoch))
-    record = _Record(batches.per_epoch)
+    record = _Record(batches.per_epoch, interval * settings.validations)
     record.add(0, 0.0, float("nan"), model.evaluate(validation, verbose=0))
     callbacks = [record, _StopOnNaN()]
     if settings.patience:
@@ -148,7 +147,7 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
         )
     print(
         f"{settings.name}: {network.name}, {network.count_params():,} parameters, "
-        f"{interval * settings.validations} steps of {settings.batch} on {store.name}."
+        f"{record.planned} steps of {settings.batch} on {store.name}."
     )
     started = time.perf_counter()
     model.fit(
@@ -156,7 +155,7 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
         epochs=settings.validations,
         validation_data=validation,
         callbacks=callbacks,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=0,  # `record` prints a line at each validation
     )
     minutes = (time.perf_counter() - started) / 60
     record.write(folder)
@@ -259,13 +258,16 @@ class _Slice(keras.utils.PyDataset):
 
 
 class _Record(keras.callbacks.Callback):
-    """Losses of every step and of every validation."""
+    """Losses of every step and of every validation; prints how it goes and how long it takes."""
 
-    def __init__(self, per_epoch: int):
+    def __init__(self, per_epoch: int, planned: int):
         super().__init__()
-        self.per_epoch = per_epoch
+        self.per_epoch, self.planned = per_epoch, planned
         self.losses: list[float] = []
         self.rows: list[dict] = []
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._mean, self._count = 0.0, 0
@@ -279,6 +281,13 @@ class _Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.add(len(self.losses), rate, logs["loss"], logs["val_loss"])
+        step, spent = len(self.losses), time.perf_counter() - self.started
+        left = spent / step * (self.planned - step)
+        print(
+            f"  step {step:6,} of {self.planned:,}: loss {logs['loss']:.4f}, "
+            f"validation {logs['val_loss']:.4f}, {left / 60:.1f} minutes left",
+            flush=True,
+        )
 
     def add(self, step: int, rate: float, loss: float, validation_loss: float) -> None:
         self.rows.append(
@@ -308,7 +317,7 @@ class _StopOnNaN(keras.callbacks.Callback):
 
 def _outcome(network, record: _Record, minutes: float, patches: int, settings) -> dict:
     best = min(record.rows, key=lambda row: row["validation_loss"])
-    planned = len(record.rows) > settings.validations
+    planned = len(record.losses) == record.planned
     return {
         "minutes": minutes,
         "patches_per_second": patches / minutes / 60,

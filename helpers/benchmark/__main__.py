@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _run(options)
-    except BenchmarkError as error:
+    except (BenchmarkError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -77,11 +77,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     split = _split(options)
     train = split.train if options.pca_power_law else ()
-    tasks, scores = None, {}
+    tasks, scores = _given_tasks(options, split), {}
     for path in options.descriptors:
         descriptors = read_descriptors(path, (*split.test, *train), options.threads, progress=True)
-        tasks = tasks or _tasks(options, split, descriptors)
-        name = path.stem if path.stem not in scores else str(path)
+        tasks = tasks or _drawn_tasks(options, split, descriptors)
+        name = path.stem if path.suffix == ".npz" else path.name
+        name = name if name not in scores else str(path)
         scores[name] = _evaluate(options, descriptors, tasks)
         if options.pca_power_law:
             whitened = pca_power_law(descriptors, split.train, split.test)
@@ -101,16 +102,20 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _split(options: argparse.Namespace) -> Split:
-    if options.split == FOUND:
+    if options.split == FOUND and not options.tasks:
         return Split(FOUND, tuple(sequence_names(options.descriptors[0])))
     return load_split(options.split, options.tasks)
 
 
-def _tasks(options: argparse.Namespace, split: Split, descriptors) -> Tasks:
+def _given_tasks(options: argparse.Namespace, split: Split) -> Tasks | None:
     if options.tasks:
         return read_tasks(options.tasks, split.name)
     if split.name in OFFICIAL and not options.generate:
         return read_tasks(fetch_tasks(split.name), split.name)
+    return None
+
+
+def _drawn_tasks(options: argparse.Namespace, split: Split, descriptors) -> Tasks:
     lengths = {name: descriptors[name].shape[1] for name in split.test}
     tasks = generate_tasks(lengths, split=split.name, pairs=options.pairs)
     if options.write_tasks:

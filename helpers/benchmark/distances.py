@@ -4,6 +4,9 @@ A block of all distances costs one matrix product in float32, too coarse to orde
 at nearly the same distance. So every fast distance comes with a margin that its error cannot
 exceed, and whatever lies within the margin of a decision is compared again in the arithmetic of
 the official evaluator (`exact`, bit for bit what `scipy.spatial.distance.cdist` returns).
+
+Compiled code is cached by the date of its own file only: after a change of `exact`, delete
+`__pycache__` here, since `matching` and `retrieval` have it built in.
 """
 
 import math

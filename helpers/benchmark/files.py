@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -86,8 +87,7 @@ def read_descriptors(
                 f"{path} lacks sequence {name}: describe it too, or choose another split."
             )
         if path.suffix == ".npz":
-            with _load(path) as archive:
-                return archive[name]
+            return _load(path, member=name)
         if (path / f"{name}.npy").is_file():
             # Copy-on-write only because compiled code is otherwise built twice.
             return _load(path / f"{name}.npy", mmap_mode="c")
@@ -97,10 +97,13 @@ def read_descriptors(
     return dict(zip(names, arrays, strict=True))
 
 
-def _load(path: Path, **options):
+def _load(path: Path, member: str | None = None, **options):
     try:
-        return np.load(path, **options)
-    except (OSError, ValueError, EOFError) as error:
+        if member is None:
+            return np.load(path, **options)
+        with np.load(path) as archive:
+            return archive[member]
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise BenchmarkError(f"{path} cannot be read as NumPy data ({error}).") from error
 
 

@@ -12,7 +12,6 @@ from .workers import spread
 
 exact = distances.exact
 
-
 CHUNK = 64  # columns that are skipped together when none of them is near
 
 
@@ -47,7 +46,7 @@ def _nearest(values, margins, left, right, squared, match, far, tied):
 
 
 def nearest(
-    left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = 2**19
+    left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = 2**21
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Finds each row's nearest row of another set, in the official arithmetic.
 
@@ -55,7 +54,7 @@ def nearest(
         left: (n, D) descriptors.
         right: (N, D) descriptors.
         distance: `L2` or `L1`.
-        memory: bytes of one block of fast distances; half a megabyte stays in a core's cache.
+        memory: bytes of one block of fast distances; larger ones leave the cache.
 
     Returns:
         (n,) index into `right`, the first one on ties; (n,) float64 distance; (n,) whether another
@@ -107,7 +106,7 @@ def matching(
     descriptors: list[np.ndarray],
     distance: str = "L2",
     threads: int | None = None,
-    memory: int = 2**19,
+    memory: int = 2**21,
     progress: str | None = None,
 ) -> Matching:
     """Matches every reference patch with all patches of each target image of its sequence.

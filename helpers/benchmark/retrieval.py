@@ -166,8 +166,8 @@ def _rank(sequence, points, right, centre, ends, distance, buffer):
     limit = positive
     if right.squared:
         limit = (positive**2 - left.norms[:, None] ** 2) / 2
-    reach = np.maximum(np.abs(limit), 1e-30)[..., None].max(axis=1) * 2.0**-22
-    slack = distances.margin(left, right)[:, None] + reach
+    rounding = np.abs(limit).max(axis=1, keepdims=True) * 2.0**-22  # of the limits to float32
+    slack = distances.margin(left, right)[:, None] + rounding
     low, high = (limit - slack).astype(np.float32), (limit + slack).astype(np.float32)
     closer, near = (np.empty((len(points), len(ends), positive.shape[1]), np.int64) for _ in "ab")
     _count_closer(

@@ -202,17 +202,19 @@ def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.nda
                 "choose another split."
             )
         array = np.asarray(descriptors[name])
-        if array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
+        numeric = array.dtype.kind in "fiub"
+        if not numeric or array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
             raise BenchmarkError(
-                f"Descriptors of {name} have shape {array.shape}: it should be (16, points, D)."
+                f"Descriptors of {name} have shape {array.shape} and type {array.dtype}: they "
+                "should be numbers of shape (16, points, D)."
             )
         if arrays and array.shape[2] != arrays[0].shape[2]:
             raise BenchmarkError(
                 f"Descriptors of {name} have {array.shape[2]} numbers but those of "
                 f"{tasks.sequences[0]} {arrays[0].shape[2]}: describe both the same way."
             )
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(np.float32)
+        # Contiguous, as views such as a transposed (points, 16, D) would make every task slower.
+        array = np.ascontiguousarray(array, None if array.dtype == np.float64 else np.float32)
         _check_values(name, array)
         arrays.append(array)
     _check_rows(tasks, np.array([array.shape[1] for array in arrays]))

@@ -4,6 +4,7 @@ Source of the recipe: hpatches/hpatches-benchmark, python/utils/tasks.py. The dr
 seed and NumPy's legacy random stream decide every row, so they are kept; the code is our own.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 
 from .errors import BenchmarkError
 from .files import atomic_path
-from .splits import load_split
+from .splits import OFFICIAL, load_split
 from .stream import first_two
 
 PAIR_FILES = {"positive": "verif_pos", "intra": "verif_neg_intra", "inter": "verif_neg_inter"}
@@ -169,6 +170,8 @@ def _key(counts: np.ndarray, sequence: np.ndarray, point: np.ndarray) -> np.ndar
 def write_tasks(tasks: Tasks, folder: Path | str) -> None:
     """Writes the lists as the five CSV files of the official format.
 
+    A split that is not official is described in `splits.json` beside them.
+
     Args:
         tasks: the lists.
         folder: where to; made when missing.
@@ -187,6 +190,10 @@ def write_tasks(tasks: Tasks, folder: Path | str) -> None:
         )
         with atomic_path(path) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
+    if tasks.split not in OFFICIAL:
+        content = {tasks.split: {"name": tasks.split, "test": list(tasks.sequences)}}
+        with atomic_path(Path(folder) / "splits.json") as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_tasks(folder: Path | str, split: str) -> Tasks:

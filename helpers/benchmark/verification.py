@@ -109,7 +109,8 @@ class Verification:
 def _histogram_ap(counts: np.ndarray) -> np.ndarray:
     """(samples,) average precision from (2, samples, bins) counts of positives and negatives."""
     hits, misses = np.cumsum(counts, axis=-1)
-    precision = hits / np.maximum(hits + misses, 1)
+    rows = hits + misses
+    precision = np.where(rows > 0, hits / np.maximum(rows, 1), 1)
     before = np.concatenate([precision[:, :1], precision[:, :-1]], axis=1)
     return ((precision + before) / 2 * counts[0]).sum(axis=1) / np.maximum(hits[:, -1], 1)
 

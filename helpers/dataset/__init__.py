@@ -57,6 +57,8 @@ def find_source(
     """Makes the source that a name stands for; see `open_dataset`."""
     if points_per_scene is not None and points_per_scene < 1:
         raise InputError(f"points_per_scene is {points_per_scene}: give 1 or more.")
+    if seed < 0:
+        raise InputError(f"The seed is {seed}: give 0 or more.")
     kind, _, place = source.partition(":")
     if source == "photographs":
         if split or scenes:

@@ -290,7 +290,7 @@ def detect(image: np.ndarray, sensitivity: float = 1.0) -> np.ndarray:
         float64 (points, 3): x, y and scale in pixels.
     """
     level = ndimage.gaussian_filter(np.float32(image) / 255, np.sqrt(FIRST_SIGMA**2 - 0.5**2))
-    found, step = [], 1
+    found, step = [np.empty((0, 3))], 1
     while min(level.shape) >= 16:
         octave = gaussian_octave(level)
         for detector in (dog_points, hessian_points, harris_points):

@@ -48,7 +48,8 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             mode = image.mode
-            grey = np.array(image.convert("L")) if mode in EIGHT_BIT else None
+            grey = image if mode == "L" else image.convert("L") if mode in EIGHT_BIT else None
+            grey = None if grey is None else np.asarray(grey)
     except BAD_IMAGE as error:
         raise InputError(
             f"{name} is damaged or no picture ({error}): fetch or export it again."

@@ -8,7 +8,6 @@ changes of lighting), as in HPatches. Left out: logos, drawings, renderings, sec
 
 import hashlib
 import io
-import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +21,7 @@ from helpers.dataset.cutting import bilinear, cut, find_regions
 from helpers.dataset.homographies import sample_homography
 from helpers.dataset.images import decode_grey
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
+from helpers.dataset.store import scene_generator
 from helpers.errors import InputError
 
 # Fixed, never shared between parts, v_ and i_ in each.
@@ -71,12 +71,13 @@ class Photographs:
         regions = find_regions(images, homographies, rng, self.points_per_scene, SENSITIVITY)
         return len(regions), (images, homographies, regions)
 
-    def fill(self, scene: str, plan: tuple) -> tuple[dict[str, np.ndarray], str]:
-        """Cuts a scene: its clean, noisy and clean65 patches, and the digest of its photograph."""
+    def fill(self, scene: str, plan: tuple, out: dict[str, np.ndarray]) -> str:
+        """Cuts the patches of a scene and draws their noise."""
         clean65 = cut(*plan, scene_generator(scene, self.seed, "jitter"))
-        noisy = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
-        arrays = {"clean": downsample(clean65), "noisy": noisy, "clean65": clean65}
-        return arrays, _digest(scene)
+        out["clean65"][:] = clean65
+        out["clean"][:] = downsample(clean65)
+        out["noisy"][:] = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
+        return _digest(scene)
 
 
 def _digest(scene: str) -> str:
@@ -107,11 +108,6 @@ def load_photograph(path: Path) -> np.ndarray:
         ) from error
     grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return np.asarray(grey)
-
-
-def scene_generator(scene: str, seed: int, purpose: str) -> np.random.Generator:
-    """A generator for each scene and purpose, so that scenes can be built in any order."""
-    return np.random.default_rng([seed, zlib.crc32(f"{scene}/{purpose}".encode())])
 
 
 def make_sequence(scene: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -5,7 +5,6 @@ numbers that map (x, y, 1) of image 1 to image k, in pixels: the layout of HPatc
 """
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from helpers.dataset.homographies import visible_share
 from helpers.dataset.images import decode_grey
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.dataset.parts import choose_parts
+from helpers.dataset.store import scene_generator
 from helpers.dataset.strips import find_scenes, own_split
 from helpers.dataset.tree import open_tree
 from helpers.errors import InputError
@@ -71,16 +71,21 @@ class Sequences:
         """Number of points of a scene, and the regions around them."""
         images, homographies, _ = self.load(scene)
         regions = cutting.find_regions(
-            images, homographies, self._generator(scene, "points"), self.limit
+            images, homographies, scene_generator(scene, self.seed, "points"), self.limit
         )
         return len(regions), regions
 
-    def fill(self, scene: str, regions: np.ndarray) -> tuple[dict[str, np.ndarray], str]:
+    def fill(self, scene: str, regions: np.ndarray, out: dict[str, np.ndarray]) -> str:
         """Cuts the patches of a scene and draws their noise."""
         images, homographies, digest = self.load(scene)
-        clean65 = cutting.cut(images, homographies, regions, self._generator(scene, "jitter"))
-        noisy = noisy_twin(clean65, self._generator(scene, "noise"))
-        return {"clean": downsample(clean65), "noisy": noisy, "clean65": clean65}, digest
+        clean65 = cutting.cut(
+            images, homographies, regions, scene_generator(scene, self.seed, "jitter")
+        )
+        if self.keeps65:
+            out["clean65"][:] = clean65
+        out["clean"][:] = downsample(clean65)
+        out["noisy"][:] = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
+        return digest
 
     def load(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], str]:
         """Reads a scene.
@@ -99,10 +104,11 @@ class Sequences:
 
     def _list_files(self, scene: str) -> list[str]:
         """Paths of images 1..6 and H_1_2..H_1_6."""
-        paths = []
+        paths: list[str] = []
         for number in range(1, 7):
             names = [f"{self.root}{scene}/{number}{suffix}" for suffix in SUFFIXES]
-            paths += [path for path in names if path in self.tree.files][:1] or names[:1]
+            like_first = f"{self.root}{scene}/{number}{Path(paths[0]).suffix}" if paths else ""
+            paths.append(next((path for path in names if path in self.tree.files), like_first))
         paths += [f"{self.root}{scene}/H_1_{number}" for number in range(2, 7)]
         for path in paths:
             if path not in self.tree.files:
@@ -111,9 +117,6 @@ class Sequences:
                     "H_1_2 to H_1_6, so add it or leave the scene out."
                 )
         return paths
-
-    def _generator(self, scene: str, purpose: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, zlib.crc32(f"{scene}/{purpose}".encode())])
 
 
 def read_homography(

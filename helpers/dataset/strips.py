@@ -6,7 +6,6 @@
 
 import hashlib
 import json
-import zlib
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,7 @@ from helpers.dataset.images import decode_grey, png_size
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE, STRIPS
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.dataset.parts import SPLIT_FILE, choose_parts
-from helpers.dataset.store import PatchStore
+from helpers.dataset.store import PatchStore, scene_generator
 from helpers.dataset.tree import Tree, open_tree
 from helpers.errors import InputError
 from helpers.files import atomic_path, write_json
@@ -91,22 +90,27 @@ class Strips:
         points = min(height // width, self.limit or height)
         return points, points
 
-    def fill(self, scene: str, points: int) -> tuple[dict[str, np.ndarray], str]:
+    def fill(self, scene: str, points: int, out: dict[str, np.ndarray]) -> str:
         """Decodes the strips of a scene; for 65 px strips, draws the noise."""
+        if self.side == PATCH_SIDE:
+            return self._decode(scene, [*_columns(out["clean"]), *_columns(out["noisy"])])
+        clean65 = np.empty((points, len(STRIPS), SOURCE_SIDE, SOURCE_SIDE), np.uint8)
+        digest = self._decode(scene, _columns(clean65))
+        if self.keeps65:
+            out["clean65"][:] = clean65
+        out["clean"][:] = downsample(clean65)
+        out["noisy"][:] = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
+        return digest
+
+    def _decode(self, scene: str, columns: list[np.ndarray]) -> str:
+        """Decodes the strips of a scene into arrays (points, side, side); returns their digest."""
         digest = hashlib.sha256()
-        patches = np.empty((points, len(self._suffixes) * 16, self.side, self.side), np.uint8)
-        for column, path in enumerate(self._paths(scene)):
+        for column, path in zip(columns, self._paths(scene), strict=True):
             data = self.tree.read(path)
             digest.update(data)
             strip = decode_grey(data, self._where(path))
-            patches[:, column] = strip.reshape(-1, self.side, self.side)[:points]
-        if self.side == PATCH_SIDE:
-            arrays = {"clean": patches[:, :16], "noisy": patches[:, 16:]}
-        else:
-            rng = np.random.default_rng([self.seed, zlib.crc32(scene.encode())])
-            arrays = {"clean": downsample(patches), "noisy": noisy_twin(patches, rng)}
-            arrays["clean65"] = patches
-        return arrays, digest.hexdigest()
+            column[:] = strip.reshape(-1, self.side, self.side)[: len(column)]
+        return digest.hexdigest()
 
     @property
     def _suffixes(self) -> tuple[str, ...]:
@@ -131,6 +135,10 @@ class Strips:
                 f"{self._where(missing[0])} is missing ({len(missing)} strips of {scene} are): "
                 "unpack or fetch the dataset again, or leave this scene out."
             )
+
+
+def _columns(patches: np.ndarray) -> list[np.ndarray]:
+    return [patches[:, column] for column in range(len(STRIPS))]
 
 
 def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:

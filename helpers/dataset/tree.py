@@ -1,9 +1,11 @@
 """A folder or a zip file, read the same way; a zip is never unpacked, so nothing can escape it."""
 
+import os
 import stat
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -43,15 +45,14 @@ class Folder:
     def __init__(self, path: Path):
         self.path = path
         try:
-            found = sorted(p for pattern in ("*", "*/*", "*/*/*") for p in path.glob(pattern))
             self.files = {
-                p.relative_to(path).as_posix(): (p.stat().st_size, p.stat().st_mtime_ns)
-                for p in found
-                if p.is_file()
+                file.relative_to(path).as_posix(): (file.stat().st_size, file.stat().st_mtime_ns)
+                for file in _files(path)
             }
-            next(path.iterdir(), None)  # glob passes over a folder that it may not read
         except OSError as error:
-            raise InputError(f"{error.filename} cannot be read: ask for permission.") from error
+            raise InputError(
+                f"{error.filename} cannot be read ({error.strerror}): ask for permission."
+            ) from error
 
     def read(self, name: str, limit: int | None = None) -> bytes:
         """The bytes of a file, or its first `limit` bytes."""
@@ -63,6 +64,19 @@ class Folder:
                 f"{self.path / name} cannot be read ({error.strerror}): "
                 "check its permissions or fetch it again."
             ) from error
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Files of a folder and of two levels below it; unlike glob, names what it may not read."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(path, onerror=stop, followlinks=True):
+        folders.sort()
+        if len(Path(place).relative_to(path).parts) == 2:
+            folders.clear()
+        yield from (Path(place) / name for name in sorted(names))
 
 
 class Zip:

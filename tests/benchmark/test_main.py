@@ -66,6 +66,8 @@ def test_drawn_lists_can_be_kept(place, tmp_path):
     options = ["--split", "found", "--pairs", "100", "--write-tasks", str(tmp_path)]
     assert main([str(place / "good.npz"), *options]) == 0
     assert (tmp_path / "verif_pos_split-found.csv").is_file()
+    again = ["--split", "found", "--tasks", str(tmp_path), "--task", "matching"]
+    assert main([str(place / "good.npz"), *again]) == 0
 
 
 def test_bad_input_is_one_sentence_and_status_2(place, capsys):

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import pickle
 import threading
 from dataclasses import dataclass, field
@@ -34,12 +36,13 @@ class Counting:
     def measure(self, scene):
         return self.points, None
 
-    def fill(self, scene, plan):
+    def fill(self, scene, plan, out):
         if self.fails and scene == "b":
             raise InputError("b.png is damaged: fetch it again.")
         self.filled.append(scene)
-        patches = np.full((self.points, 16, 32, 32), self.value + ord(scene), np.uint8)
-        return {"clean": patches, "noisy": patches + 1}, f"digest of {scene}"
+        out["clean"][:] = self.value + ord(scene)
+        out["noisy"][:] = self.value + ord(scene) + 1
+        return f"digest of {scene}"
 
 
 def test_rows_and_lengths_follow_the_parts(tmp_path):
@@ -67,6 +70,16 @@ def test_a_failed_build_leaves_nothing_but_the_lock(tmp_path):
         open_store(Counting(fails=True), tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
     assert len(open_store(Counting(), tmp_path)) == 12
+
+
+def test_a_full_disk_leaves_nothing_half_built(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(InputError, match="No space left on device"):
+        open_store(Counting(), tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_leftovers_of_a_killed_build_are_removed_not_used(tmp_path):

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 import zipfile
 
@@ -74,7 +75,7 @@ def test_official_split_and_validation_from_train_scenes_only(few, tmp_path):
         shutil.copytree(folder / "i_text", folder / name)
     store = open_dataset(f"n-hpatches:{folder}", tmp_path)
     assert store.parts["test"] == ("i_ajuntament", "v_abstract")
-    assert store.parts["validation"] == ("v_dogman",)  # the sixth of seven training scenes
+    assert store.parts["validation"] == ("v_graffiti",)  # the sixth of seven training scenes
     assert len(store.parts["train"]) == 6
     only = open_dataset(f"n-hpatches:{folder}", tmp_path, split="view", scenes=["v_abstract"])
     assert only.parts == {"train": (), "validation": (), "test": ("v_abstract",)}
@@ -141,10 +142,10 @@ def test_a_damaged_strip_is_named_and_nothing_is_left(damage, strip, strip_folde
 
 def test_colour_and_palette_strips_are_converted(few, strip_folder, tmp_path):
     path = strip_folder / "i_page" / "e1.png"
-    for mode in ("RGB", "P"):
-        with Image.open(path) as image:
-            converted = image.convert(mode)
-        converted.save(path)
+    with Image.open(path) as image:
+        grey = image.copy()
+    for mode in ("RGB", "RGBA", "P"):
+        grey.convert(mode).save(path)
         store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
         assert (store.clean == few.clean).all()
 
@@ -198,6 +199,18 @@ def test_a_missing_or_empty_folder_is_named(tmp_path):
         open_dataset(f"n-hpatches:{tmp_path / 'nowhere'}", tmp_path)
     with pytest.raises(InputError, match="no sequences in it"):
         open_dataset(f"n-hpatches:{tmp_path / 'empty'}", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["", "i_page", "i_page/e1.png"])
+def test_a_folder_without_read_permission_is_named(name, strip_folder, tmp_path):
+    locked = strip_folder / name
+    locked.chmod(0)
+    try:
+        with pytest.raises(InputError, match=strip_folder.name):
+            open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    finally:
+        locked.chmod(0o755)
 
 
 # Zip files ----------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""What is in a store, measured rather than believed."""
+
+import numpy as np
+
+from helpers.dataset.layout import LEVELS, PARTS, STRIPS, strip_columns
+from helpers.dataset.noise import SIGMA, noise_profile
+from helpers.dataset.store import PatchStore
+
+MID_GREY = (100, 155)  # where the noise of the recipe is hardly clipped
+SAMPLE = 2000  # points on which the noise is measured
+
+
+def info(store: PatchStore) -> str:
+    """Describes a store in a few lines of text: counts, sizes, noise, duplicates and the split."""
+    total = store.summary()["total"]
+    size = sum(file.stat().st_size for file in store.folder.iterdir()) / 1e6
+    duplicates, constant = duplicates_and_constants(store)
+    lines = [
+        f"{store.name}, fingerprint {store.fingerprint[:16]}, in {store.folder}",
+        f"{total['scenes']} scenes, {total['points']} points, {total['patches']} patches, "
+        f"{size:.0f} MB; 65 px patches {'kept' if store.clean65 is not None else 'not kept'}",
+        f"ref patches: {duplicates} repeat an earlier one, {constant} are of one grey",
+    ]
+    for level, sigma in measured_sigma(store).items():
+        lines.append(f"noise {level}: sigma {sigma:.1f} at 65 px, by the recipe {SIGMA[level]:.1f}")
+    for part in PARTS:
+        lengths = store.lengths(part)
+        names = ", ".join(f"{name} {points}" for name, points in lengths.items())
+        lines.append(f"{part}: {len(lengths)} scenes, {sum(lengths.values())} points: {names}")
+    return "\n".join(lines)
+
+
+def measured_sigma(store: PatchStore) -> dict[str, float]:
+    """Noise of each level, as the standard deviation in grey levels that it had at 65 px.
+
+    Measured where the clean pixels are mid-grey, on at most SAMPLE points; NaN without such pixels.
+    """
+    rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
+    measured = {}
+    for level in LEVELS:
+        clean = store.clean[rows, strip_columns(level)]
+        noise = store.noisy[rows, strip_columns(level)].astype(np.float32) - clean
+        unclipped = (clean > MID_GREY[0]) & (clean < MID_GREY[1])
+        ratios = (noise / noise_profile())[unclipped]
+        measured[level] = float(np.sqrt(np.mean(ratios**2))) if ratios.size else float("nan")
+    return measured
+
+
+def duplicates_and_constants(store: PatchStore) -> tuple[int, int]:
+    """How many `ref` patches repeat an earlier one, and how many have a single grey level."""
+    seen, constant = set(), 0
+    for row in range(len(store)):
+        patch = store.clean[row, STRIPS.index("ref")]
+        seen.add(hash(patch.tobytes()))
+        constant += int(patch.min() == patch.max())
+    return len(store) - len(seen), constant
+
+
+def correlations(store: PatchStore) -> dict[str, dict[str, float]]:
+    """Mean normalised cross-correlation of `ref` with the clean patches of its point.
+
+    Returns:
+        Scene -> level -> correlation in -1..1; that of patches of different points is about 0.15.
+    """
+    table = {}
+    for scene, rows in store.sequences.items():
+        patches = store.clean[rows].reshape(-1, len(STRIPS), store.clean[0, 0].size)
+        patches = patches - patches.mean(-1, keepdims=True, dtype=np.float32)
+        patches /= np.linalg.norm(patches, axis=-1, keepdims=True) + 1e-6
+        alike = np.einsum("pd,psd->ps", patches[:, 0], patches)
+        table[scene] = {level: float(alike[:, strip_columns(level)].mean()) for level in LEVELS}
+    return table

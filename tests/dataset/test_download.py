@@ -1,0 +1,173 @@
+import io
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from helpers.dataset import download
+from helpers.dataset.download import Archive, fetch
+from helpers.errors import InputError
+
+
+def zip_bytes() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("hpatches/i_text/ref.png", bytes(range(256)) * 4000)
+    return buffer.getvalue()
+
+
+CONTENT = zip_bytes()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves CONTENT; the path says how it misbehaves."""
+
+    def do_GET(self):
+        server, start = self.server, 0
+        server.asked.append(self.headers.get("Range"))
+        if self.path in ("/404", "/503"):
+            return self.send_error(int(self.path[1:]))
+        if self.path != "/no-ranges" and self.headers.get("Range"):
+            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(CONTENT):
+                return self.send_error(416)
+            self.send_response(206)
+        else:
+            self.send_response(200)
+        content = b"<html>" if self.path == "/wrong" else CONTENT[start:]
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.path == "/drops":
+            content = content[: len(CONTENT) // 3]
+        self.wfile.write(content)
+        return None
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def archive_at(server, path, **known) -> Archive:
+    return Archive("n-hpatches.zip", f"http://127.0.0.1:{server.server_port}{path}", **known)
+
+
+def test_a_file_is_fetched_once(server, tmp_path):
+    for _ in range(2):
+        source = fetch("n-hpatches", tmp_path, archive_at(server, "/fine", size=len(CONTENT)))
+    assert source == f"n-hpatches:{tmp_path / 'n-hpatches.zip'}"
+    assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
+    assert len(server.asked) == 1 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_partial_file_is_completed(server, tmp_path):
+    (tmp_path / "n-hpatches.zip.part").write_bytes(CONTENT[:1000])
+    fetch("n-hpatches", tmp_path, archive_at(server, "/fine"))
+    assert server.asked == ["bytes=1000-"]
+    assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
+
+
+def test_a_complete_partial_file_is_taken(server, tmp_path):
+    (tmp_path / "n-hpatches.zip.part").write_bytes(CONTENT)
+    fetch("n-hpatches", tmp_path, archive_at(server, "/fine"))
+    assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_all_again(server, tmp_path):
+    (tmp_path / "n-hpatches.zip.part").write_bytes(b"rubbish")
+    fetch("n-hpatches", tmp_path, archive_at(server, "/no-ranges"))
+    assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
+
+
+def test_dropped_connections_are_taken_up_again(server, tmp_path):
+    fetch("n-hpatches", tmp_path, archive_at(server, "/drops"))
+    assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
+    assert len(server.asked) > 2
+
+
+@pytest.mark.parametrize("code", ["404", "503"])
+def test_a_refusal_says_where_else_to_look(code, server, tmp_path):
+    with pytest.raises(InputError, match=f"answers {code}: get n-hpatches.zip from https"):
+        fetch("n-hpatches", tmp_path, archive_at(server, f"/{code}"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_connection_says_where_else_to_look(tmp_path):
+    archive = Archive("n-hpatches.zip", "http://127.0.0.1:9/")
+    with pytest.raises(InputError, match="no connection"):
+        fetch("n-hpatches", tmp_path, archive)
+
+
+@pytest.mark.parametrize("known", [{}, {"size": len(CONTENT)}, {"md5": "0" * 32}])
+def test_a_wrong_file_is_not_taken_for_the_dataset(known, server, tmp_path):
+    with pytest.raises(InputError, match="delete it and fetch it again"):
+        fetch("n-hpatches", tmp_path, archive_at(server, "/wrong", **known))
+    assert not (tmp_path / "n-hpatches.zip").exists()
+
+
+def test_a_full_disk_is_noticed_before_the_download(server, tmp_path, monkeypatch):
+    class Usage:
+        free = 10
+
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: Usage)
+    with pytest.raises(InputError, match="GB free"):
+        fetch("n-hpatches", tmp_path, archive_at(server, "/fine"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_put_there_by_hand_is_used(tmp_path):
+    (tmp_path / "n-hpatches.zip").write_bytes(CONTENT)
+    fetch("n-hpatches", tmp_path, Archive("n-hpatches.zip", "http://127.0.0.1:9/"))
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path):
+    with pytest.raises(InputError, match="n-hpatches, hpatches, sequences"):
+        fetch("imagenet", tmp_path)
+
+
+def tar(path, name, kind=tarfile.REGTYPE):
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.size = kind, "/etc", 3 if kind == b"0" else 0
+        archive.addfile(member, io.BytesIO(b"abc"))
+
+
+def test_a_tar_is_unpacked_beside_itself(tmp_path):
+    path = tmp_path / "hpatches-release.tar.gz"
+    tar(path, "hpatches-release/i_text/ref.png")
+    source = fetch("hpatches", tmp_path, Archive(path.name, "http://127.0.0.1:9/"))
+    assert source == f"hpatches:{tmp_path / 'hpatches-release'}"
+    assert (tmp_path / "hpatches-release/hpatches-release/i_text/ref.png").read_bytes() == b"abc"
+
+
+def test_a_tar_that_leads_out_of_its_folder_is_refused(tmp_path):
+    tar(tmp_path / "bad.tar.gz", "../outside.png")
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        download.unpack(tmp_path / "bad.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.tar.gz"]
+
+
+def test_links_in_a_tar_are_left_out(tmp_path):
+    tar(tmp_path / "link.tar.gz", "i_text", tarfile.SYMTYPE)
+    assert not list(download.unpack(tmp_path / "link.tar.gz").iterdir())
+
+
+def test_a_truncated_tar_leaves_nothing(tmp_path):
+    path = tmp_path / "short.tar.gz"
+    tar(path, "i_text/ref.png")
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        download.unpack(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["short.tar.gz"]
