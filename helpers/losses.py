@@ -67,38 +67,6 @@ def _hardest_pair_loss(point, anchor, positive, margin):
     return ops.mean(ops.maximum(margin + ops.diagonal(distance) - hardest, 0.0))
 
 
-def contrast_in_batch(point, views, temperature: float = 0.1):
-    """Cross-entropy of picking the right patch among all of the batch by similarity.
-
-    For each further view, the similarities u.v / temperature of the pairs (first view, further
-    view) form a matrix; its rows and its columns are each asked for their diagonal entry. All
-    negatives pull, the nearer ones more: a descriptor that knows nothing yet learns from this
-    where the hardest negative alone is too hard.
-
-    Args:
-        point, views: as in `hardest_in_batch`.
-        temperature: the smaller, the more the nearest negatives count.
-
-    References: Sohn, NIPS 2016 (N-pair loss); van den Oord et al., 2018 (InfoNCE, arXiv
-    1807.03748).
-    """
-    further = ops.unstack(views, axis=1)
-    anchor = further.pop(0)
-    losses = [_contrast_pair_loss(point, anchor, other, temperature) for other in further]
-    return ops.mean(ops.stack(losses))
-
-
-def _contrast_pair_loss(point, anchor, positive, temperature):
-    similarity = ops.matmul(anchor, ops.transpose(positive)) / temperature
-    row, column = ops.reshape(point, (-1, 1)), ops.reshape(point, (1, -1))
-    same = ops.logical_and(ops.equal(row, column), ops.eye(ops.shape(row)[0], dtype="bool") == False)  # noqa: E712
-    similarity = ops.where(same, -1e9, similarity)  # another row of the same point is no negative
-    right = ops.diagonal(similarity)
-    by_row = ops.logsumexp(similarity, axis=1) - right
-    by_column = ops.logsumexp(similarity, axis=0) - right
-    return ops.mean(by_row + by_column) / 2
-
-
 def pairwise_distance(u, v):
     """Distances between unit vectors: (B, D), (C, D) -> (B, C)."""
     return ops.sqrt(ops.maximum(2.0 - 2.0 * ops.matmul(u, ops.transpose(v)), 0.0) + TINY)
@@ -109,5 +77,4 @@ LOSSES = {
     "charbonnier": charbonnier,
     "triplet": triplet,
     "hardest_in_batch": hardest_in_batch,
-    "contrast_in_batch": contrast_in_batch,
 }

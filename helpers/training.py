@@ -140,7 +140,7 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
     validation = _Slice(held_out, min(settings.validation_batches, held_out.per_epoch))
     record = _Record(batches.per_epoch, interval * settings.validations)
     record.add(0, 0.0, float("nan"), model.evaluate(validation, verbose=0))
-    callbacks = [record, _StopOnNaN()]
+    callbacks = [record]
     if settings.patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)
@@ -277,6 +277,11 @@ class _Record(keras.callbacks.Callback):
         total, count = self._mean * self._count, self._count + 1
         self._mean, self._count = float(logs["loss"]), count
         self.losses.append(self._mean * count - total)
+        if not math.isfinite(self._mean):
+            raise InputError(
+                f"The training loss became {self._mean} at step {len(self.losses)}: "
+                "lower the learning rate."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -304,15 +309,6 @@ class _Record(keras.callbacks.Callback):
         steps = pd.DataFrame({"step": range(1, len(self.losses) + 1), "loss": self.losses})
         steps.to_csv(folder / "steps.csv", index=False)
         pd.DataFrame(self.rows).to_csv(folder / "history.csv", index=False)
-
-
-class _StopOnNaN(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
-            raise InputError(
-                f"The training loss became {logs['loss']} at step {step}: lower the learning rate."
-            )
 
 
 def _outcome(network, record: _Record, minutes: float, patches: int, settings) -> dict:

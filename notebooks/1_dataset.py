@@ -24,7 +24,7 @@
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
-DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 
 # %%
 import numpy as np

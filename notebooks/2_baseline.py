@@ -23,7 +23,7 @@
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
-DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 
 # %%
 from helpers import figures, inspection, settings, tables, training

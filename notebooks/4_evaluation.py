@@ -23,7 +23,7 @@
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
-DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 
 # %%
 from helpers import evaluation, figures, inspection, settings, tables
@@ -91,7 +91,7 @@ tables.show(tables.matching_table(baseline, improved))
 figures.plot_sequences(baseline, improved)
 
 # %% [markdown]
-# The scenes differ far more than the levels do: a small test set gives wide intervals.
+# How far the scenes lie apart is what the intervals of the summary are made of.
 #
 # ## What is found
 #

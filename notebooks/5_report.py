@@ -23,7 +23,7 @@
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
-DATASET = "photographs"  # or "n-hpatches:FOLDER" with strips in the genuine layout
+DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 
 # %%
 from helpers import (
@@ -92,10 +92,19 @@ figures.save(figures.plot_sequences(*pair), "sequences")
 # Each becomes a LaTeX file in `report/generated/`; rounding happens there and nowhere else.
 
 # %%
-networks = {f"{approach}-{part}": run for approach, found in runs.items()
-            for part, run in zip(("denoiser", "descriptor"), found)}
+networks = {
+    f"{approach}-{part}": run
+    for approach, found in runs.items()
+    for part, run in zip(("denoiser", "descriptor"), found, strict=True)
+}
 outcomes = {name: files.read_json(run / "outcome.json") for name, run in networks.items()}
-made_by = {"profile": profile.name, "seed": profile.seed, **provenance.provenance()}
+made_by = {
+    "dataset": store.name,
+    "fingerprint": store.fingerprint,
+    "profile": profile.name,
+    "seed": profile.seed,
+    **provenance.provenance(),
+}
 tables.write_table(tables.dataset_table(store.summary()), "dataset")
 tables.write_table(tables.verification_table(*pair), "verification")
 tables.write_table(tables.retrieval_table(*pair), "retrieval")
@@ -103,7 +112,7 @@ tables.write_table(tables.matching_table(*pair), "matching")
 tables.write_table(tables.summary_table(*pair), "summary")
 tables.write_table(tables.networks_table(outcomes), "networks")
 tables.write_table(tables.denoising_table(errors), "denoising")
-tables.write_table(tables.provenance_table(report.flatten(made_by)), "provenance")
+tables.write_table(tables.provenance_table(made_by), "provenance")
 tables.show(tables.networks_table(outcomes))
 
 # %% [markdown]
@@ -129,4 +138,4 @@ report.write_numbers(numbers)
 # LaTeX runs last. Where it is not installed, everything above is made all the same.
 
 # %%
-report.missing_tools() or report.build_pdf()
+print(report.missing_tools() or report.build_pdf())

@@ -127,15 +127,23 @@ def test_the_denoiser_stays_as_it_is_while_the_descriptor_learns(tiny_store):
     assert len(model.trainable_weights) == 7
 
 
-def test_early_stopping_keeps_the_best_weights(tiny_store):
-    settings = replace(DENOISER, epochs=3, validations=12, patience=1, learning_rate=0.2)
-    folder = training.train(settings, tiny_store)
-    history = pd.read_csv(folder / "history.csv")
+def test_training_stops_early_when_the_validation_loss_no_longer_falls(tiny_store):
+    still = {"optimizer": "sgd", "learning_rate": 0.0, "schedule": "constant"}
+    folder = training.train(replace(DENOISER, validations=6, patience=2, **still), tiny_store)
     outcome = json.loads((folder / "outcome.json").read_text())
-    assert len(history) < 13 and outcome["stopped"].startswith("early")
-    validation = training.make_batches(settings, tiny_store, "validation")
+    assert len(pd.read_csv(folder / "history.csv")) == 1 + 3  # the first is the best of all
+    assert outcome["stopped"] == "early, after 2 validations without a better loss"
+
+
+def test_the_best_weights_are_kept_not_the_last(tiny_store):
+    rough = {"learning_rate": 0.02, "schedule": "constant"}
+    settings = replace(DENOISER, epochs=2, validations=8, patience=8, **rough)
+    folder = training.train(settings, tiny_store)
+    history = pd.read_csv(folder / "history.csv")["validation_loss"][1:]
     network = training.load_network(folder)
     network.compile(loss=training.LOSSES[settings.loss], jit_compile=False)
-    batches = [validation(step) for step in range(settings.validation_batches)]
-    loss = np.mean([float(network.test_on_batch(*batch)) for batch in batches[:1]])
-    assert np.isfinite(loss)
+    held_out = training.make_batches(settings, tiny_store, "validation")
+    inputs, targets = zip(*map(held_out, range(settings.validation_batches)), strict=True)
+    loss = network.evaluate(np.concatenate(inputs), np.concatenate(targets), verbose=0)
+    assert history.iloc[-1] > history.min(), "the case that this test is about"
+    assert loss == pytest.approx(history.min(), rel=1e-4)
