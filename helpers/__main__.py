@@ -35,8 +35,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         return added
 
-    dataset = add("dataset", _dataset, "Build a dataset and say what is in it.")
-    dataset.add_argument("--write", type=Path, metavar="FOLDER", help="also write it as PNG strips")
+    dataset = add("dataset", _dataset, "Build a dataset and say what is in it; write or fetch one.")
+    dataset.add_argument("action", nargs="?", default="info", choices=("info", "write", "fetch"))
+    dataset.add_argument("target", nargs="?", help="write: new folder; fetch: name of the dataset")
     train = add("train", _train, "Train both networks of an approach.")
     train.add_argument("approach", choices=settings.APPROACHES)
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
@@ -61,16 +62,18 @@ def _store(options):
 
 
 def _dataset(options) -> None:
-    from helpers.dataset.strips import write_strips
+    from helpers.dataset import download, info, write_strips
 
+    if options.action != "info" and not options.target:
+        raise InputError(f"dataset {options.action} needs a name behind it: see --help.")
+    if options.action == "fetch":
+        print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
+        return
     _, store = _store(options)
-    summary = store.summary()
-    print(f"{summary['name']}, fingerprint {summary['fingerprint']}")
-    for part, counts in summary["parts"].items():
-        print(f"  {part:10} " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
-    if options.write:
-        write_strips(store, options.write)
-        print(f"Written to {options.write}.")
+    print(info.info(store))
+    if options.action == "write":
+        write_strips(store, options.target)
+        print(f"Written to {options.target}, to be used as --dataset n-hpatches:{options.target}")
 
 
 def _train(options) -> None:

@@ -166,20 +166,26 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
 
 
 def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
-    """Training or validation batches; validation ones have stored noise and are not turned."""
-    training = part == "train"
+    """Training or validation batches; validation ones have stored noise and are not turned.
+
+    Raises:
+        InputError: the part holds less than one batch.
+    """
+    points, training = len(store.rows(part)), part == "train"
     options = {"store": store, "part": part, "batch": settings.batch, "seed": settings.seed}
     if settings.batches == "Triplets":
         options["count"] = settings.triplets
     else:
-        options["redraw"] = training and settings.redraw
+        # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
+        options["redraw"] = training and settings.redraw and store.clean65 is not None
         options["augment"] = training and settings.augment
-        options["batch"] = min(settings.batch, len(store.rows(part)))
+    if settings.batches == "Views" and not training:
+        options["batch"] = max(2, min(settings.batch, points))
     batches = getattr(batch_kinds, settings.batches)(**options)
-    if not batches.per_epoch:
+    if points < 2 or not batches.per_epoch:
         raise InputError(
-            f"The {part} part of {store.name} holds less than one batch of {settings.batch}: "
-            "use more scenes or a smaller batch."
+            f"The {part} part of {store.name} has {points} points, less than one batch of "
+            f"{settings.batch}: use another split, more scenes or a smaller batch."
         )
     return batches
 

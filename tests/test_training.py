@@ -136,7 +136,7 @@ def test_training_stops_early_when_the_validation_loss_no_longer_falls(tiny_stor
 
 
 def test_the_best_weights_are_kept_not_the_last(tiny_store):
-    rough = {"learning_rate": 0.02, "schedule": "constant"}
+    rough = {"learning_rate": 0.005, "schedule": "constant"}
     settings = replace(DENOISER, epochs=2, validations=8, patience=8, **rough)
     folder = training.train(settings, tiny_store)
     history = pd.read_csv(folder / "history.csv")["validation_loss"][1:]

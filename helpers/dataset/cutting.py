@@ -1,8 +1,9 @@
 """From images and homographies to 65 px patches, the way HPatches was cut.
 
-Balntas et al., "HPatches", CVPR 2017 (arXiv 1704.05939), sections 3-4, as gathered in the project's
-fact sheet, section 3: detect points in image 1 only, give each one orientation, keep one of each
-group of overlapping regions, jitter the region, map it by the homography and sample it.
+Balntas et al., "HPatches", CVPR 2017 (arXiv 1704.05939), sections 3-4; where the paper gives no
+number, one that reproduces what is known of the published patches: detect points in image 1 only,
+give each one orientation, keep one of each group of overlapping regions, jitter the region, map it
+by the homography and sample it.
 
 Coordinates are (x, y) in pixels with pixel centres at whole numbers. A *region* is one row
 (x, y, radius, angle): the square that is sampled has a side of 2 * radius.

@@ -1,9 +1,9 @@
 """The noise of N-HPatches: drawn at 65 px, clipped, then reduced to 32 px.
 
-The recipe was recovered from published plots of genuine N-HPatches patches (the project's fact
-sheet, section 2): Gaussian noise of variance 0.01 (easy), 0.02 (hard) and 0.03 (tough, an
-extrapolation) on a [0, 1] scale is added to the 65 px patch, which is clipped, rounded to bytes and
-resized with OpenCV's INTER_LINEAR. That `ref` gets no noise is an inference.
+The recipe was recovered from published plots of genuine N-HPatches patches: Gaussian noise of
+variance 0.01 (easy), 0.02 (hard) and 0.03 (tough, an extrapolation) on a [0, 1] scale is added to
+the 65 px patch, which is clipped, rounded to bytes and resized with OpenCV's INTER_LINEAR. That
+`ref` gets no noise is an inference.
 """
 
 import numba
