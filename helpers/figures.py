@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import paths
+from helpers.dataset import cutting
 from helpers.errors import InputError
 from helpers.files import atomic_path
 
@@ -114,6 +115,53 @@ def plot_strips(store: Any, point: int) -> Figure:
     axes[0, 0].set_ylabel("clean")
     axes[1, 0].set_ylabel("noisy")
     return figure
+
+
+@style()
+def plot_regions(
+    images: Sequence[np.ndarray],
+    homographies: Sequence[np.ndarray],
+    regions: np.ndarray,
+    target: int = 3,
+    shown: int = 6,
+    seed: int = 0,
+) -> Figure:
+    """Detected regions in image 1, and where the jittered ones fall in another image.
+
+    Args:
+        images: six grey images; homographies: five 3x3 matrices from the first to the others;
+            regions: (points, 4), all as `dataset.look_at_scene` returns them.
+        target: number of the other image, 2..6.
+        shown: regions drawn in the other image, one in each level's jitter; the largest of a
+            random hundred, since small ones hide what happens to them.
+        seed: of the choice and of the jitter that is drawn.
+    """
+    rng = np.random.default_rng(seed)
+    figure = ReportFigure(figsize=(TEXT_WIDTH, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axis, image in ((left, images[0]), (right, images[target - 1])):
+        axis.imshow(image, vmin=0, vmax=255)
+        axis.set(xticks=[], yticks=[])
+    _draw_squares(left, cutting.frames(regions), np.eye(3), color=BLUE, lw=0.3)
+    hundred = rng.permutation(len(regions))[:100]
+    chosen = cutting.frames(regions[hundred[np.argsort(-regions[hundred, 2])[:shown]]])
+    homography = homographies[target - 2]
+    _draw_squares(left, chosen, np.eye(3), color="white", lw=1.4)
+    _draw_squares(right, chosen, homography, color="white", lw=1.4, label="ref")
+    for level, jitter in cutting.JITTER.items():
+        jittered = chosen @ cutting.draw_jitter(jitter, len(chosen), rng)
+        colour = LEVEL_LOOKS[level]["color"]
+        _draw_squares(right, jittered, homography, color=colour, lw=1.0, label=level)
+    left.set_title(f"image 1: {len(regions):,} regions")
+    right.set_title(f"image {target}: jittered regions")
+    figure.legend(loc="outside lower center", ncols=4, facecolor="#777777", frameon=True)
+    return figure
+
+
+def _draw_squares(axis: Axes, matrices: np.ndarray, homography: np.ndarray, label="", **look: Any):
+    outline = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
+    for number, corners in enumerate(cutting.project(homography @ matrices, outline)):
+        axis.plot(*corners.T, label=label if number == 0 else "", **look)
 
 
 @style()

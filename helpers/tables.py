@@ -168,6 +168,16 @@ def dataset_table(summary: dict[str, Any]) -> pd.DataFrame:
     return frame
 
 
+def correlation_table(correlations: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """How alike corresponding patches are: one row a scene, one column a level.
+
+    Args:
+        correlations: `dataset.info.correlations`: scene -> level -> normalised cross-correlation.
+    """
+    frame = pd.DataFrame(correlations).T.rename(columns=str.title)
+    return frame.rename_axis(index="Scene")
+
+
 def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
     """Where the numbers come from, one fact a row.
 

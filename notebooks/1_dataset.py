@@ -30,7 +30,7 @@ DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 import numpy as np
 
 from helpers import figures, settings, tables
-from helpers.dataset import noise, open_dataset
+from helpers.dataset import info, look_at_scene, noise, open_dataset
 from helpers.dataset.layout import LEVELS
 
 profile = settings.profile(PROFILE)
@@ -58,6 +58,21 @@ tables.show(tables.dataset_table(store.summary()))
 {part: ", ".join(names) for part, names in store.parts.items()}
 
 # %% [markdown]
+# ## Where the patches come from
+#
+# Left: every region that was kept in image 1 of a test scene, after regions that some image cuts off and
+# near-duplicates were dropped. Right: another image of the scene. White is where a region of image 1 falls
+# in it; the coloured squares are what the three levels of jitter make of it.
+
+# %%
+scene = store.parts["test"][0]
+look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene)
+regions = figures.plot_regions(*look) if look else "Strips bring no images."
+if look:
+    figures.save(regions, "regions")
+regions
+
+# %% [markdown]
 # ## One point, sixteen patches
 #
 # Rows: clean above noisy. Columns: `ref`, then images 2 to 6 at the three levels. From left to
@@ -68,6 +83,14 @@ point = store.rows("train")[len(store.rows("train")) // 3]
 strips = figures.plot_strips(store, point)
 figures.save(strips, "strips")
 strips
+
+# %% [markdown]
+# Do patches of one point show the same thing? The table gives the mean normalised cross-correlation of
+# `ref` with the clean patches of its point: 1 for equal patches, 0 for unrelated ones, about 0.15
+# for patches of two different points, since light tends to come from above. It falls with the level.
+
+# %%
+tables.show(tables.correlation_table(info.correlations(store)))
 
 # %% [markdown]
 # ## The noise, measured

@@ -97,6 +97,8 @@ def test_describe_and_score_give_what_the_notebook_got(home, descriptor_run, kin
         (("dataset", "--profile", "huge"), "There is no profile 'huge': choose one of smoke"),
         (("dataset", "--dataset", "paintings"), "'paintings' is no dataset"),
         (("dataset", "--dataset", "n-hpatches:nowhere"), "nowhere"),
+        (("dataset", "fetch", "imagenet"), "'imagenet' cannot be fetched: choose from"),
+        (("dataset", "write"), "dataset write needs a name"),
         (("describe", "--run", "nowhere", "--output", "x"), "settings.json is missing"),
     ],
 )
@@ -104,6 +106,19 @@ def test_bad_input_ends_in_one_sentence_and_status_2(tmp_path, arguments, senten
     done = run(tmp_path, *arguments)
     assert done.returncode == 2
     assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_dataset_says_what_is_in_it(home):
+    done = run(home, "dataset", "--profile", "smoke")
+    assert done.returncode == 0 and "noise tough: sigma" in done.stdout
+
+
+def test_a_written_dataset_can_be_opened_again(home):
+    folder = home / "strips"
+    assert run(home, "dataset", "write", folder, "--profile", "smoke").returncode == 0
+    done = run(home, "dataset", "--profile", "smoke", "--dataset", f"n-hpatches:{folder}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "18 scenes, 720 points, 11520 patches" in done.stdout
 
 
 def test_without_latex_all_else_is_made_and_the_last_line_says_what_to_install(home):

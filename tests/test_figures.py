@@ -43,7 +43,10 @@ def every_figure(patches, tmp_path):
     strips = rng.integers(0, 256, (2, 16, 32, 32)).astype(np.uint8)
     runs = {"baseline": write_run(tmp_path / "a"), "improved": write_run(tmp_path / "b")}
     pair = (scores(0.4), scores(0.6))
+    regions = np.array([[60.0, 60, 20, 0.3], [90, 80, 15, 1.0]])
+    look = [rng.integers(0, 256, (160, 160))] * 6, [np.eye(3)] * 5, regions
     return {
+        "regions": figures.plot_regions(*look),
         "strips": figures.plot_strips(SimpleNamespace(clean=strips, noisy=strips), 1),
         "noise": figures.plot_noise(
             {level: rng.normal(20, 2, 100) for level in LEVELS}, np.ones((32, 32))
@@ -66,7 +69,7 @@ def test_saved_figures_have_the_declared_width_and_embedded_truetype(
         pdf = figures.save(figure, name)
         content = pdf.read_bytes()
         width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)[1]) / 72
-        expected = figures.TEXT_WIDTH if name == "strips" else figures.COLUMN_WIDTH
+        expected = figures.TEXT_WIDTH if name in ("strips", "regions") else figures.COLUMN_WIDTH
         assert width == pytest.approx(expected, abs=0.01), name
         assert b"/FontFile2" in content and b"/Type3" not in content, name
         assert pdf.with_suffix(".png").is_file(), name
@@ -138,3 +141,11 @@ def test_denoising_tells_the_signal_to_noise_ratio(patches):
     noisy = np.where(patches < 128, patches + 10, patches - 10)  # squared error 100
     figure = figures.plot_denoising(noisy, {"improved": patches}, patches, LEVELS)
     assert figure.axes[0].get_xlabel() == "28.1 dB"  # 10 log10(255^2 / 100)
+
+
+def test_every_kept_region_is_drawn_and_the_chosen_ones_at_each_level():
+    regions = np.array([[60.0, 60, 20, 0.3], [90, 80, 15, 1.0], [70, 90, 10, 2.0]])
+    look = [np.zeros((160, 160), np.uint8)] * 6, [np.eye(3)] * 5, regions
+    left, right = figures.plot_regions(*look, shown=2).axes
+    assert "3 regions" in left.get_title() and len(left.lines) == 3 + 2
+    assert len(right.lines) == 2 * (1 + len(LEVELS))

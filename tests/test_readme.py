@@ -1,6 +1,7 @@
 """The README says what the project does, and no number in it is typed."""
 
 import re
+import subprocess
 
 from helpers import paths, report
 from helpers.files import read_json
@@ -34,3 +35,12 @@ def test_both_commands_are_in_the_makefile():
     makefile = (paths.ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_each_command_sets_up_what_it_needs_first():
+    for target, work in (("report", "-m helpers report"), ("test", "pytest")):
+        command = ["make", "--dry-run", "--always-make", target]
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        order = [done.stdout.index(step) for step in ("-m venv", "pip install", work)]
+        assert order == sorted(order)

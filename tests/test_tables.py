@@ -118,6 +118,12 @@ def test_lower_error_is_the_bold_one():
     assert r"Easy & 9.00 & \textbf{3.00} & 4.00" in tables.to_tabular(frame)
 
 
+def test_correlations_are_a_row_a_scene_and_a_column_a_level():
+    found = {"v_a": {"easy": 0.8, "tough": 0.4}, "i_b": {"easy": 0.7, "tough": 0.3}}
+    table = tables.correlation_table(found)
+    assert list(table.columns) == ["Easy", "Tough"] and table.at["i_b", "Tough"] == 0.3
+
+
 def test_provenance_gives_a_row_to_every_version():
     frame = tables.provenance_table(
         {"seed": 1, "versions": {"keras": "3.15", "numpy": "2.4"}, "fingerprint": "f" * 64}

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from helpers import paths
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.photographs import POINTS_PER_SCENE, Photographs
@@ -11,7 +13,7 @@ from helpers.dataset.store import PatchStore, Source, open_store
 from helpers.dataset.strips import Strips, write_strips
 from helpers.errors import InputError
 
-__all__ = ["PatchStore", "open_dataset", "write_strips"]
+__all__ = ["PatchStore", "look_at_scene", "open_dataset", "write_strips"]
 
 
 def open_dataset(
@@ -44,6 +46,23 @@ def open_dataset(
         InputError: the source is unknown or something in it cannot be used.
     """
     return open_store(find_source(source, seed, points_per_scene, split, scenes, keep65), folder)
+
+
+def look_at_scene(
+    source: str, scene: str, seed: int = 0, points_per_scene: int | None = None
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray] | None:
+    """The images that the patches of a scene were cut from, and where.
+
+    Args:
+        source, seed, points_per_scene: as in `open_dataset`.
+        scene: one of its sequences.
+
+    Returns:
+        Six grey images, five homographies from the first to the others, and the regions (points, 4)
+        of `cutting.find_regions`; None for strips, which bring no images.
+    """
+    found = find_source(source, seed, points_per_scene, None, None, True)
+    return None if isinstance(found, Strips) else found.measure(scene)[1]
 
 
 def find_source(
