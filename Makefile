@@ -13,7 +13,7 @@ LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 .DEFAULT_GOAL := report
 
 report: .venv/ready latex
-	@.venv/bin/python -m helpers report --profile $(PROFILE) --dataset $(DATASET)
+	@.venv/bin/python -m helpers report --profile '$(PROFILE)' --dataset '$(DATASET)'
 
 test: .venv/ready-for-tests latex
 	.venv/bin/ruff check .
@@ -22,7 +22,7 @@ test: .venv/ready-for-tests latex
 	KERAS_BACKEND=jax .venv/bin/pytest tests/networks tests/test_losses.py tests/test_training.py
 
 notebook: .venv/ready
-	.venv/bin/jupyter lab notebooks
+	.venv/bin/jupyter lab notebooks $$([ "$$(id -u)" = 0 ] && echo --allow-root)
 
 readme: .venv/ready
 	@.venv/bin/python -c "from helpers import report; report.update_readme()"
@@ -46,7 +46,7 @@ readme: .venv/ready
 
 # Only tried where it can work; without LaTeX everything but the PDF is made.
 latex:
-	@if ! command -v latexmk >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	@if ! kpsewhich lmodern.sty >/dev/null 2>&1 && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  echo "Installing LaTeX (about 200 MB, under a minute) ..."; \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(LATEX)) >/dev/null \
 	    || echo "LaTeX could not be installed; the report's PDF will be left out."; \

@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, BenchmarkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}: install it with `.venv/bin/pip install`.", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -105,6 +108,12 @@ def _score(options) -> None:
     profile, store = _store(options)
     tasks = evaluation.make_tasks(store, profile.pairs)
     descriptors = read_descriptors(options.descriptors, store.parts["test"])
+    for name, points in store.lengths("test").items():
+        if descriptors[name].shape[1] != points:
+            raise InputError(
+                f"{options.descriptors} has {descriptors[name].shape[1]} points of {name}, the "
+                f"dataset {points}: describe this dataset with this profile."
+            )
     scores = benchmark.evaluate(descriptors, tasks)
     print(results_text(options.descriptors.name, scores))
     if options.json:
@@ -113,12 +122,24 @@ def _score(options) -> None:
 
 def _report(options) -> None:
     from helpers import notebooks, report
+    from helpers.dataset import find_source
 
-    profile = settings.profile(options.profile)
-    print(f"Profile {profile.name} on {options.dataset}: {profile.duration}.", flush=True)
-    notebooks.execute_all({"PROFILE": options.profile, "DATASET": options.dataset})
+    profile, dataset = settings.profile(options.profile), _absolute(options.dataset)
+    more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
+    print(f"Profile {profile.name} on {dataset}: {profile.duration}{more}.", flush=True)
+    source = find_source(dataset, profile.seed, profile.points_per_scene, None, None, True)
+    notebooks.execute_all({"PROFILE": profile.name, "DATASET": dataset}, data_key=source.key())
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
-    print(report.missing_tools() or f"The report: {paths.REPORT_PDF}")
+    problem = report.missing_tools()
+    if not problem and not paths.REPORT_PDF.is_file():  # LaTeX has come since, or the PDF has gone
+        report.build_pdf()
+    print(problem or f"The report: {paths.REPORT_PDF}")
+
+
+def _absolute(dataset: str) -> str:
+    """A dataset whose path does not depend on the folder that a notebook runs in."""
+    kind, colon, place = dataset.partition(":")
+    return f"{kind}:{Path(place).expanduser().resolve()}" if colon else dataset
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ def score_runs(denoiser_run: Path, descriptor_run: Path, store: PatchStore, pair
     if target.is_file() and (known := files.read_json(target))["decided_by"] == decided_by:
         print(f"{descriptor_run.name}: scored already, loaded.")
         return known
+    patches = 16 * len(store.rows("test"))
+    print(f"{descriptor_run.name}: describing {patches:,} test patches, scoring ...", flush=True)
     pipeline = load_pipeline(denoiser_run, descriptor_run)
     descriptors = describe(pipeline, store, store.parts["test"])
     scores = benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()

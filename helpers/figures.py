@@ -226,8 +226,9 @@ def plot_denoising(
 def plot_losses(runs: dict[str, Path | str]) -> Figure:
     """Training and validation loss of one network in each approach (Figures 2 and 3).
 
-    One panel an approach, since their losses are different functions. The first, steep part of
-    the training loss may leave the panel at the top, so that the rest can be read.
+    One panel an approach, since their losses are different functions. The highest 2 % of the
+    training losses and the validation loss before the first step may lie above the panel, so that
+    the rest can be read.
 
     Args:
         runs: approach -> run folder with steps.csv (step, loss) and history.csv (epoch, step,
@@ -259,7 +260,8 @@ def _draw_losses(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None
         ls="--", label="validation",
     )  # fmt: skip
     low = min(np.nanpercentile(steps["loss"], 0.5), history["validation_loss"].min())
-    high = max(np.nanpercentile(steps["loss"], 98), history["validation_loss"].quantile(0.8))
+    trained = history["validation_loss"][history["step"] > 0]
+    high = max(np.nanpercentile(steps["loss"], 98), trained.max())
     margin = 0.08 * (high - low) or 1.0
     axis.set(ylim=(low - margin, high + margin), xlim=(0, steps["step"].max() * 1.01))
     axis.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))

@@ -1,5 +1,6 @@
 """Reading and writing small files so that a killed run never leaves a half-written one."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import InputError
+
+_CAUSES = ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EFBIG"]
+NOT_WRITABLE = {getattr(errno, name) for name in _CAUSES if hasattr(errno, name)}
 
 
 @contextmanager
@@ -31,8 +35,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename and not str(error.filename).startswith(str(path.parent)):
-            raise  # some other file failed inside the block; its own message is the right one
+        elsewhere = error.filename and not str(error.filename).startswith(str(path.parent))
+        if elsewhere or error.errno not in NOT_WRITABLE:
+            raise  # something else failed inside the block; its own message is the right one
         raise InputError(
             f"{path} could not be written ({error.strerror or error}): "
             "free some space or choose a folder that you may write to."

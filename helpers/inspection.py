@@ -14,7 +14,7 @@ SEED = 7  # of the points that are shown; fixed, so that nobody picks the pretty
 
 
 def denoise_sample(
-    store: PatchStore, denoiser_runs: dict[str, Path], part: str = "validation", points: int = 100
+    store: PatchStore, denoiser_runs: dict[str, Path], part: str = "validation", points: int = 200
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Some points of a part, as every denoiser leaves them.
 

@@ -1,6 +1,7 @@
 """Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -10,11 +11,14 @@ import jupytext
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
 from helpers import files, paths
 from helpers.errors import InputError
+from helpers.provenance import package_versions
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KEY = "nhpatches_key"  # in the metadata of an executed copy: hash of all it was made from
 
 
@@ -23,27 +27,32 @@ def sources() -> list[Path]:
     return sorted(paths.NOTEBOOKS.glob("[0-9]_*.py"))
 
 
-def execute_all(parameters: dict, only: str = "") -> list[Path]:
+def execute_all(parameters: dict, only: str = "", data_key: object = None) -> list[Path]:
     """Executes the notebooks whose inputs changed since their last execution.
 
     Args:
         parameters: values for the cell tagged `parameters`, such as PROFILE and DATASET.
         only: start of the name of the one notebook to execute, for example "2".
+        data_key: JSON-able; changes when the files behind DATASET do.
 
     Returns:
         The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
 
     Raises:
-        InputError: a parameter that a notebook does not have, or a notebook that failed.
+        InputError: a parameter that a notebook does not have, a script and a notebook that are no
+            longer a pair, or a notebook that failed.
     """
-    made, chain = [], hashlib.sha256(repr(sorted(parameters.items())).encode())
+    os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
+    made, chain = [], hashlib.sha256(repr(decisive).encode())
     _hash_code(chain)
     for source in sources():
         chain.update(source.read_bytes())
         target = paths.EXECUTED / f"{source.stem}.ipynb"
         if not source.name.startswith(only):
             continue
-        if _key_of(target) == chain.hexdigest():
+        if _is_made(target, chain.hexdigest()):
             print(f"{source.stem}: nothing changed, kept.")
         else:
             _execute(source, target, parameters, chain.hexdigest())
@@ -53,52 +62,62 @@ def execute_all(parameters: dict, only: str = "") -> list[Path]:
 
 def _hash_code(digest) -> None:
     """Everything a notebook may use; finished trainings are found again by their own, finer key."""
-    for folder, pattern in ((paths.ROOT / "helpers", "*.py"), (paths.REPORT_SOURCES, "*.*[bt]*")):
-        for file in sorted(folder.rglob(pattern)):
-            if file.suffix in (".py", ".tex", ".bib") and "generated" not in file.parts:
-                digest.update(file.read_bytes())
+    files_used = sorted((paths.ROOT / "helpers").rglob("*.py"))
+    files_used += [paths.REPORT_SOURCES / name for name in ("report.tex", "references.bib")]
+    for file in files_used:
+        digest.update(file.read_bytes())
 
 
-def _key_of(executed: Path) -> str | None:
-    if not executed.is_file():
-        return None
-    return nbformat.read(executed, as_version=4).metadata.get(KEY)
+def _is_made(executed: Path, key: str) -> bool:
+    """Whether a notebook was executed from the same inputs and its outputs are still there."""
+    outputs = [executed, executed.with_suffix(".html"), paths.FIGURES]
+    if not all(path.exists() for path in outputs):
+        return False
+    return nbformat.read(executed, as_version=4).metadata.get(KEY) == key
 
 
 def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:
     started = time.perf_counter()
     print(f"{source.stem}: running ...", flush=True)
     notebook = jupytext.read(source)
+    _check_pair(source, notebook)
     _check_parameters(source, notebook, parameters)
-    # Papermill keeps the failed copy, which is where the reader finds the cell that failed.
-    failed = target.with_name(f"{source.stem}.failed.ipynb")
     with files.atomic_path(target) as temporary:
         nbformat.write(notebook, temporary)
-        try:
-            papermill.execute_notebook(
-                temporary,
-                temporary,
-                parameters,
-                kernel_name="python3",
-                language="python",
-                cwd=paths.NOTEBOOKS,
-                progress_bar=False,
-                stdout_file=sys.stdout,  # what a cell prints is shown while it runs
-                kernel_manager_class=_QuietKernelManager,
-            )
-        except papermill.PapermillExecutionError as error:
-            temporary.replace(failed)
-            raise InputError(
-                f"{source.name} stopped with {error.ename}: {error.evalue} (see {failed})."
-            ) from error
+        _run(source, temporary, target.with_name(f"{source.stem}.failed.ipynb"), parameters)
         executed = nbformat.read(temporary, as_version=4)
-        _drop_stderr(executed)
+        _keep_what_matters(executed)
         executed.metadata[KEY] = key
+        html, _ = HTMLExporter().from_notebook_node(executed)
+        files.write_text(target.with_suffix(".html"), html)
         nbformat.write(executed, temporary)
-    failed.unlink(missing_ok=True)
-    html, _ = HTMLExporter().from_notebook_node(nbformat.read(target, as_version=4))
-    files.write_text(target.with_suffix(".html"), html)
     print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
+
+
+def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> None:
+    try:
+        papermill.execute_notebook(
+            temporary,
+            temporary,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            cwd=paths.NOTEBOOKS,
+            progress_bar=False,
+            stdout_file=sys.stdout,  # what a cell prints is shown while it runs
+            kernel_manager_class=_QuietKernelManager,
+        )
+    except papermill.PapermillExecutionError as error:
+        temporary.replace(failed)  # where the reader finds the cell that failed
+        raise InputError(
+            f"{source.name} stopped with {error.ename}: {error.evalue} (see {failed})."
+        ) from error
+    except DeadKernelError as error:
+        raise InputError(
+            f"{source.name} stopped because its Python died, most likely for lack of memory: "
+            "close other programs or choose a smaller profile."
+        ) from error
+    failed.unlink(missing_ok=True)
 
 
 class _QuietKernelManager(AsyncKernelManager):
@@ -113,13 +132,30 @@ class _QuietKernelManager(AsyncKernelManager):
         return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
 
-def _drop_stderr(notebook) -> None:
-    """Progress bars and the greetings of TensorFlow mean nothing once they are history."""
+def _keep_what_matters(notebook) -> None:
+    """Drops progress bars and TensorFlow's greetings, which mean nothing once they are past."""
+    notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
-        outputs = cell.get("outputs", [])
-        cell["outputs"] = [output for output in outputs if output.get("name") != "stderr"]
-        if cell.cell_type != "code":
-            del cell["outputs"]
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if output.get("name") != "stderr" and WIDGET not in output.get("data", {})
+            ]
+
+
+def _check_pair(source: Path, notebook) -> None:
+    """The script is what is executed, so an edit of the notebook alone must not go unnoticed."""
+    pair = source.with_suffix(".ipynb")
+    if pair.is_file() and _cells(jupytext.read(pair)) != _cells(notebook):
+        raise InputError(
+            f"{pair.name} and {source.name} differ: run `jupytext --sync notebooks/{pair.name}` "
+            "to carry the newer one over."
+        )
+
+
+def _cells(notebook) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
 
 
 def _check_parameters(source: Path, notebook, parameters: dict) -> None:

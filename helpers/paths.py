@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = Path(os.environ.get("NHPATCHES_HOME", ROOT)).resolve()
+HOME = Path(os.environ.get("NHPATCHES_HOME") or ROOT).expanduser().resolve()
 
 NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
 REPORT_SOURCES = ROOT / "report"  # report.tex and references.bib

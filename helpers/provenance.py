@@ -22,9 +22,14 @@ def provenance() -> dict:
         "backend": keras.backend.backend(),
         "device": device(),
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": package_versions(),
         "commit": commit(),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a number."""
+    return {name: found for name in PACKAGES if (found := _version(name))}
 
 
 def device() -> str:

@@ -19,6 +19,7 @@ from helpers.files import atomic_path, read_json, write_text
 from helpers.tables import SEED_SCORES, escape, format_number
 
 DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
+STYLE_FILES = ("lmodern.sty", "booktabs.sty", "microtype.sty", "natbib.sty", "geometry.sty")
 BUILD_SECONDS = 300  # far more than a build takes; stops a LaTeX that waits for something
 WIDEST_OVERFULL = 10.0  # points; below that nobody sees it
 
@@ -218,9 +219,20 @@ def readme_results(numbers: dict[str, Any]) -> str:
 
 
 def update_readme(readme: Path | None = None) -> None:
-    """Writes the results of the last report into README.md."""
+    """Writes the results of the last report into README.md.
+
+    Raises:
+        InputError: the last report is not of the profile and data that the README speaks of.
+    """
     readme = readme or paths.ROOT / "README.md"
-    block = readme_results(read_json(paths.GENERATED / "numbers.json"))
+    numbers = read_json(paths.GENERATED / "numbers.json")
+    if numbers["provenance.profile"] != "coursework" or numbers["dataset.name"] != "photographs":
+        raise InputError(
+            f"{paths.GENERATED} holds the profile {numbers['provenance.profile']} on "
+            f"{numbers['dataset.name']}: the README shows coursework on photographs, so run "
+            "`make report` first."
+        )
+    block = readme_results(numbers)
     text = readme.read_text(encoding="utf-8")
     write_text(readme, README_BLOCK.sub(lambda match: match[1] + block + match[2], text))
 
@@ -262,13 +274,19 @@ def build_pdf(
 
 def missing_tools() -> str | None:
     """A sentence that says what to install for the PDF; None if LaTeX is there."""
-    for tool in ("latexmk", "pdflatex"):
-        if shutil.which(tool) is None:
-            return (
-                f"The PDF needs {tool}, which is not installed (everything else is made): "
-                f"sudo apt-get install {DEBIAN_PACKAGES}"
-            )
-    return None
+    missing = [tool for tool in ("latexmk", "pdflatex", "kpsewhich") if shutil.which(tool) is None]
+    if not missing:
+        missing = [name for name in STYLE_FILES if not _latex_finds(name)]
+    if not missing:
+        return None
+    return (
+        f"The PDF needs {missing[0]}, which is not installed (everything else is made): "
+        f"sudo apt-get install {DEBIAN_PACKAGES}"
+    )
+
+
+def _latex_finds(name: str) -> bool:
+    return subprocess.run(["kpsewhich", name], capture_output=True).returncode == 0
 
 
 def _check_inputs(source: Path) -> None:

@@ -7,6 +7,7 @@ that decides the result, so that a finished run is loaded, never mistaken for on
 """
 
 import hashlib
+import itertools
 import json
 import math
 import time
@@ -14,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 from keras import ops
 
@@ -105,8 +107,10 @@ def describe_run(
     settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
 ) -> dict:
     """Settings and data of a run as JSON-able values."""
+    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
+    redraw = settings.redraw and store.clean65 is not None
     return {
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"redraw": redraw},
         "dataset": {"name": store.name, "fingerprint": store.fingerprint},
         "denoiser": denoiser_run.name if denoiser_run else None,
     }
@@ -137,9 +141,10 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
     model.compile(
         make_optimizer(settings, steps), LOSSES[settings.loss], jit_compile=_compile_whole_step()
     )
-    validation = _Slice(held_out, min(settings.validation_batches, held_out.per_epoch))
+    inputs, targets = validation_set(held_out, settings.validation_batches)
     record = _Record(batches.per_epoch, interval * settings.validations)
-    record.add(0, 0.0, float("nan"), model.evaluate(validation, verbose=0))
+    before = model.evaluate(inputs, targets, batch_size=held_out.batch, verbose=0)
+    record.add(0, 0.0, float("nan"), before)
     callbacks = [record]
     if settings.patience:
         callbacks.append(
@@ -151,9 +156,12 @@ def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, den
     )
     started = time.perf_counter()
     model.fit(
-        _Slice(batches, interval),
+        (batches(step) for step in itertools.count()),  # each batch is taken once and in order
+        shuffle=False,  # the batches shuffle
+        steps_per_epoch=interval,  # what Keras calls an epoch is the stretch between validations
         epochs=settings.validations,
-        validation_data=validation,
+        validation_data=(inputs, targets),
+        validation_batch_size=held_out.batch,
         callbacks=callbacks,
         verbose=0,  # `record` prints a line at each validation
     )
@@ -176,7 +184,6 @@ def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
     if settings.batches == "Triplets":
         options["count"] = settings.triplets
     else:
-        # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
         options["redraw"] = training and settings.redraw and store.clean65 is not None
         options["augment"] = training and settings.augment
     if settings.batches == "Views" and not training:
@@ -188,6 +195,12 @@ def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
             f"{settings.batch}: use another split, more scenes or a smaller batch."
         )
     return batches
+
+
+def validation_set(batches, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` batches (or all there are) as arrays: the same ones at each validation."""
+    inputs, targets = zip(*map(batches, range(min(count, batches.per_epoch))), strict=True)
+    return np.concatenate(inputs), np.concatenate(targets)
 
 
 def make_network(settings: TrainingSettings) -> keras.Model:
@@ -245,24 +258,6 @@ def _training_model(settings: TrainingSettings, network: keras.Model, denoiser_r
     return keras.Model(views, ops.stack(outputs, axis=1))
 
 
-class _Slice(keras.utils.PyDataset):
-    """The batches between two validations as Keras takes them; moves on at each Keras epoch."""
-
-    def __init__(self, batches, length: int):
-        super().__init__()
-        self.batches, self.length, self.start = batches, length, 0
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int):
-        inputs, targets = self.batches(self.start + index)
-        return inputs, targets
-
-    def on_epoch_end(self) -> None:
-        self.start += self.length
-
-
 class _Record(keras.callbacks.Callback):
     """Losses of every step and of every validation; prints how it goes and how long it takes."""
 
@@ -318,19 +313,23 @@ class _Record(keras.callbacks.Callback):
 
 
 def _outcome(network, record: _Record, minutes: float, patches: int, settings) -> dict:
-    best = min(record.rows, key=lambda row: row["validation_loss"])
-    planned = len(record.losses) == record.planned
+    measured = record.rows[1:]  # the first row is from before the first step
+    kept = measured[-1]
+    if settings.patience:
+        kept = min(measured, key=lambda row: row["validation_loss"])
+    whole = len(record.losses) == record.planned
     return {
         "minutes": minutes,
+        "patches": patches,
         "patches_per_second": patches / minutes / 60,
         "parameters": network.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in network.trainable_weights),
         "multiply_adds": multiply_adds(network),
         "steps": len(record.losses),
         "epochs": len(record.losses) / record.per_epoch,
-        "best_validation_loss": best["validation_loss"],
-        "best_step": best["step"],
+        "kept_step": kept["step"],
+        "kept_validation_loss": kept["validation_loss"],
         "stopped": "after the planned number of steps"
-        if planned
+        if whole
         else f"early, after {settings.patience} validations without a better loss",
     }

@@ -52,7 +52,7 @@ tables.show(tables.dataset_table(store.summary()))
 
 # %% [markdown]
 # Scenes never cross the border between the three parts: the networks learn on *train*, training
-# stops by *validation*, and *test* is looked at only by the benchmark.
+# stops by *validation*, and *test* has no part in any choice: the benchmark scores it at the end.
 
 # %%
 {part: ", ".join(names) for part, names in store.parts.items()}
@@ -60,12 +60,12 @@ tables.show(tables.dataset_table(store.summary()))
 # %% [markdown]
 # ## Where the patches come from
 #
-# Left: every region that was kept in image 1 of a test scene, after regions that some image cuts off and
+# Left: every region that was kept in image 1 of a training scene, after regions that some image cuts off and
 # near-duplicates were dropped. Right: another image of the scene. White is where a region of image 1 falls
 # in it; the coloured squares are what the three levels of jitter make of it.
 
 # %%
-scene = store.parts["test"][0]
+scene = store.parts["train"][-1]
 look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene)
 regions = figures.plot_regions(*look) if look else "Strips bring no images."
 if look:

@@ -39,7 +39,7 @@ store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points
 # A U-Net of residual blocks whose last layer starts at zero: before the first step it hands the
 # patch on unchanged, and from there it learns what to take away. AdamW with weight decay; the
 # learning rate rises briefly and then falls along a cosine; noise is drawn anew at each step from
-# the clean 65 × 65 patches, and patches are flipped and turned. Training stops early when the
+# the clean 65 × 65 patches (if the dataset has them), and patches are flipped and turned. Training stops early when the
 # loss on held-out training scenes has stopped falling, and the best weights are kept.
 
 # %%

@@ -14,8 +14,9 @@
 # %% [markdown]
 # # 5 · Report: figures, tables, PDF
 #
-# Nothing is computed here. Every figure, table and number of the report is drawn from the files
-# that the earlier notebooks left, and LaTeX sets them. No result is typed anywhere.
+# Nothing is trained here. Every figure, table and number of the report is drawn from the files that the
+# earlier notebooks left (only the denoisers run once more, on a sample of the test scenes), and LaTeX
+# sets them. No result is typed anywhere.
 #
 # | needs | makes | takes |
 # |---|---|---|
@@ -32,7 +33,6 @@ from helpers import (
     files,
     inspection,
     paths,
-    provenance,
     report,
     settings,
     tables,
@@ -98,13 +98,7 @@ networks = {
     for part, run in zip(("denoiser", "descriptor"), found, strict=True)
 }
 outcomes = {name: files.read_json(run / "outcome.json") for name, run in networks.items()}
-made_by = {
-    "dataset": store.name,
-    "fingerprint": store.fingerprint,
-    "profile": profile.name,
-    "seed": profile.seed,
-    **provenance.provenance(),
-}
+made_by = {"profile": profile.name, **report.runs_provenance(networks, scores)}
 tables.write_table(tables.dataset_table(store.summary()), "dataset")
 tables.write_table(tables.verification_table(*pair), "verification")
 tables.write_table(tables.retrieval_table(*pair), "retrieval")
@@ -126,7 +120,7 @@ numbers = report.collect_numbers(
     networks,
     dataset=store.summary(),
     noise=noise.SIGMA,
-    denoising=errors,
+    denoising={**errors, "points": len(clean)},
     provenance=made_by,
 )
 files.write_json(paths.GENERATED / "numbers.json", numbers)

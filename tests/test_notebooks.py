@@ -35,7 +35,7 @@ def test_a_notebook_is_kept_without_outputs(source):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=ids)
-def test_a_notebook_defines_nothing_and_explains_each_step(source):
+def test_a_notebook_starts_with_its_title_and_defines_nothing(source):
     cells = jupytext.read(source).cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     for cell in cells:

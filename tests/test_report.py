@@ -1,7 +1,6 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,6 +57,12 @@ def write_small_report(home: Path, body: str) -> Path:
     (sources / "references.bib").write_text("")
     report.write_numbers({"improved.S": 0.5})
     return sources
+
+
+MACHINE = {
+    "backend": "tensorflow", "device": "cpu", "python": "3.12.1", "commit": "abc",
+    "versions": {"keras": "3.15"},
+}  # fmt: skip
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -180,7 +185,7 @@ def test_missing_figure_and_table_are_named(home, monkeypatch):
 
 def test_figure_in_a_comment_is_not_needed(home, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool: tool)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("LaTeX was called"))
+    monkeypatch.setattr(report, "_run_latex", lambda *_: pytest.fail("LaTeX was called"))
     sources = write_small_report(home, "% \\includegraphics{lost}\n\\includegraphics{found}")
     with pytest.raises(InputError) as caught:
         report.build_pdf(sources, home / "report.pdf")
@@ -212,7 +217,8 @@ def fill_home(home: Path) -> None:
     report.write_numbers(
         report.collect_numbers(
             baseline, improved, runs,
-            dataset=dataset, denoising=errors, noise=noise, provenance=provenance,
+            dataset=dataset, denoising=errors | {"points": 200}, noise=noise,
+            provenance=provenance,
         )
     )  # fmt: skip
     outcomes = {name: json.loads((run / "outcome.json").read_text()) for name, run in runs.items()}
@@ -237,9 +243,20 @@ def write_run(folder: Path) -> Path:
     settings = dict.fromkeys(("batch", "epochs", "triplets", "patience"), 50)
     outcome = {
         "trainable_parameters": 59777, "multiply_adds": 57_540_608, "epochs": 1.0, "minutes": 0.5,
-        "patches_per_second": 400.0, "stopped": "after the planned number of steps",
+        "patches_per_second": 400.0, "patches": 60_000, "stopped": "after the planned number of steps",
     }  # fmt: skip
     folder.mkdir(parents=True)
-    (folder / "settings.json").write_text(json.dumps({"settings": settings | {"learning_rate": 1}}))
+    settings |= {"learning_rate": 1, "redraw": True, "seed": 1}
+    dataset = {"name": "made_up", "fingerprint": "0123456789abcdef"}
+    described = {"settings": settings, "dataset": dataset} | MACHINE
+    (folder / "settings.json").write_text(json.dumps(described))
     (folder / "outcome.json").write_text(json.dumps(outcome))
     return folder
+
+
+def test_provenance_is_that_of_the_runs_and_shows_where_they_differ(tmp_path):
+    runs = {"one": write_run(tmp_path / "one"), "two": write_run(tmp_path / "two")}
+    elsewhere = MACHINE | {"device": "gpu:0"}
+    found = report.runs_provenance(runs, {"baseline": {"provenance": elsewhere}})
+    assert found["dataset"] == "made_up" and found["seed"] == "1" and found["keras"] == "3.15"
+    assert found["device"] == "cpu; gpu:0"

@@ -17,7 +17,7 @@ def test_settings_cannot_be_changed_in_place():
 
 
 @pytest.mark.parametrize("profile", settings.PROFILES.values(), ids=lambda profile: profile.name)
-def test_the_baseline_is_the_courseworks_in_every_profile(profile):
+def test_networks_losses_and_optimisers_of_the_baseline_are_the_courseworks(profile):
     denoiser, descriptor = profile.trainings("baseline")
     assert (denoiser.network, denoiser.loss, denoiser.batch) == (
         "shallow_unet",

@@ -54,6 +54,35 @@ def test_the_loss_of_each_step_averages_to_the_loss_of_its_interval(tiny_store):
     assert steps["loss"][:first].mean() == pytest.approx(history["loss"].iloc[1], rel=1e-4)
 
 
+class Recorded:
+    """Batches that remember which steps were asked for."""
+
+    def __init__(self, batches):
+        self.batches, self.steps = batches, []
+
+    def __getattr__(self, name):
+        return getattr(self.batches, name)
+
+    def __call__(self, step):
+        self.steps.append(step)
+        return self.batches(step)
+
+
+def test_each_step_is_trained_on_once_and_in_order(tiny_store, monkeypatch):
+    made, make = {}, training.make_batches
+
+    def recorded(settings, store, part):
+        made[part] = Recorded(make(settings, store, part))
+        return made[part]
+
+    monkeypatch.setattr(training, "make_batches", recorded)
+    settings = replace(DENOISER, epochs=1, validations=3, validation_batches=4)
+    outcome = json.loads((training.train(settings, tiny_store) / "outcome.json").read_text())
+    # Keras may have taken a few batches ahead that no step used.
+    assert made["train"].steps[: outcome["steps"]] == list(range(outcome["steps"]))
+    assert made["validation"].steps == [0, 1, 2, 3]
+
+
 def test_training_lowers_the_validation_loss(tiny_store):
     settings = replace(DENOISER, epochs=4, validations=4, validation_batches=8)
     history = pd.read_csv(training.train(settings, tiny_store) / "history.csv")

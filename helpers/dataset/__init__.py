@@ -62,7 +62,12 @@ def look_at_scene(
         of `cutting.find_regions`; None for strips, which bring no images.
     """
     found = find_source(source, seed, points_per_scene, None, None, True)
-    return None if isinstance(found, Strips) else found.measure(scene)[1]
+    if isinstance(found, Strips):
+        return None
+    if isinstance(found, Sequences):
+        images, homographies, _ = found.load(scene)
+        return images, homographies, found.measure(scene)[1]
+    return found.measure(scene)[1]
 
 
 def find_source(

@@ -5,6 +5,7 @@ leave as float32 grey levels 0..255 with a last axis of one channel.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -125,8 +126,12 @@ class Views:
 def _shuffled(count: int, batches, step: int) -> np.ndarray:
     """The items of batch `step` when all `count` items are shuffled anew for each epoch."""
     epoch, index = divmod(step, batches.per_epoch)
-    order = np.random.default_rng((batches.seed, 0, epoch)).permutation(count)
-    return order[index * batches.batch : (index + 1) * batches.batch]
+    return _order(count, batches.seed, epoch)[index * batches.batch : (index + 1) * batches.batch]
+
+
+@lru_cache(maxsize=4)  # an epoch of training and one of validation, and their followers
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, 0, epoch)).permutation(count)
 
 
 def _noisy(store: PatchStore, rows, strips, rng: np.random.Generator | None) -> np.ndarray:

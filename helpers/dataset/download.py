@@ -173,6 +173,8 @@ def unpack(path: Path) -> Path:
     folder = path.with_name(path.name.removesuffix(".tar.gz"))
     if folder.exists():
         return folder
+    if not hasattr(tarfile, "data_filter"):
+        raise InputError(f"This Python cannot unpack {path} safely: use Python 3.11.4 or newer.")
     try:
         with atomic_path(folder) as temporary, tarfile.open(path, "r|gz") as archive:
             temporary.mkdir()

@@ -23,6 +23,7 @@ from helpers.dataset.images import decode_grey
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.dataset.store import scene_generator
 from helpers.errors import InputError
+from helpers.provenance import code_fingerprint
 
 # Fixed, never shared between parts, v_ and i_ in each.
 TRAIN = ("v_brick", "v_grass", "v_gravel", "v_hubble_deep_field", "v_ihc")
@@ -30,6 +31,10 @@ TRAIN += ("i_coins", "i_moon", "i_page", "i_retina", "i_rocket", "i_text")
 VALIDATION = ("v_flower", "i_chelsea")
 TEST = ("v_astronaut", "v_camera", "v_motorcycle_left", "i_china", "i_coffee")
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+# The code that decides the patches: another lighting or homography must not find an old store.
+RECIPE_CODE = tuple(
+    f"dataset/{name}.py" for name in ("photographs", "homographies", "cutting", "images", "noise")
+)
 FROM_SKLEARN = ("china", "flower")
 LONGEST_SIDE = 800  # larger photographs are reduced to it: a usual size in HPatches
 SENSITIVITY = 0.45  # share of the usual detection thresholds, as the photographs are few and small
@@ -58,6 +63,7 @@ class Photographs:
             "sensitivity": SENSITIVITY,
             "cutting": cutting.RECIPE,
             "sigma": SIGMA,
+            "code": code_fingerprint(RECIPE_CODE),
         }
 
     def key(self) -> dict:

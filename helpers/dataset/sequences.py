@@ -20,6 +20,10 @@ from helpers.dataset.store import scene_generator
 from helpers.dataset.strips import find_scenes, own_split
 from helpers.dataset.tree import open_tree
 from helpers.errors import InputError
+from helpers.provenance import code_fingerprint
+
+# The code that decides the patches.
+RECIPE_CODE = tuple(f"dataset/{name}.py" for name in ("sequences", "cutting", "images", "noise"))
 
 SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 
@@ -55,6 +59,7 @@ class Sequences:
         chosen = [scene for names in self.parts.values() for scene in names]
         self._files = {scene: self._list_files(scene) for scene in chosen}
         self.recipe: dict[str, Any] = {
+            "code": code_fingerprint(RECIPE_CODE),
             "seed": seed,
             "points_per_scene": points_per_scene,
             "split": self.parts,

@@ -153,6 +153,7 @@ def open_store(source: Source, folder: Path | str) -> PatchStore:
     if not target.is_dir():
         with locked(target.with_name(f".{target.name}.lock")):
             if not target.is_dir():  # another process may have built it while this one waited
+                print(f"Building the patches of {source.name} (once) ...", flush=True)
                 _remove_leftovers(target)
                 _build(source, target)
     return PatchStore(target)

@@ -26,7 +26,7 @@ def conv_norm_relu(x, filters: int, strides: int = 1, affine: bool = True, name:
         strides=strides,
         padding="same",
         use_bias=affine,
-        kernel_initializer="glorot_uniform" if affine else keras.initializers.Orthogonal(0.6),
+        kernel_initializer="he_normal" if affine else keras.initializers.Orthogonal(0.6),
         name=name,
     )(x)
     x = layers.BatchNormalization(center=affine, scale=affine, name=f"{name}_norm")(x)

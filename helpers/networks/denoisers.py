@@ -32,7 +32,7 @@ def residual_unet(width: int = 16) -> keras.Model:
     Args:
         width: filters at full resolution; doubled at each of the two coarser levels.
 
-    Shape: (B, 32, 32, 1) -> (B, 32, 32, 1). At width 16: 136,913 parameters and 30.9 M
+    Shape: (B, 32, 32, 1) -> (B, 32, 32, 1). At width 16: 214,913 parameters and 30.7 M
     multiply-adds a patch, about half of the baseline's.
 
     References: He et al., residual blocks, 2015 (arXiv 1512.03385); Zhang et al., DnCNN, 2017

@@ -19,7 +19,7 @@ def l2net() -> keras.Model:
     for number, (filters, stride) in enumerate(BODY, start=1):
         x = conv_norm_relu(x, filters, stride, name=f"conv{number}")
     x = layers.Dropout(0.3, name="dropout")(x)
-    x = layers.Conv2D(128, 8, name="conv7")(x)
+    x = layers.Conv2D(128, 8, kernel_initializer="he_normal", name="conv7")(x)
     return keras.Model(patch, layers.Reshape((128,), name="descriptor")(x), name="l2net")
 
 
