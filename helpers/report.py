@@ -163,6 +163,43 @@ def collect_numbers(
     }
 
 
+def runs_provenance(
+    runs: dict[str, Path | str], scores: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """What made the numbers, from the files of the runs and not from the process that reports.
+
+    Args:
+        runs: name of a network -> its run folder.
+        scores: approach -> scores dictionary with its "provenance".
+
+    Returns:
+        dataset, fingerprint, seed, backend, device, python, commit and versions; where runs differ
+        in one, all its values, joined by "; ".
+    """
+    made = [read_json(Path(run) / "settings.json") for run in runs.values()]
+    facts = [_of_data(entry) | _of_machine(entry) for entry in made]
+    facts += [_of_machine(entry["provenance"]) for entry in scores.values()]
+    names = dict.fromkeys(name for entry in facts for name in entry)
+    return {
+        name: "; ".join(dict.fromkeys(str(entry[name]) for entry in facts if name in entry))
+        for name in names
+    }
+
+
+def _of_data(run: dict[str, Any]) -> dict[str, Any]:
+    data = run["dataset"]
+    return {
+        "dataset": data["name"],
+        "fingerprint": data["fingerprint"],
+        "seed": run["settings"]["seed"],
+    }
+
+
+def _of_machine(entry: dict[str, Any]) -> dict[str, Any]:
+    found = {name: entry[name] for name in ("backend", "device", "python", "commit")}
+    return found | entry["versions"]
+
+
 def write_numbers(numbers: dict[str, Any], path: Path | str | None = None) -> Path:
     """Writes the file in which `\\result{name}` finds its text.
 

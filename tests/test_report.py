@@ -243,7 +243,8 @@ def write_run(folder: Path) -> Path:
     settings = dict.fromkeys(("batch", "epochs", "triplets", "patience"), 50)
     outcome = {
         "trainable_parameters": 59777, "multiply_adds": 57_540_608, "epochs": 1.0, "minutes": 0.5,
-        "patches_per_second": 400.0, "patches": 60_000, "stopped": "after the planned number of steps",
+        "patches_per_second": 400.0, "patches": 60_000,
+        "stopped": "after the planned number of steps",
     }  # fmt: skip
     folder.mkdir(parents=True)
     settings |= {"learning_rate": 1, "redraw": True, "seed": 1}
