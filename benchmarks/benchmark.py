@@ -2,6 +2,7 @@
 
     python benchmarks/benchmark.py                          # split a at true size
     python benchmarks/benchmark.py --official ../hpatches-benchmark
+    python benchmarks/benchmark.py --naive --share 0.2 --pairs 100000   # beside plain loops
     python benchmarks/benchmark.py --scaling scaling.png    # table and plot over sizes
     python benchmarks/benchmark.py --share 0.1              # a tenth of the points
 
@@ -54,6 +55,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--official", type=Path, help="checkout of hpatches/hpatches-benchmark")
+    parser.add_argument("--naive", action="store_true", help="also time the plain definition")
     parser.add_argument("--scaling", type=Path, metavar="PNG", help="measure over sizes instead")
     parser.add_argument("--sequences", type=int, default=40)
     parser.add_argument("--size", type=int, default=128, help="numbers in a descriptor")
@@ -165,6 +167,21 @@ def official(checkout: Path, descriptors, tasks) -> dict[str, float]:
             }
 
 
+def naive(descriptors, tasks) -> dict[str, float]:
+    """Seconds of the definition as the tests write it: a loop over pairs, `cdist`, stable sort."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "benchmark"))
+    import test_naive as plain
+
+    works = {
+        "verification": lambda: plain.naive_verification(descriptors, tasks, "L2"),
+        "matching": lambda: plain.naive_matching(descriptors, tasks, "L2"),
+        "retrieval": lambda: plain.naive_retrieval(
+            descriptors, tasks, "L2", [k for k in benchmark.POOLS if k <= len(tasks.distractors)]
+        ),
+    }
+    return {name: seconds(work) for name, work in works.items()}
+
+
 def seconds(work, *arguments) -> float:
     start = time.perf_counter()
     work(*arguments)
@@ -178,20 +195,24 @@ def report(options: argparse.Namespace) -> None:
     columns["limit"] = limits(descriptors, tasks, options.threads)
     if options.official:
         columns["official"] = official(options.official, descriptors, tasks)
+    if options.naive:
+        columns["naive"] = naive(descriptors, tasks)
     for times in columns.values():
         times["all"] = sum(times.values())
+    others = [name for name in ("official", "naive") if name in columns]
     patches = sum(each.shape[0] * each.shape[1] for each in descriptors.values())
     print(f"{patches:,} descriptors of {options.size} numbers, {options.threads} threads, seconds")
     print(
         "task          "
         + "".join(f"{name:>10}" for name in columns)
-        + "  ours/limit  official/ours"
+        + "  ours/limit"
+        + "".join(f"{name + '/ours':>15}" for name in others)
     )
     for task in ("verification", "matching", "retrieval", "all"):
         mine, least = columns["ours"][task], columns["limit"][task]
         row = f"{task:14}" + "".join(f"{times[task]:10.2f}" for times in columns.values())
         row += f"{mine / least:12.2f}"
-        print(row + (f"{columns['official'][task] / mine:15.1f}" if options.official else ""))
+        print(row + "".join(f"{columns[name][task] / mine:15.1f}" for name in others))
     print(f"largest resident memory {peak():.2f} GB")
 
 

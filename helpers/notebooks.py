@@ -14,7 +14,7 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
-from helpers import files, paths
+from helpers import files, paths, report
 from helpers.errors import InputError
 from helpers.provenance import package_versions
 
@@ -46,9 +46,12 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
     made, chain = [], hashlib.sha256(repr(decisive).encode())
-    _hash_code(chain)
+    # Any helper may matter to any notebook; finished trainings are found again by a finer key.
+    _hash_files(chain, list((paths.ROOT / "helpers").rglob("*.py")))
     for source in sources():
-        chain.update(source.read_bytes())
+        _hash_files(chain, [source])
+        if source.stem.endswith("report"):
+            _hash_files(chain, [paths.REPORT_SOURCES / name for name in report.SOURCES])
         target = paths.EXECUTED / f"{source.stem}.ipynb"
         if not source.name.startswith(only):
             continue
@@ -60,12 +63,9 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
     return made
 
 
-def _hash_code(digest) -> None:
-    """Everything a notebook may use; finished trainings are found again by their own, finer key."""
-    files_used = sorted((paths.ROOT / "helpers").rglob("*.py"))
-    files_used += [paths.REPORT_SOURCES / name for name in ("report.tex", "references.bib")]
-    for file in files_used:
-        digest.update(file.read_bytes())
+def _hash_files(digest, found: list[Path]) -> None:
+    for path in sorted(found):
+        digest.update(path.read_bytes())
 
 
 def _is_made(executed: Path, key: str) -> bool:

@@ -18,6 +18,7 @@ from helpers.errors import InputError
 from helpers.files import atomic_path, read_json, write_text
 from helpers.tables import SEED_SCORES, escape, format_number
 
+SOURCES = ("report.tex", "references.bib")
 DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
 STYLE_FILES = ("lmodern.sty", "booktabs.sty", "microtype.sty", "natbib.sty", "geometry.sty")
 BUILD_SECONDS = 300  # far more than a build takes; stops a LaTeX that waits for something
@@ -349,7 +350,7 @@ def _without_comments(source: Path) -> str:
 def _fill(build: Path, sources: Path) -> None:
     shutil.rmtree(build, ignore_errors=True)  # an old .aux could hide an undefined reference
     build.mkdir(parents=True)
-    for name in ("report.tex", "references.bib"):
+    for name in SOURCES:
         shutil.copy(sources / name, build)
     shutil.copytree(paths.GENERATED, build / "generated")
     shutil.copytree(paths.FIGURES, build / "figures", ignore=shutil.ignore_patterns("*.png"))
