@@ -347,6 +347,8 @@ def plot_retrieval(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
                 list(pools), list(pools.values()), ls=line, label=f"{name}, {level}", **look,
                 mfc=look["color"] if name == "improved" else "white",
             )  # fmt: skip
+    if not pools:
+        axis.text(0.5, 0.5, "too few patches for any pool", transform=axis.transAxes, ha="center")
     axis.set(xscale="log", xlabel="patches in the pool", ylabel="retrieval AP")
     axis.xaxis.set_major_locator(ticker.FixedLocator([100, 500, 1000, 5000, 20000]))
     axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))

@@ -214,7 +214,10 @@ def show(frame: pd.DataFrame) -> Styler:
         frame: one of the tables above.
     """
     bold = best_cells(frame).map(lambda best: "font-weight: bold" if best else "")
-    return format_cells(frame).style.apply(lambda _: bold, axis=None)
+    cells = format_cells(frame)
+    if isinstance(frame.columns[0], tuple) and len(frame.columns[0]) == 1:
+        cells.columns = bold.columns = [column[0] for column in frame.columns]
+    return cells.style.apply(lambda _: bold, axis=None)
 
 
 def write_table(frame: pd.DataFrame, name: str) -> Path:

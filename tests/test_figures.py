@@ -149,3 +149,10 @@ def test_every_kept_region_is_drawn_and_the_chosen_ones_at_each_level():
     left, right = figures.plot_regions(*look, shown=2).axes
     assert "3 regions" in left.get_title() and len(left.lines) == 3 + 2
     assert len(right.lines) == 2 * (1 + len(LEVELS))
+
+
+def test_retrieval_without_any_pool_says_so():
+    none = {level: {"100": None} for level in (*LEVELS, "mean")}
+    lacking = scores(0.5) | {"retrieval": none}
+    (axis,) = figures.plot_retrieval(lacking, lacking).axes
+    assert "too few patches" in axis.texts[0].get_text()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,9 @@ def test_written_table_is_the_tabular(tmp_path, monkeypatch):
 def test_notebook_shows_the_same_bold_and_dashes():
     html = tables.show(tables.retrieval_table(scores(0.5), scores(0.6))).to_html()
     assert "font-weight: bold" in html and "–" in html and "0.600" in html
+
+
+def test_notebook_shows_plain_headings():
+    errors = tables.denoising_errors(np.zeros((1, 16, 4, 4)), {"noisy": np.ones((1, 16, 4, 4))})
+    html = tables.show(tables.denoising_table(errors)).to_html()
+    assert ">Noisy input<" in html and "(" not in re.sub(r"<style.*?</style>", "", html, flags=re.S)
