@@ -90,13 +90,14 @@ def _train(options) -> None:
 
 def _describe(options) -> None:
     from helpers import evaluation, training
+    from helpers.benchmark.files import write_descriptors
     from helpers.networks.pipeline import describe
 
     denoiser_run = training.denoiser_of(options.run)
     pipeline = evaluation.load_pipeline(denoiser_run, options.run)
     _, store = _store(options)
     descriptors = describe(pipeline, store, store.parts[options.part])
-    evaluation.write_descriptors(descriptors, options.output, options.format)
+    write_descriptors(descriptors, options.output, options.format)
     print(f"{len(descriptors)} sequences written to {options.output}.")
 
 

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from tqdm.auto import tqdm
 
 from helpers import benchmark, files
-from helpers.dataset.layout import STRIPS
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import describe, join
 from helpers.provenance import code_fingerprint, provenance
@@ -78,22 +76,3 @@ def score_runs(denoiser_run: Path, descriptor_run: Path, store: PatchStore, pair
     scores |= {"decided_by": decided_by, "provenance": provenance()}
     files.write_json(target, scores)
     return scores
-
-
-def write_descriptors(descriptors: dict[str, np.ndarray], folder: Path, kind: str = "npy") -> None:
-    """Writes descriptors so that this and other HPatches evaluators can read them.
-
-    Args:
-        descriptors: {sequence: (16, N, D)}.
-        folder: is made.
-        kind: "npy" for `<sequence>.npy`, full precision; "csv" for the official
-            `<sequence>/<strip>.csv`, one row a patch, five decimals.
-    """
-    for name, vectors in tqdm(descriptors.items(), desc=f"writing {kind}"):
-        if kind == "npy":
-            with files.atomic_path(folder / f"{name}.npy") as temporary:
-                np.save(temporary, vectors)
-            continue
-        for strip, rows in zip(STRIPS, vectors, strict=True):
-            with files.atomic_path(folder / name / f"{strip}.csv") as temporary:
-                np.savetxt(temporary, rows, fmt="%10.5f", delimiter=",")

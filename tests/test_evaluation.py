@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import evaluation, inspection
+from helpers.benchmark.files import write_descriptors
 from helpers.networks.blocks import patch_input
 
 
@@ -50,8 +51,8 @@ def test_tasks_hold_test_scenes_only(tiny_store):
 
 def test_written_descriptors_are_what_the_official_files_hold(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(16, 3, 4)).astype(np.float32)
-    evaluation.write_descriptors({"v_a": vectors}, tmp_path, "csv")
-    evaluation.write_descriptors({"v_a": vectors}, tmp_path, "npy")
+    write_descriptors({"v_a": vectors}, tmp_path, "csv")
+    write_descriptors({"v_a": vectors}, tmp_path, "npy")
     np.testing.assert_array_equal(np.load(tmp_path / "v_a.npy"), vectors)
     text = np.loadtxt(tmp_path / "v_a" / "h2.csv", delimiter=",")
     np.testing.assert_allclose(text, vectors[7], atol=5.1e-6)

@@ -168,14 +168,22 @@ def _is_finite(cell: str) -> bool:
         return False
 
 
-def write_descriptors(descriptors: dict[str, np.ndarray], folder: Path | str) -> None:
-    """Writes `<sequence>/<strip>.csv` files of the official format, five decimals a number.
+def write_descriptors(
+    descriptors: dict[str, np.ndarray], folder: Path | str, kind: str = "csv"
+) -> None:
+    """Writes descriptors for `read_descriptors` and for other HPatches evaluators.
 
     Args:
         descriptors: (16, N, D) of each sequence.
         folder: where to; made when missing.
+        kind: "csv" for the official `<sequence>/<strip>.csv`, five decimals a number; "npy" for
+            `<sequence>.npy`, full precision.
     """
     for name, strips in descriptors.items():
+        if kind == "npy":
+            with atomic_path(Path(folder) / f"{name}.npy") as temporary:
+                np.save(temporary, strips)
+            continue
         for strip, rows in zip(STRIPS, strips, strict=True):
             with atomic_path(Path(folder) / name / f"{strip}.csv") as temporary:
                 np.savetxt(temporary, rows, fmt="%10.5f", delimiter=",")
