@@ -132,7 +132,7 @@ def _report(options) -> None:
     notebooks.execute_all({"PROFILE": profile.name, "DATASET": dataset}, data_key=source.key())
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = report.missing_tools()
-    if not problem and not paths.REPORT_PDF.is_file():  # LaTeX has come since, or the PDF has gone
+    if not problem and not report.pdf_is_current():  # LaTeX has come since, or the PDF has gone
         report.build_pdf()
     print(problem or f"The report: {paths.REPORT_PDF}")
 

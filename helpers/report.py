@@ -310,6 +310,19 @@ def build_pdf(
     return target
 
 
+def pdf_is_current() -> bool:
+    """Whether the PDF is there and no older than the numbers it was to be built from.
+
+    A PDF that came with the checkout does not count for a later run without LaTeX.
+    """
+    numbers = paths.GENERATED / "numbers.tex"
+    return (
+        paths.REPORT_PDF.is_file()
+        and numbers.is_file()
+        and paths.REPORT_PDF.stat().st_mtime >= numbers.stat().st_mtime
+    )
+
+
 def missing_tools() -> str | None:
     """A sentence that says what to install for the PDF; None if LaTeX is there."""
     missing = [tool for tool in ("latexmk", "pdflatex", "kpsewhich") if shutil.which(tool) is None]
