@@ -9,8 +9,8 @@ from helpers import benchmark, files
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import describe, join
 from helpers.provenance import code_fingerprint, provenance
+from helpers.runs import find_run, load_network
 from helpers.settings import Profile
-from helpers.training import find_run, load_network
 
 SCORING_CODE = ("benchmark", "networks/pipeline.py", "evaluation.py")
 

@@ -46,6 +46,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         _remove(temporary)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left of `atomic_path` in a folder that nobody else writes."""
+    for path in folder.glob(".*"):
+        _remove(path)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

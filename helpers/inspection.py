@@ -8,7 +8,7 @@ from helpers.dataset.layout import LEVELS, STRIPS
 from helpers.dataset.store import PatchStore
 from helpers.evaluation import load_pipeline
 from helpers.networks.pipeline import predict_patches
-from helpers.training import load_network
+from helpers.runs import load_network
 
 SEED = 7  # of the points that are shown; fixed, so that nobody picks the pretty ones
 

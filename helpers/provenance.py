@@ -11,7 +11,14 @@ from helpers import paths
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-image", "pandas")
 # The code whose change makes a trained network a different one.
-TRAINING_CODE = ("losses.py", "training.py", "dataset/batches.py", "dataset/noise.py", "networks")
+TRAINING_CODE = (
+    "losses.py",
+    "training.py",
+    "backend.py",
+    "dataset/batches.py",
+    "dataset/noise.py",
+    "networks",
+)
 
 
 def provenance() -> dict:

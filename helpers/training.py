@@ -2,175 +2,292 @@
 
 A run folder holds `settings.json` (settings, dataset, seed, versions, device), `steps.csv` (the
 loss of each training step), `history.csv` (validation loss at intervals), `model.keras` and
-`outcome.json`. It appears under its name only when it is complete. The name ends in a hash of all
-that decides the result, so that a finished run is loaded, never mistaken for one of other settings.
+`outcome.json`. Its name ends in a hash of all that decides the result, so that a finished run is
+loaded, never mistaken for one of other settings. While it is being trained the name ends in
+`.unfinished` and the folder holds checkpoints too: killed at any moment and started again, a run
+goes on from the last one and ends with the same bits as one that was never interrupted.
 """
 
-import hashlib
 import itertools
-import json
 import math
+import os
 import time
-from dataclasses import asdict
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 from keras import ops
 
-from helpers import files, paths
+from helpers import backend, checkpoints, curves, files
+from helpers.checkpoints import Progress
 from helpers.dataset import batches as batch_kinds
-from helpers.dataset.store import PatchStore
+from helpers.dataset.store import PatchStore, locked
 from helpers.errors import InputError
 from helpers.losses import LOSSES
 from helpers.networks.blocks import PATCH_SHAPE, multiply_adds
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
 from helpers.networks.pipeline import join
-from helpers.provenance import code_fingerprint, device, provenance
+from helpers.provenance import device, provenance
+from helpers.runs import describe_run, load_network, run_folder
 from helpers.settings import TrainingSettings
 
+CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
+BATCHES_AHEAD = 2  # made while the network is busy with the one before
 
-def train(settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None) -> Path:
-    """Trains one network, or finds it trained already.
+
+def train(
+    settings: TrainingSettings,
+    store: PatchStore,
+    denoiser_run: Path | None = None,
+    checkpoint_steps: int = CHECKPOINT_STEPS,
+) -> Path:
+    """Trains one network, goes on with an interrupted training, or finds a finished one.
 
     Args:
         settings: all that decides the run apart from the data.
         store: patches; only its "train" and "validation" parts are looked at.
         denoiser_run: for a descriptor: the run folder of the denoiser in front of it, which stays
             as it is.
+        checkpoint_steps: at most this many steps are lost by an interruption.
 
     Returns:
         The run folder.
 
     Raises:
-        InputError: the loss became NaN, or the training part is smaller than one batch.
+        InputError: the loss became NaN, the training part is smaller than one batch, the memory of
+            the device or the disk is full, or a checkpoint is not this run's.
     """
     folder = run_folder(settings, store, denoiser_run)
-    if folder.is_dir():
-        print(f"{folder.name}: trained already, loaded.")
-        return folder
-    with files.atomic_path(folder) as temporary:
-        temporary.mkdir()
-        described = describe_run(settings, store, denoiser_run) | provenance()
-        files.write_json(temporary / "settings.json", described)
-        _train_into(temporary, settings, store, denoiser_run)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    with locked(folder.with_name(f".{folder.name}.lock")):  # waits for another process
+        if folder.is_dir():
+            print(f"{folder.name}: trained already, loaded.")
+        else:
+            _open_unfinished(unfinished, describe_run(settings, store, denoiser_run))
+            try:
+                _train_in(unfinished, settings, store, denoiser_run, checkpoint_steps)
+            except _TooLarge as error:
+                raise InputError(_smaller_batch(settings, store, denoiser_run)) from error
+            os.replace(unfinished, folder)
+        checkpoints.remove(folder)  # only now: a run killed while finishing must find them
     return folder
 
 
-def run_folder(
-    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
-) -> Path:
-    """Where the run of these settings on these data lives, trained or not."""
-    decisive = describe_run(settings, store, denoiser_run) | {
-        "code": code_fingerprint(),
-        "backend": keras.backend.backend(),
-    }
-    key = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-    return paths.RUNS / f"{settings.name}-{key[:10]}"
+def _open_unfinished(folder: Path, described: dict) -> None:
+    """Writes down what is being trained, and anything that changed since an interruption."""
+    path, now = folder / "settings.json", provenance()
+    files.remove_leftovers(folder)
+    if not path.is_file():
+        files.write_json(path, described | now)
+        return
+    before = files.read_json(path)
+    if any(before.get(name) != value for name, value in described.items()):
+        raise InputError(f"{folder} holds a training of other settings: delete it and start again.")
+    latest = before | before.get("continued_on", [{}])[-1]
+    changed = {name: value for name, value in now.items() if latest.get(name) != value}
+    if changed:  # only the same device and versions give the same bits, so this must be known
+        before["continued_on"] = [*before.get("continued_on", []), changed]
+        files.write_json(path, before)
+        print(f"  Not on the same {', '.join(changed)} as before the interruption.")
 
 
-def find_run(
-    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
-) -> Path:
-    """The folder of a finished run.
+@dataclass(frozen=True)
+class Plan:
+    """When a run is validated, saved and over; all in steps."""
 
-    Raises:
-        InputError: it has not been trained yet.
-    """
-    folder = run_folder(settings, store, denoiser_run)
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder} is missing: train the {settings.name} with these settings first "
-            "(the notebook before this one, or `python -m helpers train`)."
+    per_epoch: int
+    interval: int  # between validations
+    steps: int  # in all, unless it stops early
+    patience: int  # validations without a better loss until it stops; 0: never
+    checkpoint_steps: int
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, per_epoch: int, checkpoint_steps: int) -> "Plan":
+        """The plan of certain settings when an epoch has `per_epoch` batches."""
+        steps = max(settings.validations, round(settings.epochs * per_epoch))
+        interval = math.ceil(steps / settings.validations)
+        planned = interval * settings.validations
+        return cls(per_epoch, interval, planned, settings.patience, checkpoint_steps)
+
+    def next_stop(self, step: int) -> int:
+        """The step after `step` at which the next validation or checkpoint is due."""
+        return min((step // every + 1) * every for every in (self.interval, self.checkpoint_steps))
+
+    def is_over(self, progress: Progress) -> bool:
+        """Whether all steps are taken or the validation loss has stopped falling."""
+        return progress.step >= self.steps or self.stopped_early(progress)
+
+    def stopped_early(self, progress: Progress) -> bool:
+        """Whether the best of all validations after the first step is `patience` ones ago."""
+        losses = progress.validation_losses()[1:]
+        return bool(losses and self.patience) and (
+            len(losses) - 1 - losses.index(min(losses)) >= self.patience
         )
-    return folder
 
 
-def denoiser_of(descriptor_run: Path) -> Path:
-    """The run folder of the denoiser that a descriptor was trained behind.
-
-    Raises:
-        InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
-    """
-    name = files.read_json(descriptor_run / "settings.json").get("denoiser")
-    if not name:
-        raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
-    denoiser_run = descriptor_run.parent / name
-    if not denoiser_run.is_dir():
-        raise InputError(f"{denoiser_run} is missing: {descriptor_run.name} needs this denoiser.")
-    return denoiser_run
-
-
-def describe_run(
-    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
-) -> dict:
-    """Settings and data of a run as JSON-able values."""
-    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
-    redraw = settings.redraw and store.clean65 is not None
-    return {
-        "settings": asdict(settings) | {"redraw": redraw},
-        "dataset": {"name": store.name, "fingerprint": store.fingerprint},
-        "denoiser": denoiser_run.name if denoiser_run else None,
-    }
-
-
-def load_network(run: Path) -> keras.Model:
-    """The trained network of a run folder, loaded in safe mode.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    path = run / "model.keras"
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path} is missing or damaged: delete the folder {run} and train again."
-        ) from error
-
-
-def _train_into(folder: Path, settings: TrainingSettings, store: PatchStore, denoiser_run) -> None:
-    keras.utils.set_random_seed(settings.seed)
+def _train_in(
+    folder: Path, settings: TrainingSettings, store: PatchStore, denoiser_run, checkpoint_steps: int
+) -> None:
     batches, held_out = (make_batches(settings, store, part) for part in ("train", "validation"))
-    network = make_network(settings)
-    model = _training_model(settings, network, denoiser_run)
-    steps = max(settings.validations, round(settings.epochs * batches.per_epoch))
-    interval = math.ceil(steps / settings.validations)
-    model.compile(
-        make_optimizer(settings, steps), LOSSES[settings.loss], jit_compile=_compile_whole_step()
-    )
-    inputs, targets = validation_set(held_out, settings.validation_batches)
-    record = _Record(batches.per_epoch, interval * settings.validations)
-    before = model.evaluate(inputs, targets, batch_size=held_out.batch, verbose=0)
-    record.add(0, 0.0, float("nan"), before)
-    callbacks = [record]
-    if settings.patience:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)
+    validation = validation_set(held_out, settings.validation_batches)
+    plan = Plan.of(settings, batches.per_epoch, checkpoint_steps)
+    with backend.data_parallel(settings.batch), curves.tensorboard(folder) as board:
+        network, model = compiled(settings, denoiser_run, plan.steps)
+        progress = checkpoints.restore(folder, model)
+        _say_start(settings, network, store, plan, progress)
+        while not plan.is_over(progress):
+            started = time.perf_counter()
+            if progress.rows:
+                _train_stretch(model, batches, plan, progress, settings)
+            if progress.step % plan.interval == 0:
+                loss = model.evaluate(*validation, batch_size=held_out.batch, verbose=0)
+                _add_validation(progress, plan, model, loss)
+                board(progress.rows[-1])
+            progress.seconds += time.perf_counter() - started
+            checkpoints.save(folder, model, progress)
+            curves.write(folder, progress)
+        _finish(folder, settings, network, model, plan, progress)
+
+
+def _train_stretch(model, batches, plan: Plan, progress: Progress, settings) -> None:
+    """Trains up to the next validation or checkpoint."""
+    steps = plan.next_stop(progress.step) - progress.step
+    record = _StepLosses()
+    try:
+        model.fit(
+            stream(batches, progress.step, steps),
+            shuffle=False,  # the batches shuffle
+            steps_per_epoch=steps,
+            callbacks=[record],
+            verbose=0,
         )
+    except Exception as error:
+        if backend.is_out_of_memory(error):
+            raise _TooLarge from error
+        raise
+    losses = record.losses()
+    broken = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
+    if broken is not None:
+        raise InputError(
+            f"The training loss became {losses[broken]} at step {progress.step + broken + 1}: "
+            f"lower the learning rate (the weights of step {progress.step} are kept)."
+        )
+    progress.losses += losses
+
+
+class _TooLarge(Exception):
+    """The batch does not fit into the device's memory."""
+
+
+def _smaller_batch(settings: TrainingSettings, store: PatchStore, denoiser_run) -> str:
+    """Tries ever smaller batches for a step each, and says which one fits."""
+    batch = settings.batch // 2
+    while batch >= 2:
+        smaller = replace(settings, batch=batch)
+        try:
+            _, model = compiled(smaller, denoiser_run, steps=1)
+            model.train_on_batch(*make_batches(smaller, store, "train")(0))
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            batch //= 2
+        else:
+            break
+    advice = f"a batch of {batch} does" if batch >= 2 else "not even one of 2 does"
+    return (
+        f"A batch of {settings.batch} does not fit into the memory of {device()}, {advice}: "
+        f"set it in the profile's {settings.name.replace('-', '_')} in helpers/settings.py."
+    )
+
+
+class _StepLosses(keras.callbacks.Callback):
+    """Collects the loss of every step of one call of `fit`."""
+
+    def __init__(self):
+        super().__init__()
+        self.means = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.means.append(logs["loss"])  # not looked at yet: that would wait for the device
+
+    def losses(self) -> list[float]:
+        # Keras hands out the mean since the call began; the step's own loss follows from two.
+        totals = [float(mean) * count for count, mean in enumerate(self.means, start=1)]
+        return [total - before for before, total in itertools.pairwise([0.0, *totals])]
+
+
+def stream(batches, first: int, count: int) -> Iterator:
+    """Batches `first` to `first + count - 1`, made ahead in a second thread."""
+    steps = iter(range(first, first + count))
+    with ThreadPoolExecutor(1) as pool:
+        ahead = deque(pool.submit(batches, next(steps)) for _ in range(min(BATCHES_AHEAD, count)))
+        while ahead:
+            batch = ahead.popleft().result()
+            ahead.extend(pool.submit(batches, step) for step in itertools.islice(steps, 1))
+            yield batch
+
+
+def _say_start(settings, network, store: PatchStore, plan: Plan, progress: Progress) -> None:
+    goes_on = f", goes on from step {progress.step:,}" if progress.rows else ""
     print(
         f"{settings.name}: {network.name}, {network.count_params():,} parameters, "
-        f"{record.planned} steps of {settings.batch} on {store.name}."
+        f"{plan.steps:,} steps of {settings.batch} on {store.name}{goes_on}.",
+        flush=True,
     )
-    started = time.perf_counter()
-    model.fit(
-        (batches(step) for step in itertools.count()),  # each batch is taken once and in order
-        shuffle=False,  # the batches shuffle
-        steps_per_epoch=interval,  # what Keras calls an epoch is the stretch between validations
-        epochs=settings.validations,
-        validation_data=(inputs, targets),
-        validation_batch_size=held_out.batch,
-        callbacks=callbacks,
-        verbose=0,  # `record` prints a line at each validation
-    )
-    minutes = (time.perf_counter() - started) / 60
-    record.write(folder)
-    network.save(folder / "model.keras")
+
+
+def _add_validation(progress: Progress, plan: Plan, model: keras.Model, loss: float) -> None:
+    """Adds a row to the curves, keeps the best weights, says how long it will take."""
+    step, rate = progress.step, float(ops.convert_to_numpy(model.optimizer.learning_rate))
+    training_loss = float(np.mean(progress.losses[-plan.interval :])) if step else math.nan
+    progress.rows.append((step / plan.per_epoch, step, training_loss, loss, rate))
+    if plan.patience and step and loss == min(progress.validation_losses()[1:]):
+        progress.best = checkpoints.copy_of(model)
+    if step:
+        left = progress.seconds / step * (plan.steps - step)
+        print(
+            f"  step {step:6,} of {plan.steps:,}: loss {training_loss:.4f}, "
+            f"validation {loss:.4f}, {left / 60:.1f} minutes left",
+            flush=True,
+        )
+
+
+def _finish(folder: Path, settings, network, model, plan: Plan, progress: Progress) -> None:
+    """Writes network, curves and outcome; with early stopping the best weights, not the last."""
+    if progress.best:
+        checkpoints.assign(model, progress.best)
+    with files.atomic_path(folder / "model.keras") as temporary:
+        network.save(temporary)
+    curves.write(folder, progress)
     views = math.prod(model.input_shape[1:]) // math.prod(PATCH_SHAPE)
-    patches = len(record.losses) * settings.batch * views
-    files.write_json(folder / "outcome.json", _outcome(network, record, minutes, patches, settings))
+    patches = progress.step * settings.batch * views
+    files.write_json(folder / "outcome.json", _outcome(network, plan, progress, patches))
+
+
+def _outcome(network: keras.Model, plan: Plan, progress: Progress, patches: int) -> dict:
+    losses = progress.validation_losses()
+    kept = losses.index(min(losses[1:]), 1) if plan.patience else len(losses) - 1
+    stopped = "after the planned number of steps"
+    if plan.stopped_early(progress) and progress.step < plan.steps:
+        stopped = f"early, after {plan.patience} validations without a better loss"
+    return {
+        "minutes": progress.seconds / 60,
+        "patches": patches,
+        "patches_per_second": patches / progress.seconds,
+        "parameters": network.count_params(),
+        "trainable_parameters": sum(math.prod(w.shape) for w in network.trainable_weights),
+        "multiply_adds": multiply_adds(network),
+        "steps": progress.step,
+        "epochs": progress.step / plan.per_epoch,
+        "kept_step": int(progress.rows[kept][1]),
+        "kept_validation_loss": losses[kept],
+        "stopped": stopped,
+    }
 
 
 def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
@@ -217,6 +334,26 @@ def make_network(settings: TrainingSettings) -> keras.Model:
     return known[settings.network](**settings.network_options)
 
 
+def compiled(
+    settings: TrainingSettings, denoiser_run: Path | None, steps: int
+) -> tuple[keras.Model, keras.Model]:
+    """The network and the model around it that is trained, ready for its first step.
+
+    Args:
+        steps: over which the learning rate falls.
+    """
+    backend.make_deterministic(settings.seed)
+    network = make_network(settings)
+    model = _training_model(settings, network, denoiser_run)
+    model.compile(
+        make_optimizer(settings, steps),
+        LOSSES[settings.loss],
+        jit_compile=backend.compile_whole_step(),
+    )
+    model.optimizer.build(model.trainable_variables)  # else a checkpoint has nothing to fill
+    return network, model
+
+
 def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
     """The optimiser, with its learning rate over `steps` steps."""
     rate = settings.learning_rate
@@ -229,17 +366,6 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
         return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
     momentum = {"sgd": 0.0, "nesterov": 0.9}[settings.optimizer]
     return keras.optimizers.SGD(rate, momentum=momentum, nesterov=momentum > 0)
-
-
-def _compile_whole_step() -> bool | str:
-    """Whether XLA compiles the training step.
-
-    On a CPU, TensorFlow's own kernels are two to three times faster than what XLA makes of these
-    networks; JAX has nothing else.
-    """
-    if keras.backend.backend() == "tensorflow" and device().startswith("cpu"):
-        return False
-    return "auto"
 
 
 def _training_model(settings: TrainingSettings, network: keras.Model, denoiser_run) -> keras.Model:
@@ -256,80 +382,3 @@ def _training_model(settings: TrainingSettings, network: keras.Model, denoiser_r
     # in the three weight-sharing copies of the coursework and in HardNet.
     outputs = [encoder(views[:, number]) for number in range(views.shape[1])]
     return keras.Model(views, ops.stack(outputs, axis=1))
-
-
-class _Record(keras.callbacks.Callback):
-    """Losses of every step and of every validation; prints how it goes and how long it takes."""
-
-    def __init__(self, per_epoch: int, planned: int):
-        super().__init__()
-        self.per_epoch, self.planned = per_epoch, planned
-        self.losses: list[float] = []
-        self.rows: list[dict] = []
-
-    def on_train_begin(self, logs=None):
-        self.started = time.perf_counter()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._mean, self._count = 0.0, 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        # Keras hands out the mean since the last validation; the step's own loss follows from two.
-        total, count = self._mean * self._count, self._count + 1
-        self._mean, self._count = float(logs["loss"]), count
-        self.losses.append(self._mean * count - total)
-        if not math.isfinite(self._mean):
-            raise InputError(
-                f"The training loss became {self._mean} at step {len(self.losses)}: "
-                "lower the learning rate."
-            )
-
-    def on_epoch_end(self, epoch, logs=None):
-        rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self.add(len(self.losses), rate, logs["loss"], logs["val_loss"])
-        step, spent = len(self.losses), time.perf_counter() - self.started
-        left = spent / step * (self.planned - step)
-        print(
-            f"  step {step:6,} of {self.planned:,}: loss {logs['loss']:.4f}, "
-            f"validation {logs['val_loss']:.4f}, {left / 60:.1f} minutes left",
-            flush=True,
-        )
-
-    def add(self, step: int, rate: float, loss: float, validation_loss: float) -> None:
-        self.rows.append(
-            {
-                "epoch": step / self.per_epoch,
-                "step": step,
-                "loss": loss,
-                "validation_loss": validation_loss,
-                "learning_rate": rate,
-            }
-        )
-
-    def write(self, folder: Path) -> None:
-        steps = pd.DataFrame({"step": range(1, len(self.losses) + 1), "loss": self.losses})
-        steps.to_csv(folder / "steps.csv", index=False)
-        pd.DataFrame(self.rows).to_csv(folder / "history.csv", index=False)
-
-
-def _outcome(network, record: _Record, minutes: float, patches: int, settings) -> dict:
-    measured = record.rows[1:]  # the first row is from before the first step
-    kept = measured[-1]
-    if settings.patience:
-        kept = min(measured, key=lambda row: row["validation_loss"])
-    whole = len(record.losses) == record.planned
-    return {
-        "minutes": minutes,
-        "patches": patches,
-        "patches_per_second": patches / minutes / 60,
-        "parameters": network.count_params(),
-        "trainable_parameters": sum(math.prod(w.shape) for w in network.trainable_weights),
-        "multiply_adds": multiply_adds(network),
-        "steps": len(record.losses),
-        "epochs": len(record.losses) / record.per_epoch,
-        "kept_step": kept["step"],
-        "kept_validation_loss": kept["validation_loss"],
-        "stopped": "after the planned number of steps"
-        if whole
-        else f"early, after {settings.patience} validations without a better loss",
-    }

@@ -1,6 +1,8 @@
 """What several tests need."""
 
 import os
+import shutil
+import subprocess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -55,3 +57,15 @@ class TinyStore:
 @pytest.fixture(scope="session")
 def tiny_store() -> TinyStore:
     return TinyStore()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real disk of two megabytes."""
+    disk = tmp_path / "small disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here (needs root)")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
