@@ -10,22 +10,20 @@ Coordinates are (x, y) in pixels with pixel centres at whole numbers. A *region*
 """
 
 from dataclasses import asdict, dataclass
-from itertools import product
 
 import numba
 import numpy as np
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from helpers.dataset.detection import THRESHOLDS, detect
 from helpers.dataset.layout import LEVELS, SOURCE_SIDE
 
-FIRST_SIGMA = 1.6  # Lowe (2004), as are three scales an octave and the edge ratio of 10
-SCALES = 3
-EDGE_RATIO = 10.0
 RADIUS_OF_SCALE = 5.0  # region radius in detected scales
-# Least response of a point, chosen so that v_graffiti gives about HPatches' 1,123 patches.
-THRESHOLDS = {"dog": 0.008, "hessian": 0.003, "harris": 5e-6}
 OVERLAP = 0.5  # regions of larger intersection over union count as one
+MOST_POINTS = 2000  # of a scene: no length known of HPatches' is larger, and many are close to it
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ RECIPE = {  # what decides which patches come out, for the fingerprint of a stor
     "thresholds": THRESHOLDS,
     "radius_of_scale": RADIUS_OF_SCALE,
     "overlap": OVERLAP,
+    "most_points": MOST_POINTS,
     "jitter": {level: asdict(jitter) for level, jitter in JITTER.items()},
 }
 
@@ -95,7 +94,7 @@ def find_regions(
         images: six grey images, uint8.
         homographies: five 3x3 matrices from image 1 to images 2..6.
         rng: decides which region of an overlapping group stays, and which stay under `limit`.
-        limit: largest number of regions.
+        limit: largest number of regions; MOST_POINTS where None.
         sensitivity: factor on the detection thresholds; below 1 for more points.
 
     Returns:
@@ -106,7 +105,7 @@ def find_regions(
     regions[:, 3] = dominant_angles(images[0], regions)
     for image, homography in zip(images, [np.eye(3), *homographies], strict=True):
         regions = regions[inside(frames(regions), homography, image.shape)]
-    return thin_out(regions, rng)[:limit]
+    return thin_out(regions, rng)[: MOST_POINTS if limit is None else limit]
 
 
 # Regions as matrices ------------------------------------------------------------------------------
@@ -159,19 +158,18 @@ def inside(matrices: np.ndarray, homography: np.ndarray, shape: tuple[int, int])
 
 
 def thin_out(regions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Keeps a random one of each group of discs that overlap by more than OVERLAP.
+    """Keeps a random one of each cluster of regions, in random order.
 
-    The regions are visited in random order and one that overlaps an earlier survivor is dropped, so
-    that no two survivors overlap by more; that order is also the order of the result.
+    Discs that overlap by more than OVERLAP belong to one cluster, and so do those that a chain of
+    such overlaps joins. A crowded place thus gives few regions, which is what brings the numbers
+    of busy and of plain scenes close to those of HPatches.
     """
     regions = regions[rng.permutation(len(regions))]
-    rivals: list[list[int]] = [[] for _ in regions]
-    for first, second in overlapping_pairs(regions):
-        rivals[max(first, second)].append(min(first, second))
-    kept = np.zeros(len(regions), bool)
-    for index, earlier in enumerate(rivals):
-        kept[index] = not kept[earlier].any()
-    return regions[kept]
+    first, second = overlapping_pairs(regions).T
+    links = coo_array((np.ones(len(first)), (first, second)), shape=2 * regions.shape[:1])
+    _, clusters = connected_components(links, directed=False)
+    _, kept = np.unique(clusters, return_index=True)
+    return regions[rng.permutation(kept)]
 
 
 def overlapping_pairs(regions: np.ndarray) -> np.ndarray:
@@ -201,6 +199,28 @@ def disc_overlap(radius1: np.ndarray, radius2: np.ndarray, distance: np.ndarray)
     angle2 = 2 * np.arccos(np.clip((d**2 + large**2 - small**2) / (2 * d * large), -1, 1))
     shared = small**2 * (angle1 - np.sin(angle1)) / 2 + large**2 * (angle2 - np.sin(angle2)) / 2
     return shared / (np.pi * (small**2 + large**2) - shared)
+
+
+def dominant_angles(image: np.ndarray, regions: np.ndarray, side: int = 24) -> np.ndarray:
+    """Direction of the strongest gradients of each region, in radians (Lowe, IJCV 2004).
+
+    A histogram of 36 directions, weighted by gradient length and a Gaussian of 1.5 detected scales,
+    smoothed; the top bin is refined by a parabola.
+    """
+    grid = np.stack(np.meshgrid(*[(np.arange(side) + 0.5) * 2 / side - 1] * 2), -1)
+    patches = sample(image, frames(regions), np.eye(3), side).astype(np.float32)
+    patches = ndimage.gaussian_filter(patches, (0, 1.5, 1.5))
+    dy, dx = np.gradient(patches, axis=(1, 2))
+    spread = 1.5 / RADIUS_OF_SCALE  # in region radii
+    weights = np.hypot(dx, dy) * np.exp(-(grid**2).sum(-1) / (2 * spread**2))
+    bins = np.floor(np.arctan2(dy, dx) / (2 * np.pi) * 36).astype(int) % 36
+    flat = (np.arange(len(regions))[:, None, None] * 36 + bins).ravel()
+    histogram = np.bincount(flat, weights.ravel(), 36 * len(regions)).reshape(-1, 36)
+    histogram = ndimage.gaussian_filter1d(histogram, 1.0, axis=1, mode="wrap")
+    top = histogram.argmax(1)
+    low, here, high = (histogram[np.arange(len(top)), (top + k) % 36] for k in (-1, 0, 1))
+    offset = (low - high) / (2 * np.minimum(low + high - 2 * here, -1e-9))
+    return (top + 0.5 + np.clip(offset, -0.5, 0.5)) * 2 * np.pi / 36
 
 
 # Sampling -----------------------------------------------------------------------------------------
@@ -275,139 +295,3 @@ def sampling_steps(matrices: np.ndarray, side: int) -> np.ndarray:
     linear = matrices[:, :2, :2] / w[:, None, None]
     linear = linear - matrices[:, :2, 2:] * matrices[:, None, 2, :2] / w[:, None, None] ** 2
     return np.sqrt(np.abs(np.linalg.det(linear))) * 2 / side
-
-
-# Detection ----------------------------------------------------------------------------------------
-
-
-def detect(image: np.ndarray, sensitivity: float = 1.0) -> np.ndarray:
-    """Difference-of-Gaussians, Hessian and Harris points of an image.
-
-    Args:
-        image: grey, uint8.
-        sensitivity: factor on THRESHOLDS.
-
-    Returns:
-        float64 (points, 3): x, y and scale in pixels.
-    """
-    level = ndimage.gaussian_filter(np.float32(image) / 255, np.sqrt(FIRST_SIGMA**2 - 0.5**2))
-    found, step = [np.empty((0, 3))], 1
-    while min(level.shape) >= 16:
-        octave = gaussian_octave(level)
-        for detector in (dog_points, hessian_points, harris_points):
-            found.append(detector(octave, sensitivity) * step)
-        level, step = octave[SCALES][::2, ::2], 2 * step
-    return np.concatenate(found)
-
-
-def gaussian_octave(first: np.ndarray) -> np.ndarray:
-    """(SCALES + 3, height, width): the image at scales FIRST_SIGMA * 2^(k / SCALES)."""
-    levels = [first]
-    for k in range(1, SCALES + 3):
-        before, now = (FIRST_SIGMA * 2 ** (j / SCALES) for j in (k - 1, k))
-        levels.append(ndimage.gaussian_filter(levels[-1], np.sqrt(now**2 - before**2)))
-    return np.stack(levels)
-
-
-def dog_points(octave: np.ndarray, sensitivity: float) -> np.ndarray:
-    """Extrema of the difference of Gaussians that do not lie on an edge (Lowe, IJCV 2004)."""
-    response = np.diff(octave, axis=0)
-    points = peaks(np.abs(response), THRESHOLDS["dog"] * sensitivity)
-    xx, yy, xy = second_derivatives(response)
-    trace, determinant = (xx + yy)[points], (xx * yy - xy**2)[points]
-    round_enough = trace**2 * EDGE_RATIO < determinant * (EDGE_RATIO + 1) ** 2
-    return refine(np.abs(response), tuple(axis[round_enough] for axis in points))
-
-
-def hessian_points(octave: np.ndarray, sensitivity: float) -> np.ndarray:
-    """Maxima over space and scale of the scale-normalised determinant of the Hessian."""
-    xx, yy, xy = second_derivatives(octave[:-1])
-    response = (xx * yy - xy**2) * _sigmas(len(xx)) ** 4
-    return refine(response, peaks(response, THRESHOLDS["hessian"] * sensitivity))
-
-
-def harris_points(octave: np.ndarray, sensitivity: float) -> np.ndarray:
-    """Harris corners at the scale where the Laplacian peaks (Mikolajczyk & Schmid, IJCV 2004)."""
-    levels = octave[:-1]
-    sigmas = _sigmas(len(levels)).ravel()
-    response = np.zeros_like(levels)
-    for scale in range(1, len(levels) - 1):
-        response[scale] = corner_measure(levels[scale], sigmas[scale])
-    xx, yy, _ = second_derivatives(levels)
-    laplacian = np.abs(xx + yy) * _sigmas(len(levels)) ** 2
-    points = peaks(response, THRESHOLDS["harris"] * sensitivity, across_scales=False)
-    scale, y, x = points
-    here = laplacian[points]
-    best = (here > laplacian[scale - 1, y, x]) & (here > laplacian[scale + 1, y, x])
-    return refine(response, tuple(axis[best] for axis in points), across_scales=False)
-
-
-def corner_measure(level: np.ndarray, sigma: float) -> np.ndarray:
-    """det M - 0.04 trace^2 M of the structure tensor, integrated over 1.4 sigma."""
-    dy, dx = np.gradient(level)
-    xx, yy, xy = (
-        ndimage.gaussian_filter(product, 1.4 * sigma) * sigma**2
-        for product in (dx * dx, dy * dy, dx * dy)
-    )
-    return xx * yy - xy**2 - 0.04 * (xx + yy) ** 2
-
-
-def second_derivatives(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """xx, yy and xy by central differences, each the shape of `levels` (scales, height, width)."""
-    padded = np.pad(levels, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    centre = 2 * levels
-    xx = padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2] - centre
-    yy = padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] - centre
-    xy = (padded[:, 2:, 2:] + padded[:, :-2, :-2] - padded[:, 2:, :-2] - padded[:, :-2, 2:]) / 4
-    return xx, yy, xy
-
-
-def peaks(response: np.ndarray, threshold: float, across_scales: bool = True) -> tuple:
-    """Indices (scale, y, x) of local maxima above a threshold, off the border of the volume."""
-    inner = response[1:-1, 1:-1, 1:-1]
-    points = np.argwhere(inner > threshold) + 1
-    for shift in product((-1, 0, 1) if across_scales else (0,), (-1, 0, 1), (-1, 0, 1)):
-        here, there = response[tuple(points.T)], response[tuple((points + shift).T)]
-        points = points[here >= there]  # most drop out early, which makes this quick
-    return tuple(points.T)
-
-
-def refine(response: np.ndarray, points: tuple, across_scales: bool = True) -> np.ndarray:
-    """Moves peaks to the tops of parabolas along each axis: rows of (x, y, scale in pixels)."""
-    scale, y, x = points
-    offsets = []
-    for axis in range(3):
-        before, after = list(points), list(points)
-        before[axis], after[axis] = points[axis] - 1, points[axis] + 1
-        low, here, high = response[tuple(before)], response[points], response[tuple(after)]
-        bend = np.minimum(low + high - 2 * here, -1e-12)
-        offsets.append(np.clip((low - high) / (2 * bend), -0.5, 0.5))
-    scale = scale + offsets[0] if across_scales else scale
-    sigma = FIRST_SIGMA * 2.0 ** (scale / SCALES)
-    return np.column_stack([x + offsets[2], y + offsets[1], sigma])
-
-
-def _sigmas(count: int) -> np.ndarray:
-    return (FIRST_SIGMA * 2.0 ** (np.arange(count) / SCALES))[:, None, None]
-
-
-def dominant_angles(image: np.ndarray, regions: np.ndarray, side: int = 24) -> np.ndarray:
-    """Direction of the strongest gradients of each region, in radians (Lowe, IJCV 2004).
-
-    A histogram of 36 directions, weighted by gradient length and a Gaussian of 1.5 detected scales,
-    smoothed; the top bin is refined by a parabola.
-    """
-    grid = np.stack(np.meshgrid(*[(np.arange(side) + 0.5) * 2 / side - 1] * 2), -1)
-    patches = sample(image, frames(regions), np.eye(3), side).astype(np.float32)
-    patches = ndimage.gaussian_filter(patches, (0, 1.5, 1.5))
-    dy, dx = np.gradient(patches, axis=(1, 2))
-    spread = 1.5 / RADIUS_OF_SCALE  # in region radii
-    weights = np.hypot(dx, dy) * np.exp(-(grid**2).sum(-1) / (2 * spread**2))
-    bins = np.floor(np.arctan2(dy, dx) / (2 * np.pi) * 36).astype(int) % 36
-    flat = (np.arange(len(regions))[:, None, None] * 36 + bins).ravel()
-    histogram = np.bincount(flat, weights.ravel(), 36 * len(regions)).reshape(-1, 36)
-    histogram = ndimage.gaussian_filter1d(histogram, 1.0, axis=1, mode="wrap")
-    top = histogram.argmax(1)
-    low, here, high = (histogram[np.arange(len(top)), (top + k) % 36] for k in (-1, 0, 1))
-    offset = (low - high) / (2 * np.minimum(low + high - 2 * here, -1e-9))
-    return (top + 0.5 + np.clip(offset, -0.5, 0.5)) * 2 * np.pi / 36

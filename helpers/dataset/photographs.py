@@ -33,7 +33,8 @@ TEST = ("v_astronaut", "v_camera", "v_motorcycle_left", "i_china", "i_coffee")
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 # The code that decides the patches: another lighting or homography must not find an old store.
 RECIPE_CODE = tuple(
-    f"dataset/{name}.py" for name in ("photographs", "homographies", "cutting", "images", "noise")
+    f"dataset/{name}.py"
+    for name in ("photographs", "homographies", "detection", "cutting", "images", "noise")
 )
 FROM_SKLEARN = ("china", "flower")
 LONGEST_SIDE = 800  # larger photographs are reduced to it: a usual size in HPatches

@@ -23,7 +23,9 @@ from helpers.errors import InputError
 from helpers.provenance import code_fingerprint
 
 # The code that decides the patches.
-RECIPE_CODE = tuple(f"dataset/{name}.py" for name in ("sequences", "cutting", "images", "noise"))
+RECIPE_CODE = tuple(
+    f"dataset/{name}.py" for name in ("sequences", "detection", "cutting", "images", "noise")
+)
 
 SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 
@@ -48,7 +50,8 @@ class Sequences:
             place: folder or zip file.
             split: see parts.choose_parts; None for the dataset's own split.json, else "a".
             scenes: only these, all where None.
-            points_per_scene: at most this many of a scene, at random; all where None.
+            points_per_scene: at most this many of a scene, at random; where None, 2,000, which no
+                scene of HPatches exceeds.
             seed: of the choice of points, the jitter and the noise.
             keep65: keep the 65 px patches, so that noise can be drawn anew while training.
         """

@@ -1,7 +1,11 @@
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+import helpers
 from helpers.dataset import open_dataset
 from helpers.dataset.layout import LEVELS, strip_columns
 from helpers.dataset.photographs import make_sequence
@@ -41,6 +45,13 @@ def test_sequences_are_cut_into_points_that_correspond(sequences, tmp_path):
     alike = (patches[:, :1] * patches).sum(-1)
     means = [alike[:, strip_columns(level)].mean() for level in LEVELS]
     assert means[0] > 0.6 and means[0] > means[1] > means[2] > 0.2
+
+
+@pytest.mark.parametrize("source", ["sequences", "photographs"])
+def test_another_detection_or_cutting_makes_another_store(source):
+    code = importlib.import_module(f"helpers.dataset.{source}").RECIPE_CODE
+    assert {"dataset/detection.py", "dataset/cutting.py"} <= set(code)
+    assert all((Path(helpers.__file__).parent / name).is_file() for name in code)
 
 
 def test_keep65_does_not_change_the_other_patches(sequences, tmp_path):
