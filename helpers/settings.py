@@ -24,7 +24,8 @@ class TrainingSettings:
     optimizer: str  # "sgd", "nesterov" (momentum 0.9) or "adamw"
     learning_rate: float
     epochs: float  # passes over the training data; 0.5 stops half-way through the first
-    network_options: dict = field(default_factory=dict)
+    network_options: dict = field(default_factory=dict)  # arguments of the network's function
+    loss_options: dict = field(default_factory=dict)  # arguments of the loss, such as a margin
     schedule: str = "constant"  # or "cosine": falls to zero over all epochs
     weight_decay: float = 0.0
     triplets: int = 0  # an epoch, for "Triplets"

@@ -13,9 +13,10 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -25,13 +26,13 @@ from keras import ops
 from helpers import backend, checkpoints, curves, files
 from helpers.checkpoints import Progress
 from helpers.dataset import batches as batch_kinds
-from helpers.dataset.store import PatchStore, locked
+from helpers.dataset.store import PatchStore
 from helpers.errors import InputError
 from helpers.losses import LOSSES
 from helpers.networks.blocks import PATCH_SHAPE, multiply_adds
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
-from helpers.networks.pipeline import join
+from helpers.networks.pipeline import join, raw_vectors
 from helpers.provenance import device, provenance
 from helpers.runs import describe_run, load_network, run_folder
 from helpers.settings import TrainingSettings
@@ -45,6 +46,7 @@ def train(
     store: PatchStore,
     denoiser_run: Path | None = None,
     checkpoint_steps: int = CHECKPOINT_STEPS,
+    on_validation: Callable[[list[float]], None] = lambda losses: None,
 ) -> Path:
     """Trains one network, goes on with an interrupted training, or finds a finished one.
 
@@ -54,6 +56,7 @@ def train(
         denoiser_run: for a descriptor: the run folder of the denoiser in front of it, which stays
             as it is.
         checkpoint_steps: at most this many steps are lost by an interruption.
+        on_validation: is given all validation losses so far; may raise to interrupt the training.
 
     Returns:
         The run folder.
@@ -64,13 +67,15 @@ def train(
     """
     folder = run_folder(settings, store, denoiser_run)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    with locked(folder.with_name(f".{folder.name}.lock")):  # waits for another process
+    with files.locked(folder.with_name(f".{folder.name}.lock")):  # waits for another process
         if folder.is_dir():
             print(f"{folder.name}: trained already, loaded.")
         else:
             _open_unfinished(unfinished, describe_run(settings, store, denoiser_run))
             try:
-                _train_in(unfinished, settings, store, denoiser_run, checkpoint_steps)
+                _train_in(
+                    unfinished, settings, store, denoiser_run, checkpoint_steps, on_validation
+                )
             except _TooLarge as error:
                 raise InputError(_smaller_batch(settings, store, denoiser_run)) from error
             os.replace(unfinished, folder)
@@ -131,7 +136,7 @@ class Plan:
 
 
 def _train_in(
-    folder: Path, settings: TrainingSettings, store: PatchStore, denoiser_run, checkpoint_steps: int
+    folder: Path, settings: TrainingSettings, store, denoiser_run, checkpoint_steps, on_validation
 ) -> None:
     batches, held_out = (make_batches(settings, store, part) for part in ("train", "validation"))
     validation = validation_set(held_out, settings.validation_batches)
@@ -151,6 +156,7 @@ def _train_in(
             progress.seconds += time.perf_counter() - started
             checkpoints.save(folder, model, progress)
             curves.write(folder, progress)
+            on_validation(progress.validation_losses())
         _finish(folder, settings, network, model, plan, progress)
 
 
@@ -347,11 +353,22 @@ def compiled(
     model = _training_model(settings, network, denoiser_run)
     model.compile(
         make_optimizer(settings, steps),
-        LOSSES[settings.loss],
+        make_loss(settings),
         jit_compile=backend.compile_whole_step(),
     )
     model.optimizer.build(model.trainable_variables)  # else a checkpoint has nothing to fill
     return network, model
+
+
+def make_loss(settings: TrainingSettings) -> Callable:
+    """The loss by its name, with its options.
+
+    Raises:
+        InputError: there is no loss of that name.
+    """
+    if settings.loss not in LOSSES:
+        raise InputError(f"There is no loss {settings.loss!r}: choose one of {', '.join(LOSSES)}.")
+    return partial(LOSSES[settings.loss], **settings.loss_options)
 
 
 def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
@@ -371,12 +388,13 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
 def _training_model(settings: TrainingSettings, network: keras.Model, denoiser_run) -> keras.Model:
     """What is fitted: the denoiser itself, or the descriptor on each of K denoised views."""
     if settings.part == "denoiser":
-        return network
-    encoder = network
-    if denoiser_run:
-        denoiser = load_network(denoiser_run)
+        # A model of its own, so that the network is saved without loss and optimiser.
+        return keras.Model(network.input, network.output)
+    denoiser = load_network(denoiser_run) if denoiser_run else None
+    if denoiser:
         denoiser.trainable = False
-        encoder = join(denoiser, network)
+    # A loss that looks at lengths is trained on vectors that have them yet.
+    encoder = join(denoiser, raw_vectors(network) if settings.loss == "hybrid" else network)
     views = keras.Input((3 if settings.batches == "Triplets" else 4, *PATCH_SHAPE), name="views")
     # One pass a view, not one pass over all: batch statistics are those of one kind of view, as
     # in the three weight-sharing copies of the coursework and in HardNet.

@@ -129,6 +129,28 @@ def test_nan_loss_stops_at_the_step_and_keeps_the_last_good_weights(tiny_store, 
         assert np.isfinite(array[1:] if array.ndim == 2 else array).all()
 
 
+@pytest.mark.parametrize("loss", ["hybrid", "second_order", "info_nce"])
+def test_other_losses_of_descriptors_train_too(tiny_store, loss):
+    settings = replace(DESCRIPTOR, loss=loss, loss_options={"level_weights": [1, 1, 2]})
+    outcome = json.loads((training.train(settings, tiny_store) / "outcome.json").read_text())
+    assert np.isfinite(outcome["kept_validation_loss"])
+
+
+def test_options_reach_the_loss(tiny_store):
+    none, wide = (
+        training.make_loss(replace(DESCRIPTOR, loss_options=o)) for o in ({}, {"margin": 9})
+    )
+    views = np.eye(4, dtype="float32")[:, None].repeat(2, axis=1)
+    assert numbers(wide(np.arange(4), views)) == pytest.approx(
+        numbers(none(np.arange(4), views)) + 8, abs=0.5
+    )
+
+
+def test_an_unknown_loss_lists_the_known_ones(tiny_store):
+    with pytest.raises(InputError, match="choose one of mean_absolute_error, charbonnier"):
+        training.train(replace(DENOISER, loss="l1"), tiny_store)
+
+
 def test_a_full_disk_stops_with_a_sentence_and_loses_nothing(
     tiny_store, runs, monkeypatch, small_disk
 ):
@@ -246,7 +268,7 @@ def test_the_best_weights_are_kept_not_the_last(tiny_store):
     folder = training.train(settings, tiny_store)
     history = pd.read_csv(folder / "history.csv")["validation_loss"][1:]
     network = runs_room.load_network(folder)
-    network.compile(loss=training.LOSSES[settings.loss], jit_compile=False)
+    network.compile(loss=training.make_loss(settings), jit_compile=False)
     held_out = training.make_batches(settings, tiny_store, "validation")
     inputs, targets = zip(*map(held_out, range(settings.validation_batches)), strict=True)
     loss = network.evaluate(np.concatenate(inputs), np.concatenate(targets), verbose=0)

@@ -14,18 +14,48 @@ PREDICT_BATCH = 512  # patches; larger ones gain nothing on a CPU
 class GreyLevels(layers.Layer):
     """Clips to 0..255 and cuts off the decimals, as storing the patch as uint8 would.
 
-    The coursework's pipeline hands patches on as uint8. The cut has no gradient: put it behind a
-    frozen denoiser only.
+    The coursework's pipeline hands patches on as uint8. The cut has no gradient of its own; a
+    gradient passes straight through, as if nothing had been cut (Bengio et al., 2013, arXiv
+    1308.3432), so that a denoiser in front of it can be trained.
     """
 
     def call(self, patches):
-        return ops.floor(ops.clip(patches, 0.0, 255.0))
+        levels = ops.floor(ops.clip(patches, 0.0, 255.0))
+        return patches + ops.stop_gradient(levels - patches)
 
 
-def join(denoiser: keras.Model, descriptor: keras.Model) -> keras.Model:
-    """Denoiser, grey levels, descriptor as one model: (B, 32, 32, 1) -> (B, 128)."""
+def join(denoiser: keras.Model | None, descriptor: keras.Model) -> keras.Model:
+    """Denoiser, grey levels, descriptor as one model: (B, 32, 32, 1) -> (B, 128).
+
+    Args:
+        denoiser: frozen (`trainable = False`) or trained along; None: the descriptor looks at the
+            noisy patch itself.
+    """
     patch = patch_input()
-    return keras.Model(patch, descriptor(GreyLevels()(denoiser(patch))), name="pipeline")
+    denoised = GreyLevels()(denoiser(patch)) if denoiser else patch
+    return keras.Model(patch, descriptor(denoised), name="pipeline")
+
+
+def join_end_to_end(denoiser: keras.Model, descriptor: keras.Model) -> keras.Model:
+    """Denoiser and descriptor as one network to be trained as a whole: (B, 32, 32, 1) -> (B, 128).
+
+    Unlike `join` it cuts nothing off in between: what the denoiser hands on need not be a picture.
+    A network trained like this is to be used like this.
+    """
+    patch = patch_input()
+    return keras.Model(patch, descriptor(denoiser(patch)), name="end_to_end")
+
+
+def raw_vectors(descriptor: keras.Model) -> keras.Model:
+    """The descriptor without the scaling to unit length at its end, sharing its weights.
+
+    For losses that look at the length of the vectors (`losses.hybrid`). A descriptor that does not
+    end in such a scaling is returned as it is.
+    """
+    last = descriptor.layers[-1]
+    if not isinstance(last, layers.UnitNormalization):
+        return descriptor
+    return keras.Model(descriptor.input, last.input, name=f"{descriptor.name}_raw")
 
 
 def predict_patches(model: keras.Model, patches: np.ndarray, title: str = "") -> np.ndarray:

@@ -1,9 +1,18 @@
 import keras
 import numpy as np
+import pytest
 
 from helpers.networks.blocks import patch_input
-from helpers.networks.descriptors import l2net
-from helpers.networks.pipeline import GreyLevels, describe, join, predict_patches
+from helpers.networks.denoisers import ffdnet
+from helpers.networks.descriptors import hardnet, l2net
+from helpers.networks.pipeline import (
+    GreyLevels,
+    describe,
+    join,
+    join_end_to_end,
+    predict_patches,
+    raw_vectors,
+)
 
 numbers = keras.ops.convert_to_numpy
 
@@ -22,6 +31,56 @@ def test_the_descriptor_sees_what_the_denoiser_leaves():
     np.testing.assert_allclose(
         numbers(joined(patches)), numbers(descriptor(patches - 10)), rtol=1e-5, atol=1e-5
     )
+
+
+def test_without_a_denoiser_the_descriptor_sees_the_noisy_patch():
+    descriptor = l2net()
+    patches = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
+    np.testing.assert_array_equal(
+        numbers(join(None, descriptor)(patches)), numbers(descriptor(patches))
+    )
+
+
+def test_end_to_end_nothing_is_cut_off_between_denoiser_and_descriptor():
+    patch = patch_input()
+    brighter = keras.Model(patch, keras.layers.Rescaling(1.0, offset=100.5)(patch))
+    descriptor = l2net()
+    patches = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
+    np.testing.assert_allclose(
+        numbers(join_end_to_end(brighter, descriptor)(patches)),
+        numbers(descriptor(patches + 100.5)),
+        rtol=1e-5,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("joined_by", [join, join_end_to_end])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_loss_of_the_descriptor_trains_a_denoiser_unless_it_is_frozen(joined_by, frozen):
+    denoiser, descriptor = ffdnet(width=8, depth=3), hardnet(width=8)
+    denoiser.trainable = not frozen
+    before = denoiser.get_weights()
+    model = joined_by(denoiser, descriptor)
+    model.compile(keras.optimizers.SGD(0.1), "mean_squared_error", run_eagerly=True)
+    patches = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1)).astype(np.float32)
+    for _ in range(2):
+        model.train_on_batch(patches, np.ones((4, 128), np.float32))
+    moved = [np.any(old != new) for old, new in zip(before, denoiser.get_weights(), strict=True)]
+    assert not any(moved) if frozen else all(moved)
+
+
+def test_raw_vectors_are_the_descriptors_before_their_scaling():
+    descriptor = hardnet(width=8)
+    patches = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1)).astype(np.float32)
+    raw = numbers(raw_vectors(descriptor)(patches))
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    assert np.ptp(lengths) > 1e-3
+    np.testing.assert_allclose(raw / lengths, numbers(descriptor(patches)), atol=1e-5)
+
+
+def test_a_descriptor_without_scaling_is_raw_already():
+    descriptor = l2net()
+    assert raw_vectors(descriptor) is descriptor
 
 
 def test_prediction_in_blocks_equals_prediction_at_once(monkeypatch):
