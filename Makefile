@@ -7,13 +7,16 @@
 PYTHON  ?= python3
 PROFILE ?= coursework
 DATASET ?= photographs
+SPLIT   ?=
+SCENES  ?=
 LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 
 .PHONY: report test notebook readme latex clean
 .DEFAULT_GOAL := report
 
 report: .venv/ready latex
-	@.venv/bin/python -m helpers report --profile '$(PROFILE)' --dataset '$(DATASET)'
+	@.venv/bin/python -m helpers report --profile '$(PROFILE)' --dataset '$(DATASET)' \
+	  --split '$(SPLIT)' --scenes '$(SCENES)'
 
 test: .venv/ready-for-tests latex
 	.venv/bin/ruff check .

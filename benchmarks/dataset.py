@@ -4,7 +4,9 @@
     python benchmarks/dataset.py --folder /scratch --points 4000
 
 Writes `dataset.json` and prints a table. The strips hold the photographs' patches over and over, so
-that they compress like genuine ones. Every rate counts single 32 x 32 patches, clean or noisy.
+that they compress like genuine ones. Every rate counts single 32 x 32 patches, clean or noisy; the
+one for each second of a core holds even where other programs run. Noise is drawn anew from the
+photographs' store, since N-HPatches has no clean 65 px patches.
 """
 
 import argparse
@@ -15,18 +17,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from helpers.benchmark.splits import load_split
-from helpers.dataset import open_dataset
+from helpers.dataset import PatchStore, batches, open_dataset
 from helpers.dataset.layout import PATCH_SIDE, STRIPS
 
 FULL_SIZE = 156_967  # points of N-HPatches
 BATCH = 512
 CORES = os.cpu_count() or 1
+SECONDS = 10  # that each kind of feeding is measured
 
 
 def make_strips(folder: Path, points: int) -> None:
@@ -60,31 +64,67 @@ def decode_with_pillow(folder: Path) -> dict[str, float]:
 
 def build(folder: Path) -> dict[str, float]:
     """Builds the store."""
-    store = open_dataset(f"n-hpatches:{folder}", folder.parent / "stores", split="a")
-    return {"patches": store.clean.shape[0] * 32}
+    return {"patches": _open(folder).clean.shape[0] * 32}
 
 
 def open_again(folder: Path) -> dict[str, float]:
     """Opens the finished store."""
     start = time.perf_counter()
-    open_dataset(f"n-hpatches:{folder}", folder.parent / "stores", split="a")
+    _open(folder)
     return {"patches": 0, "opening_seconds": time.perf_counter() - start}
 
 
+def verify(folder: Path) -> dict[str, float]:
+    """Reads every patch of the store and compares check sums."""
+    store = _open(folder)
+    store.verify()
+    return {"patches": store.clean.shape[0] * 32}
+
+
 def feed(folder: Path) -> dict[str, float]:
-    """Draws shuffled batches of noisy and clean twins for ten seconds."""
-    store = open_dataset(f"n-hpatches:{folder}", folder.parent / "stores", split="a")
+    """Draws shuffled uint8 batches of twins: the bound for any kind of training batch."""
+    store = _open(folder)
     rows = store.rows("train")
     order = np.random.default_rng(0).permutation(len(rows) * 16)
     done, start = 0, time.perf_counter()
-    while time.perf_counter() - start < 10:
+    while time.perf_counter() - start < SECONDS:
         for first in range(0, len(order) - BATCH + 1, BATCH):
             point, strip = np.divmod(order[first : first + BATCH], 16)
             noisy, clean = store.noisy[rows[point], strip], store.clean[rows[point], strip]
             done += len(noisy) + len(clean)
-            if time.perf_counter() - start > 10:
+            if time.perf_counter() - start > SECONDS:
                 break
     return {"patches": done}
+
+
+def train(folder: Path, kind: str, **options) -> dict[str, float]:
+    """Draws the batches that networks are trained on, in two threads."""
+    if options.get("redraw"):
+        store = open_dataset("photographs", folder.parent / "stores")
+    else:
+        store = _open(folder)
+    draw = getattr(batches, kind)(store, "train", seed=0, **options)
+    start, core_start = time.perf_counter(), time.process_time()
+    end = start + SECONDS
+
+    def work(first: int) -> int:
+        step, done = first, 0
+        while time.perf_counter() < end:
+            done += sum(array.size for array in draw(step) if array.ndim > 1) // PATCH_SIDE**2
+            step += 2
+        return done
+
+    with ThreadPoolExecutor(2) as pool:
+        patches = sum(pool.map(work, range(2)))
+    return {
+        "patches": patches,
+        "seconds": time.perf_counter() - start,
+        "core_seconds": time.process_time() - core_start,
+    }
+
+
+def _open(folder: Path) -> PatchStore:
+    return open_dataset(f"n-hpatches:{folder}", folder.parent / "stores", split="a")
 
 
 def course_way(folder: Path, scenes: int = 4) -> dict[str, float]:
@@ -104,6 +144,25 @@ def course_way(folder: Path, scenes: int = 4) -> dict[str, float]:
             batch[place, :, :, 0] = patches[name]
         done += len(batch)
     return {"patches": done}
+
+
+STAGES = {
+    "decode_with_pillow": decode_with_pillow,
+    "build": build,
+    "open_again": open_again,
+    "verify": verify,
+    "feed": feed,
+    "DenoisingPairs": partial(train, kind="DenoisingPairs", batch=BATCH),
+    "DenoisingPairs augment": partial(train, kind="DenoisingPairs", batch=BATCH, augment=True),
+    "DenoisingPairs redraw": partial(
+        train, kind="DenoisingPairs", batch=BATCH, redraw=True, augment=True
+    ),
+    "Views": partial(train, kind="Views", batch=BATCH),
+    "Views 1024 augment": partial(train, kind="Views", batch=1024, augment=True),
+    "Views 1024 redraw": partial(train, kind="Views", batch=1024, redraw=True, augment=True),
+    "Triplets": partial(train, kind="Triplets", batch=BATCH, count=100_000),
+    "course_way": course_way,
+}
 
 
 def measured(stage: Callable[[Path], dict], folder: Path) -> dict[str, float]:
@@ -126,12 +185,14 @@ def _run(stage: Callable[[Path], dict], folder: Path, sending) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    start = time.perf_counter()
+    start, core_start = time.perf_counter(), time.process_time()
     result = stage(folder)
-    seconds = time.perf_counter() - start
+    seconds = result.setdefault("seconds", time.perf_counter() - start)
+    core_seconds = result.setdefault("core_seconds", time.process_time() - core_start)
     stop.set()
     watcher.join()
-    result |= {"seconds": seconds, "patches_per_second": result["patches"] / seconds}
+    result["patches_per_second"] = result["patches"] / seconds
+    result["patches_per_core_second"] = result["patches"] / core_seconds
     result["anonymous_mb"] = anonymous[0]  # what cannot be reclaimed; pages of the map can
     result["resident_mb"] = _megabytes("VmHWM")
     sending.send(result)
@@ -155,11 +216,13 @@ def main() -> None:
         make_strips(folder, arguments.points)
     results = {}
     print(f"{CORES} cores, {arguments.points} points")
-    print(f"{'stage':20s} {'seconds':>9s} {'patches/s':>11s} {'anonymous MB':>13s} {'peak MB':>9s}")
-    for stage in (decode_with_pillow, build, open_again, feed, course_way):
-        result = results[stage.__name__] = measured(stage, folder)
+    titles = f"{'patches/s':>11s} {'per core s':>11s} {'anonymous MB':>13s} {'peak MB':>9s}"
+    print(f"{'stage':24s} {'seconds':>9s} {titles}")
+    for title, stage in STAGES.items():
+        result = results[title] = measured(stage, folder)
         print(
-            f"{stage.__name__:20s} {result['seconds']:9.2f} {result['patches_per_second']:11.0f} "
+            f"{title:24s} {result['seconds']:9.2f} {result['patches_per_second']:11.0f} "
+            f"{result['patches_per_core_second']:11.0f} "
             f"{result['anonymous_mb']:13.0f} {result['resident_mb']:9.0f}"
         )
     share = results["build"]["patches_per_second"]

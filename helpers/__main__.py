@@ -34,13 +34,18 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         added.add_argument("--profile", default="coursework", help="smoke, coursework or full")
         added.add_argument(
-            "--dataset", default="photographs", help="photographs or n-hpatches:PATH"
+            "--dataset",
+            default="photographs",
+            help="photographs, n-hpatches:PATH, hpatches:PATH or sequences:PATH",
         )
+        added.add_argument("--split", help="a, b, c, illum, view, full or a JSON file")
+        added.add_argument("--scenes", help="only these, separated by commas")
         return added
 
     dataset = add("dataset", _dataset, "Build a dataset and say what is in it; write or fetch one.")
     dataset.add_argument("action", nargs="?", default="info", choices=("info", "write", "fetch"))
     dataset.add_argument("target", nargs="?", help="write: new folder; fetch: name of the dataset")
+    dataset.add_argument("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
     train.add_argument("approach", choices=settings.APPROACHES)
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
@@ -60,7 +65,11 @@ def _store(options):
 
     profile = settings.profile(options.profile)
     return profile, open_dataset(
-        options.dataset, seed=profile.seed, points_per_scene=profile.points_per_scene
+        options.dataset,
+        seed=profile.seed,
+        points_per_scene=profile.points_per_scene,
+        split=options.split,
+        scenes=options.scenes,
     )
 
 
@@ -74,6 +83,9 @@ def _dataset(options) -> None:
         return
     _, store = _store(options)
     print(info.info(store))
+    if options.verify:
+        store.verify()
+        print("Every patch is as it was built.")
     if options.action == "write":
         write_strips(store, options.target)
         print(f"Written to {options.target}, to be used as --dataset n-hpatches:{options.target}")
@@ -89,11 +101,11 @@ def _train(options) -> None:
 
 
 def _describe(options) -> None:
-    from helpers import evaluation, training
+    from helpers import evaluation, runs
     from helpers.benchmark.files import write_descriptors
     from helpers.networks.pipeline import describe
 
-    denoiser_run = training.denoiser_of(options.run)
+    denoiser_run = runs.denoiser_of(options.run)
     pipeline = evaluation.load_pipeline(denoiser_run, options.run)
     _, store = _store(options)
     descriptors = describe(pipeline, store, store.parts[options.part])
@@ -116,6 +128,7 @@ def _score(options) -> None:
                 f"dataset {points}: describe this dataset with this profile."
             )
     scores = benchmark.evaluate(descriptors, tasks)
+    print(f"{store.name}, split {store.split}, {len(store.parts['test'])} test scenes:")
     print(results_text(options.descriptors.name, scores))
     if options.json:
         files.write_json(options.json, scores.to_json())
@@ -128,8 +141,10 @@ def _report(options) -> None:
     profile, dataset = settings.profile(options.profile), _absolute(options.dataset)
     more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
     print(f"Profile {profile.name} on {dataset}: {profile.duration}{more}.", flush=True)
-    source = find_source(dataset, profile.seed, profile.points_per_scene, None, None, True)
-    notebooks.execute_all({"PROFILE": profile.name, "DATASET": dataset}, data_key=source.key())
+    split, scenes = _absolute_split(options.split), options.scenes or None
+    source = find_source(dataset, profile.seed, profile.points_per_scene, split, scenes)
+    parameters = {"PROFILE": profile.name, "DATASET": dataset, "SPLIT": split, "SCENES": scenes}
+    notebooks.execute_all(parameters, data_key=[source.parts, source.key()])
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = report.missing_tools()
     if not problem and not report.pdf_is_current():  # LaTeX has come since, or the PDF has gone
@@ -141,6 +156,12 @@ def _absolute(dataset: str) -> str:
     """A dataset whose path does not depend on the folder that a notebook runs in."""
     kind, colon, place = dataset.partition(":")
     return f"{kind}:{Path(place).expanduser().resolve()}" if colon else dataset
+
+
+def _absolute_split(split: str | None) -> str | None:
+    """The same for a split, which is a name or the path of a JSON file; None where it is empty."""
+    is_file = split and split.endswith(".json")
+    return str(Path(split).expanduser().resolve()) if is_file else split or None
 
 
 if __name__ == "__main__":

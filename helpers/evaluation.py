@@ -60,7 +60,11 @@ def score_runs(denoiser_run: Path, descriptor_run: Path, store: PatchStore, pair
     """
     target = descriptor_run / "scores.json"
     decided_by = {
-        "dataset": {"name": store.name, "fingerprint": store.fingerprint},
+        "dataset": {
+            "name": store.name,
+            "split": store.split,
+            "fingerprint": store.fingerprint,
+        },
         "runs": [denoiser_run.name, descriptor_run.name],
         "pairs": pairs,
         "code": code_fingerprint(SCORING_CODE),

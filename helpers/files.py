@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from helpers.errors import InputError
 
@@ -58,6 +58,39 @@ def _remove(path: Path) -> None:
     else:
         with suppress(OSError):  # what could not be made need not be removed
             path.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Holds a lock file, waiting for it; the system frees it when its process ends in any way.
+
+    Yields:
+        Whether the lock is held. Where the system or the disk knows no such locks it is not: then
+        two builds at once both do the work, and the first one to finish is the one that stays.
+
+    Raises:
+        InputError: the lock file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise InputError(
+            f"{path.parent} cannot be written ({error.strerror}): free some space, or let "
+            "NHPATCHES_HOME name a folder that you may write to."
+        ) from error
+    with file:
+        yield _lock(file)
+
+
+def _lock(file: IO) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return True
+    except (ImportError, OSError):  # Windows, some network disks
+        return False
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -13,7 +13,8 @@ HOME = Path(os.environ.get("NHPATCHES_HOME") or ROOT).expanduser().resolve()
 NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
 REPORT_SOURCES = ROOT / "report"  # report.tex and references.bib
 
-DATA = HOME / "data"  # patch stores, one folder a fingerprint
+# Patch stores, one folder a fingerprint; large, and mapped, so best on a local disk.
+DATA = Path(os.environ.get("NHPATCHES_DATA") or HOME / "data").expanduser().resolve()
 RUNS = HOME / "runs"  # one folder a training run
 EXECUTED = HOME / "runs" / "notebooks"  # executed copies, with outputs, and their HTML
 FIGURES = HOME / "figures"

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # 1 · The dataset: noisy patches, seen sixteen times
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/1_dataset.ipynb)
+#
 # A descriptor has to say what is in a small, noisy patch, so that the same point of a scene can be
 # found again in another photograph. This notebook builds the patches that all later ones learn
 # from, and looks at them before anything is trained.
@@ -25,6 +27,26 @@
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
+SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
+SCENES = None  # or "v_boat, i_leuven": only these scenes
+DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+
+# %%
+# Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    if not os.path.isdir("helpers"):
+        if not os.path.isdir("n-hpatches"):
+            url = os.environ.get("NHPATCHES_REPOSITORY", "https://github.com/USER/n-hpatches")
+            subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
+        os.chdir("n-hpatches")
+    sys.path.insert(0, os.getcwd())
+    from helpers import colab
+
+    colab.set_up(DRIVE)
 
 # %%
 import numpy as np
@@ -47,7 +69,13 @@ profile = settings.profile(PROFILE)
 # The store below is built at the first call and memory-mapped from then on.
 
 # %%
-store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+store = open_dataset(
+    DATASET,
+    seed=profile.seed,
+    points_per_scene=profile.points_per_scene,
+    split=SPLIT,
+    scenes=SCENES,
+)
 tables.show(tables.dataset_table(store.summary()))
 
 # %% [markdown]
@@ -65,8 +93,9 @@ tables.show(tables.dataset_table(store.summary()))
 # in it; the coloured squares are what the three levels of jitter make of it.
 
 # %%
-scene = store.parts["train"][-1]
-look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene)
+shown = "train" if store.parts["train"] else "test"  # some splits have test scenes only
+scene = store.parts[shown][-1]
+look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
 regions = figures.plot_regions(*look) if look else "Strips bring no images."
 if look:
     figures.save(regions, "regions")
@@ -79,7 +108,7 @@ regions
 # right the patch moves, turns and changes size more and more, and drowns in noise.
 
 # %%
-point = store.rows("train")[len(store.rows("train")) // 3]
+point = store.rows(shown)[len(store.rows(shown)) // 3]
 strips = figures.plot_strips(store, point)
 figures.save(strips, "strips")
 strips
@@ -100,7 +129,7 @@ tables.show(tables.correlation_table(info.correlations(store)))
 # patches have none. If the store keeps to the recipe, what we measure is what we asked for.
 
 # %%
-sample = np.random.default_rng(0).choice(store.rows("train"), 200)
+sample = np.random.default_rng(0).choice(store.rows(shown), 200)
 difference = store.noisy[sample].astype(np.float32) - store.clean[sample]
 by_level = {
     level: difference[:, 1 + 5 * i : 6 + 5 * i].std(axis=(2, 3)).ravel()

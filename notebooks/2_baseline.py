@@ -14,6 +14,8 @@
 # %% [markdown]
 # # 2 · The baseline: a shallow U-Net and L2-Net
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/2_baseline.ipynb)
+#
 # Two networks in a row, trained one after the other: a denoiser cleans the patch, a descriptor turns
 # it into 128 numbers. This is the coursework's starting point, kept as it was, to be measured against.
 #
@@ -24,13 +26,39 @@
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
+SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
+SCENES = None  # or "v_boat, i_leuven": only these scenes
+DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+
+# %%
+# Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    if not os.path.isdir("helpers"):
+        if not os.path.isdir("n-hpatches"):
+            url = os.environ.get("NHPATCHES_REPOSITORY", "https://github.com/USER/n-hpatches")
+            subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
+        os.chdir("n-hpatches")
+    sys.path.insert(0, os.getcwd())
+    from helpers import colab
+
+    colab.set_up(DRIVE)
 
 # %%
 from helpers import figures, inspection, settings, tables, training
 from helpers.dataset import open_dataset
 
 profile = settings.profile(PROFILE)
-store = open_dataset(DATASET, seed=profile.seed, points_per_scene=profile.points_per_scene)
+store = open_dataset(
+    DATASET,
+    seed=profile.seed,
+    points_per_scene=profile.points_per_scene,
+    split=SPLIT,
+    scenes=SCENES,
+)
 
 # %% [markdown]
 # ## The denoiser

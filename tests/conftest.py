@@ -28,6 +28,7 @@ class TinyStore:
 
     name: str = "tiny"
     fingerprint: str = "0123456789abcdef"
+    split: str = "its own"
 
     def __post_init__(self):
         rng = np.random.default_rng(0)

@@ -12,7 +12,9 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import paths
+from helpers import notebooks, paths, report
+from helpers.__main__ import main
+from helpers.dataset.layout import STRIPS
 
 NOTEBOOKS = ("1_dataset", "2_baseline", "3_improved", "4_evaluation", "5_report")
 
@@ -97,6 +99,9 @@ def test_describe_and_score_give_what_the_notebook_got(home, descriptor_run, kin
         (("dataset", "--profile", "huge"), "There is no profile 'huge': choose one of smoke"),
         (("dataset", "--dataset", "paintings"), "'paintings' is no dataset"),
         (("dataset", "--dataset", "n-hpatches:nowhere"), "nowhere"),
+        (("dataset", "--split", "a"), "The photographs have one fixed split"),
+        (("train", "improved", "--scenes", "v_coffee"), "The photographs have one fixed split"),
+        (("report", "--split", "nowhere.json"), "The photographs have one fixed split"),
         (("dataset", "fetch", "imagenet"), "'imagenet' cannot be fetched: choose from"),
         (("dataset", "write"), "dataset write needs a name"),
         (("describe", "--run", "nowhere", "--output", "x"), "settings.json is missing"),
@@ -119,6 +124,45 @@ def test_a_written_dataset_can_be_opened_again(home):
     done = run(home, "dataset", "--profile", "smoke", "--dataset", f"n-hpatches:{folder}")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "18 scenes, 720 points, 11520 patches" in done.stdout
+    options = ("--split", home / "mine.json", "--scenes", "i_coffee,i_text", "--verify")
+    (home / "mine.json").write_text('{"train": ["i_text"], "test": ["i_coffee", "i_page"]}')
+    done = run(home, "dataset", "--profile", "smoke", "--dataset", f"n-hpatches:{folder}", *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "n-hpatches, split mine.json, 2 chosen scenes" in done.stdout
+    assert "2 scenes, 80 points" in done.stdout
+    assert "Every patch is as it was built." in done.stdout
+
+
+@pytest.mark.parametrize("command", ["dataset", "train", "describe", "score", "report"])
+def test_every_command_that_opens_a_dataset_takes_split_and_scenes(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert "--split" in text and "--scenes" in text
+
+
+def test_report_hands_split_and_scenes_to_the_notebooks(tmp_path, monkeypatch):
+    handed = {}
+    monkeypatch.setattr(notebooks, "execute_all", lambda values, data_key: handed.update(values))
+    monkeypatch.setattr(report, "missing_tools", lambda: "no LaTeX")
+    for scene in ("i_text", "v_chelsea"):  # only their names are looked at
+        (tmp_path / "strips" / scene).mkdir(parents=True)
+        for strip in (f"{name}{end}" for name in STRIPS for end in ("", "_noise")):
+            (tmp_path / "strips" / scene / f"{strip}.png").touch()
+    (tmp_path / "mine.json").write_text('{"train": ["i_text"], "test": ["v_chelsea"]}')
+    monkeypatch.chdir(tmp_path)
+    options = ["--dataset", "n-hpatches:strips", "--split", "mine.json", "--scenes", ""]
+    assert main(["report", *options]) == 0
+    assert handed["SPLIT"] == str(tmp_path / "mine.json") and handed["SCENES"] is None
+    assert handed["DATASET"] == f"n-hpatches:{tmp_path / 'strips'}"
+    assert main(["report", *options[:-1], "i_text,v_chelsea"]) == 0
+    assert handed["SCENES"] == "i_text,v_chelsea"
+
+
+def test_make_report_passes_split_and_scenes():
+    command = ["make", "--dry-run", "report", "SPLIT=view", "SCENES=v_boat,v_bark"]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    assert "--split 'view' --scenes 'v_boat,v_bark'" in done.stdout
 
 
 def test_without_latex_the_last_line_says_what_to_install_and_with_it_the_pdf_is_made(home):

@@ -43,8 +43,23 @@ def test_a_notebook_starts_with_its_title_and_defines_nothing(source):
             assert "def " not in cell.source and "class " not in cell.source
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=ids)
+def test_parameters_are_few_plain_values_alike_in_all_notebooks(source):
+    def parameters(path):
+        cells = jupytext.read(path).cells
+        (text,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+        return text
+
+    values = {}
+    exec(parameters(source), values)
+    values.pop("__builtins__")
+    assert len(values) <= 10
+    assert all(isinstance(value, str | int | float | None) for value in values.values())
+    assert parameters(source) == parameters(SOURCES[0])
+
+
 def test_an_unknown_parameter_is_refused_before_anything_runs():
-    with pytest.raises(InputError, match="has no parameter PROFIL: it knows DATASET, PROFILE"):
+    with pytest.raises(InputError, match="has no parameter PROFIL: it knows DATASET, DRIVE, PROF"):
         notebooks.execute_all({"PROFIL": "smoke"}, only="1")
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from helpers import paths
+from helpers.dataset.building import open_store
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
+from helpers.dataset.parts import OWN_SPLIT, scene_names, split_name
 from helpers.dataset.photographs import POINTS_PER_SCENE, Photographs
 from helpers.dataset.sequences import Sequences
-from helpers.dataset.store import PatchStore, Source, open_store
-from helpers.dataset.strips import Strips, write_strips
+from helpers.dataset.store import PatchStore, Source
+from helpers.dataset.strips import Strips, own_split, write_strips
 from helpers.errors import InputError
 
 __all__ = ["PatchStore", "look_at_scene", "open_dataset", "write_strips"]
@@ -22,7 +24,7 @@ def open_dataset(
     seed: int = 0,
     points_per_scene: int | None = None,
     split: str | None = None,
-    scenes: Sequence[str] | None = None,
+    scenes: str | Sequence[str] | None = None,
     keep65: bool = True,
 ) -> PatchStore:
     """Opens a dataset, building its store on first use.
@@ -38,30 +40,36 @@ def open_dataset(
         points_per_scene: at most this many points of each scene; None for the usual number.
         split: a, b, c, illum, view, full or the path of a JSON file, see parts.choose_parts; None
             for the dataset's own split.json, else a. The photographs have a split of their own.
-        scenes: only these scenes, all where None.
+        scenes: only these scenes, as a list or as "v_boat, i_leuven"; all where None.
         keep65: keep clean 65 px patches where the source has them (four times the disk space), so
             that noise can be drawn anew while training.
 
     Raises:
         InputError: the source is unknown or something in it cannot be used.
     """
-    return open_store(find_source(source, seed, points_per_scene, split, scenes, keep65), folder)
+    found = find_source(source, seed, points_per_scene, split, scenes, keep65)
+    return open_store(found, folder, _name_of_split(found, split, scenes))
 
 
 def look_at_scene(
-    source: str, scene: str, seed: int = 0, points_per_scene: int | None = None
+    source: str,
+    scene: str,
+    seed: int = 0,
+    points_per_scene: int | None = None,
+    split: str | None = None,
+    scenes: str | Sequence[str] | None = None,
 ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray] | None:
     """The images that the patches of a scene were cut from, and where.
 
     Args:
-        source, seed, points_per_scene: as in `open_dataset`.
-        scene: one of its sequences.
+        scene: one of the dataset's sequences.
+        source, seed, points_per_scene, split, scenes: as in `open_dataset`.
 
     Returns:
         Six grey images, five homographies from the first to the others, and the regions (points, 4)
         of `cutting.find_regions`; None for strips, which bring no images.
     """
-    found = find_source(source, seed, points_per_scene, None, None, True)
+    found = find_source(source, seed, points_per_scene, split, scenes)
     if isinstance(found, Strips):
         return None
     if isinstance(found, Sequences):
@@ -72,13 +80,14 @@ def look_at_scene(
 
 def find_source(
     source: str,
-    seed: int,
-    points_per_scene: int | None,
-    split: str | None,
-    scenes: Sequence[str] | None,
-    keep65: bool,
+    seed: int = 0,
+    points_per_scene: int | None = None,
+    split: str | None = None,
+    scenes: str | Sequence[str] | None = None,
+    keep65: bool = True,
 ) -> Source:
     """Makes the source that a name stands for; see `open_dataset`."""
+    scenes = scene_names(scenes)
     if points_per_scene is not None and points_per_scene < 1:
         raise InputError(f"points_per_scene is {points_per_scene}: give 1 or more.")
     if seed < 0:
@@ -97,3 +106,9 @@ def find_source(
         f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH "
         "or sequences:PATH."
     )
+
+
+def _name_of_split(found: Source, split: str | None, scenes: str | Sequence[str] | None) -> str:
+    if isinstance(found, Photographs):
+        return OWN_SPLIT
+    return split_name(split or own_split(found.tree, found.root), scene_names(scenes))

@@ -70,7 +70,6 @@ def fetch(name: str, folder: Path | str, archive: Archive | None = None) -> str:
     target = Path(folder) / archive.file
     if not target.exists():
         part = target.with_name(target.name + ".part")
-        part.parent.mkdir(parents=True, exist_ok=True)
         download(archive, part)
         check(part, archive)
         part.replace(target)
@@ -84,7 +83,7 @@ def download(archive: Archive, part: Path) -> None:
     """Downloads to `part`, starting behind what it has already, and again after broken connections.
 
     Raises:
-        InputError: the server refuses, stays silent, or the disk has too little space.
+        InputError: the server refuses, stays silent, or the disk is full or may not be written.
     """
     for _ in range(TRIES):
         before = part.stat().st_size if part.exists() else 0
@@ -97,6 +96,11 @@ def download(archive: Archive, part: Path) -> None:
             reason = getattr(error, "reason", error)
             if not part.exists() or part.stat().st_size == before:
                 raise InputError(_advice(archive, f"there is no connection ({reason})")) from error
+        except OSError as error:
+            raise InputError(
+                f"{part} cannot be written ({error.strerror}): free some space or choose another "
+                "folder; the same command goes on from there."
+            ) from error
     raise InputError(
         f"{part} is incomplete since the connection broke {TRIES} times: "
         "run the same command again, it goes on from there."
@@ -106,6 +110,7 @@ def download(archive: Archive, part: Path) -> None:
 def _download_once(archive: Archive, part: Path, start: int) -> bool:
     """One connection; False where it broke before the end."""
     request = urllib.request.Request(archive.url, headers={"User-Agent": "n-hpatches"})
+    part.parent.mkdir(parents=True, exist_ok=True)
     if start:
         request.add_header("Range", f"bytes={start}-")
     try:

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import InputError
 
@@ -25,6 +25,7 @@ BAD_IMAGE = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+LARGEST_IMAGE = 89_478_485  # pixels; Pillow warns of larger ones
 EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 
 
@@ -50,6 +51,8 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
             mode = image.mode
             grey = image if mode == "L" else image.convert("L") if mode in EIGHT_BIT else None
             grey = None if grey is None else np.asarray(grey)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name} is damaged or no picture: fetch or export it again.") from error
     except BAD_IMAGE as error:
         raise InputError(
             f"{name} is damaged or no picture ({error}): fetch or export it again."
@@ -63,8 +66,13 @@ def png_size(header: bytes, name: str | Path) -> tuple[int, int]:
     """Width and height in the first 24 bytes of a PNG file.
 
     Raises:
-        InputError: these are not the first bytes of a PNG file.
+        InputError: these are not the first bytes of a PNG file, or of one too large to be decoded.
     """
     if len(header) < 24 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
         raise InputError(f"{name} is not a PNG file or is cut short: fetch it again.")
-    return struct.unpack(">II", header[16:24])
+    width, height = struct.unpack(">II", header[16:24])
+    if width * height > LARGEST_IMAGE:
+        raise InputError(
+            f"{name} claims {width} x {height} px, more than any strip: fetch it again."
+        )
+    return width, height

@@ -16,7 +16,8 @@ def info(store: PatchStore) -> str:
     size = sum(file.stat().st_size for file in store.folder.iterdir()) / 1e6
     duplicates, constant = duplicates_and_constants(store)
     lines = [
-        f"{store.name}, fingerprint {store.fingerprint[:16]}, in {store.folder}",
+        f"{store.name}, split {store.split}, fingerprint {store.fingerprint[:16]}, "
+        f"in {store.folder}",
         f"{total['scenes']} scenes, {total['points']} points, {total['patches']} patches, "
         f"{size:.0f} MB; 65 px patches {'kept' if store.clean65 is not None else 'not kept'}",
         f"ref patches: {duplicates} repeat an earlier one, {constant} are of one grey",

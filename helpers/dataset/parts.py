@@ -1,15 +1,17 @@
 """Which scenes are for training, for validation and for the test."""
 
+import json
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from helpers.benchmark.errors import BenchmarkError
 from helpers.benchmark.splits import load_split
 from helpers.errors import InputError
-from helpers.files import read_json
 
 VALIDATION_SHARE = 6  # every sixth training scene is held out; test scenes never are
 SPLIT_FILE = "split.json"
+OWN_SPLIT = "its own"  # name of the split that a dataset brings along
 
 
 def choose_parts(
@@ -37,7 +39,7 @@ def choose_parts(
         parts = _official(split)
     else:
         where = split if isinstance(split, str) else f"The dataset's {SPLIT_FILE}"
-        parts = read_json(split) if isinstance(split, str) else split
+        parts = _read(split) if isinstance(split, str) else split
         _check(parts, where, found)
     for scene in scenes or ():
         if scene not in found:
@@ -58,12 +60,35 @@ def choose_parts(
     return {"train": train, "validation": validation, "test": test}
 
 
+def split_name(split: str | dict, scenes: Sequence[str] | None = None) -> str:
+    """What to call a split beside scores: "a", "mine.json", "view, 3 chosen scenes"."""
+    name = Path(split).name if isinstance(split, str) else OWN_SPLIT
+    return f"{name}, {len(scenes)} chosen scenes" if scenes else name
+
+
+def scene_names(scenes: str | Sequence[str] | None) -> list[str] | None:
+    """Names of scenes as a list, given so or as "v_boat, i_leuven"; None, for all, without any."""
+    names = scenes.split(",") if isinstance(scenes, str) else scenes or ()
+    return [name.strip() for name in names if name.strip()] or None
+
+
 def _official(name: str) -> dict[str, tuple[str, ...]]:
     try:
         split = load_split(name)
     except BenchmarkError as error:
-        raise InputError(str(error)) from error
+        raise InputError(f"{str(error).rstrip('.')}, or the path of a .json file.") from error
     return {"train": tuple(sorted(split.train)), "test": tuple(split.test)}
+
+
+def _read(path: str) -> Any:
+    try:
+        return json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"The split {path} cannot be read ({error.strerror}): give the path of a JSON file."
+        ) from error
+    except ValueError as error:
+        raise InputError(f"The split {path} is no JSON ({error}): correct it.") from error
 
 
 def _check(parts: Any, where: str, found: Collection[str]) -> None:

@@ -109,6 +109,8 @@ class Strips:
             data = self.tree.read(path)
             digest.update(data)
             strip = decode_grey(data, self._where(path))
+            if strip.shape[1] != self.side or len(strip) < len(column) * self.side:
+                raise InputError(f"{self._where(path)} changed while it was read: run again.")
             column[:] = strip.reshape(-1, self.side, self.side)[: len(column)]
         return digest.hexdigest()
 
@@ -132,7 +134,8 @@ class Strips:
             )
         if missing:
             raise InputError(
-                f"{self._where(missing[0])} is missing ({len(missing)} strips of {scene} are): "
+                f"{self._where(missing[0])} is missing ({len(missing)} of the "
+                f"{len(self._paths(scene))} strips of {scene} are): "
                 "unpack or fetch the dataset again, or leave this scene out."
             )
 
@@ -165,8 +168,9 @@ def own_split(tree: Tree, root: str) -> str | dict:
     """The split that the dataset brings along, else the official "a"."""
     if root + SPLIT_FILE not in tree.files:
         return "a"
+    text = tree.read(root + SPLIT_FILE)
     try:
-        return json.loads(tree.read(root + SPLIT_FILE))
+        return json.loads(text)
     except ValueError as error:
         raise InputError(
             f"{tree.path / root / SPLIT_FILE} is no JSON ({error}): correct or delete it."

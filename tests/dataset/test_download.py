@@ -37,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
         content = b"<html>" if self.path == "/wrong" else CONTENT[start:]
-        self.send_header("Content-Length", str(len(content)))
+        if self.path != "/unknown-length":
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.path == "/drops":
             content = content[: len(CONTENT) // 3]
@@ -125,6 +126,18 @@ def test_a_full_disk_is_noticed_before_the_download(server, tmp_path, monkeypatc
     with pytest.raises(InputError, match="GB free"):
         fetch("n-hpatches", tmp_path, archive_at(server, "/fine"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/n-hpatches\.zip\.part cannot be written"):
+        fetch("n-hpatches", tmp_path / "file", archive_at(server, "/fine"))
+
+
+def test_a_disk_that_runs_full_while_downloading_is_named(server, small_disk):
+    (small_disk / "ballast").write_bytes(bytes(2**20 - 2 * 4096))
+    with pytest.raises(InputError, match=r"zip\.part cannot be written \(No space left on device"):
+        fetch("n-hpatches", small_disk, archive_at(server, "/unknown-length"))
 
 
 def test_a_file_put_there_by_hand_is_used(tmp_path):

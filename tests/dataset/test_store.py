@@ -2,14 +2,20 @@ import errno
 import json
 import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers.dataset import PatchStore, open_dataset
-from helpers.dataset.store import open_store
+from helpers import paths
+from helpers.dataset import PatchStore, building, open_dataset
+from helpers.dataset.building import open_store
 from helpers.errors import InputError
 
 
@@ -114,11 +120,62 @@ def test_a_truncated_store_is_noticed(tmp_path):
         PatchStore(folder)
 
 
-def test_a_store_of_another_shape_is_noticed(tmp_path):
+@pytest.mark.parametrize("wrong", [np.zeros((2, 16, 32, 32), np.uint8), np.zeros(3)])
+def test_a_store_of_another_shape_is_noticed(wrong, tmp_path):
     folder = open_store(Counting(), tmp_path).folder
-    np.save(folder / "clean.npy", np.zeros((2, 16, 32, 32), np.uint8))
-    with pytest.raises(InputError, match="shape"):
+    np.save(folder / "clean.npy", wrong)
+    with pytest.raises(InputError, match=r"clean\.npy has shape .* instead of"):
         PatchStore(folder)
+
+
+def test_an_array_that_has_gone_is_noticed(few, few_photographs, tmp_path):
+    folder = open_store(few_photographs(0, 2), tmp_path).folder
+    (folder / "clean65.npy").unlink()
+    with pytest.raises(InputError, match=r"clean65\.npy is damaged"):
+        PatchStore(folder)
+
+
+def gone(path):
+    path.unlink()
+
+
+def cut_short(path):
+    path.write_text(path.read_text()[:-20])
+
+
+def edited(path):
+    path.write_text(path.read_text().replace('"a": 4', '"a": 5'))
+
+
+def another(path):
+    path.write_text("[]")
+
+
+@pytest.mark.parametrize("change", [gone, cut_short, edited, another])
+def test_a_changed_table_is_noticed(change, tmp_path):
+    source = Counting()
+    change(open_store(source, tmp_path).folder / "store.json")
+    with pytest.raises(InputError, match=r"store\.json is missing or was changed: delete"):
+        open_store(source, tmp_path)
+
+
+def test_a_flipped_byte_is_found_on_request_and_its_scene_named(tmp_path):
+    store = open_store(Counting(), tmp_path)
+    store.verify()
+    with (store.folder / "noisy.npy").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\0")
+    with pytest.raises(InputError, match=r"noisy\.npy has changed in c: delete .* built again"):
+        PatchStore(store.folder).verify()
+
+
+def test_a_deleted_store_is_built_again_as_the_sentences_say(tmp_path):
+    source = Counting()
+    store = open_store(source, tmp_path)
+    for path in store.folder.iterdir():
+        path.unlink()
+    store.folder.rmdir()
+    assert open_store(source, tmp_path).fingerprint == store.fingerprint
 
 
 def test_summary_counts_and_is_json(tmp_path):
@@ -144,6 +201,120 @@ def test_the_same_seed_gives_the_same_bytes(few, few_photographs, tmp_path):
 def test_noisy_is_clean_for_ref_only(few):
     assert (few.noisy[:, 0] == few.clean[:, 0]).all()
     assert (few.noisy[:, 1:] != few.clean[:, 1:]).any((-1, -2)).all()
+
+
+# Two processes, a killed one, a full disk ---------------------------------------------------------
+
+ANOTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from helpers.dataset.building import open_store
+
+class Slow:
+    name, recipe, keeps65 = "slow", {}, False
+    parts = {"train": ("a", "b"), "validation": (), "test": ("c",)}
+    log = Path(sys.argv[2])
+
+    def key(self):
+        return 0
+
+    def measure(self, scene):
+        return 4, None
+
+    def fill(self, scene, plan, out):
+        out["clean"][:] = out["noisy"][:] = ord(scene)
+        with self.log.open("a") as file:
+            file.write(scene)
+        time.sleep(float(sys.argv[3]))
+        return scene
+
+store = open_store(Slow(), sys.argv[1])
+assert len(store) == 12 and store.clean[-1, 0, 0, 0] == ord("c")
+"""
+
+
+def another_process(folder: Path, log: Path, seconds: float) -> subprocess.Popen:
+    """Opens a store whose scenes take some seconds each to fill; `log` gets a letter for each."""
+    command = [sys.executable, "-c", ANOTHER_PROCESS, str(folder), str(log), str(seconds)]
+    return subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, "the other process does not build"
+        time.sleep(0.02)
+
+
+def test_two_processes_at_once_build_once_and_both_open_it(tmp_path):
+    log = tmp_path / "log"
+    both = [another_process(tmp_path / "stores", log, seconds=1) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert sorted(log.read_text()) == ["a", "b", "c"]
+
+
+def test_a_killed_build_looks_unfinished_and_the_next_open_builds_and_tidies(tmp_path):
+    log, stores = tmp_path / "log", tmp_path / "stores"
+    process = another_process(stores, log, seconds=600)
+    wait_for(log)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert [path.name[0] for path in stores.iterdir()] == [".", "."]  # the lock and what was begun
+    log.unlink()
+    process = another_process(stores, log, seconds=0)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert sorted(log.read_text()) == ["a", "b", "c"]
+    lock, store = sorted(path.name for path in stores.iterdir())
+    assert lock == f".{store}.lock"
+
+
+def test_without_locks_the_first_of_two_builds_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.files._lock", lambda file: False)
+    slow, fast = Counting(), Counting()
+    fill = slow.fill
+
+    def overtaken(scene, plan, out):
+        if scene == "c":
+            open_store(fast, tmp_path)
+        return fill(scene, plan, out)
+
+    slow.fill = overtaken
+    store = open_store(slow, tmp_path)
+    assert sorted(slow.filled) == sorted(fast.filled) == ["a", "b", "c"]
+    assert sorted(path.name for path in tmp_path.iterdir())[1:] == [store.folder.name]
+
+
+@pytest.mark.parametrize("reserving", [True, False])
+def test_a_disk_that_runs_full_leaves_nothing(reserving, small_disk, monkeypatch):
+    if not reserving:  # as on macOS, where a write to the mapped file would kill the process
+        monkeypatch.delattr(os, "posix_fallocate")
+    with pytest.raises(InputError, match=r"could not be written \(No space left on device\): free"):
+        open_store(Counting(points=16), small_disk)
+    assert [path.suffix for path in small_disk.iterdir()] == [".lock"]
+    assert len(open_store(Counting(points=4), small_disk)) == 12
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_disk_that_cannot_reserve_space_is_written_instead(number, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(number, "cannot reserve")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    arrays = building._empty_arrays(tmp_path, points=4, keeps65=False)
+    assert all((array == 0).all() for array in arrays.values())
+    for name in arrays:
+        taken = (tmp_path / f"{name}.npy").stat()
+        assert taken.st_blocks * 512 >= taken.st_size
+    open_store(Counting(), tmp_path).verify()
+
+
+def test_a_place_where_no_folder_can_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/stores cannot be written \(Not a directory\)"):
+        open_store(Counting(), tmp_path / "file" / "stores")
 
 
 @pytest.mark.parametrize("name", ["photos", "n-hpatches", "n-hpatches:", "photographs:x", "a:b"])

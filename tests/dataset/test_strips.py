@@ -1,16 +1,21 @@
 import io
 import json
-import os
 import shutil
+import subprocess
+import sys
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import paths
 from helpers.dataset import open_dataset, write_strips
 from helpers.dataset.layout import STRIPS
 from helpers.dataset.noise import STRIP_SIGMA, downsample
+from helpers.dataset.strips import Strips
 from helpers.errors import InputError
 
 
@@ -65,6 +70,40 @@ def test_a_changed_source_is_noticed(few, strip_folder, tmp_path):
     assert (after.clean[after.sequences["i_text"], 1] == 0).all()
 
 
+def test_a_source_changed_to_the_same_size_is_noticed_by_its_date(strip_folder, tmp_path):
+    first, second = (strip_folder / "i_text" / f"{name}.png" for name in ("e1", "e2"))
+    for path, grey in ((first, 1), (second, 2)):
+        strip = Image.fromarray(np.full((12 * 32, 32), grey, np.uint8))
+        strip.save(path, compress_level=0)
+    assert first.stat().st_size == second.stat().st_size
+    open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    first.write_bytes(second.read_bytes())
+    store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    assert (store.clean[store.sequences["i_text"], 1] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(lambda path: truncate(path), "damaged"), (lambda path: path.unlink(), "is missing")],
+)
+def test_a_source_damaged_after_its_store_was_built_is_named(
+    change, message, strip_folder, tmp_path
+):
+    open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+    change(strip_folder / "i_text" / "h4_noise.png")
+    with pytest.raises(InputError, match=rf"h4_noise\.png {message}|h4_noise\.png is {message}"):
+        open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+
+
+def test_a_strip_that_shrinks_between_measuring_and_reading_is_named(strip_folder, tmp_path):
+    source = Strips(strip_folder, 32)
+    points, plan = source.measure("i_page")
+    out = {name: np.empty((points, 16, 32, 32), np.uint8) for name in ("clean", "noisy")}
+    overwrite(strip_folder / "i_page" / "e3.png", np.zeros((32, 32), np.uint8))
+    with pytest.raises(InputError, match=r"e3\.png changed while it was read: run again"):
+        source.fill("i_page", plan, out)
+
+
 def test_official_split_and_validation_from_train_scenes_only(few, tmp_path):
     folder = tmp_path / "genuine"
     write_strips(few, folder)
@@ -77,8 +116,13 @@ def test_official_split_and_validation_from_train_scenes_only(few, tmp_path):
     assert store.parts["test"] == ("i_ajuntament", "v_abstract")
     assert store.parts["validation"] == ("v_graffiti",)  # the sixth of seven training scenes
     assert len(store.parts["train"]) == 6
+    assert store.split == store.summary()["split"] == "a"
     only = open_dataset(f"n-hpatches:{folder}", tmp_path, split="view", scenes=["v_abstract"])
     assert only.parts == {"train": (), "validation": (), "test": ("v_abstract",)}
+    assert only.split == "view, 1 chosen scenes"
+    words = open_dataset(f"n-hpatches:{folder}", tmp_path, scenes=" v_boat,i_leuven, v_abstract")
+    assert words.sequences.keys() == {"v_boat", "i_leuven", "v_abstract"}
+    assert open_dataset(f"n-hpatches:{folder}", tmp_path, split="", scenes="").parts == store.parts
 
 
 def test_a_split_of_ones_own(few, strip_folder, tmp_path):
@@ -86,7 +130,14 @@ def test_a_split_of_ones_own(few, strip_folder, tmp_path):
     split.write_text('{"train": ["v_chelsea", "i_page"], "test": ["i_text"]}')
     store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path, split=str(split))
     parts = {"train": ("v_chelsea",), "validation": ("i_page",), "test": ("i_text",)}
-    assert store.parts == parts
+    assert store.parts == parts and store.split == "mine.json"
+    assert open_dataset(f"n-hpatches:{strip_folder}", tmp_path).split == "its own"
+
+
+@pytest.mark.parametrize("choice", [{"split": "a"}, {"scenes": "v_coffee"}])
+def test_the_photographs_have_one_fixed_split(choice, tmp_path):
+    with pytest.raises(InputError, match="have one fixed split"):
+        open_dataset("photographs", tmp_path, **choice)
 
 
 def test_hpatches_strips_get_noise_by_the_recipe_and_its_seed(tmp_path):
@@ -169,7 +220,8 @@ def test_65_px_strips_opened_as_n_hpatches_say_how_to_open_them(strip_folder, tm
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ("d", "no split 'd'"),
+        ("d", r"no split 'd'.* or the path of a \.json file"),
+        ("nowhere.json", r"nowhere\.json cannot be read \(No such file"),
         ("illum", "no test scene"),
         ('{"test": ["i_nowhere"]}', "i_nowhere"),
         ('{"test": ["i_text"], "train": ["i_text"]}', "twice"),
@@ -177,11 +229,11 @@ def test_65_px_strips_opened_as_n_hpatches_say_how_to_open_them(strip_folder, tm
         ('{"train": ["i_text"]}', "is no split"),
         ('["i_text"]', "is no split"),
         ('{"test": "i_text"}', "is no split"),
-        ("{", "not valid JSON"),
+        ("{", "is no JSON"),
     ],
 )
 def test_a_bad_split_is_explained(split, message, strip_folder, tmp_path):
-    if len(split) > 5 or split == "{":
+    if split[0] in "{[":
         (tmp_path / "mine.json").write_text(split)
         split = str(tmp_path / "mine.json")
     with pytest.raises(InputError, match=message):
@@ -201,16 +253,64 @@ def test_a_missing_or_empty_folder_is_named(tmp_path):
         open_dataset(f"n-hpatches:{tmp_path / 'empty'}", tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+NOBODY = 65534
+AS_NOBODY = """
+import os, sys
+from helpers.dataset import open_dataset
+from helpers.errors import InputError
+
+if os.geteuid() == 0:  # who may read and write everything
+    os.setgroups([])
+    os.setgid(int(sys.argv[3]))
+    os.setuid(int(sys.argv[3]))
+try:
+    open_dataset(f"n-hpatches:{sys.argv[1]}", sys.argv[2])
+except InputError as error:
+    print(error)
+"""
+
+
+def open_as_nobody(source, stores):
+    """What opening a dataset says to a user who is not root."""
+    command = [sys.executable, "-c", AS_NOBODY, str(source), str(stores), str(NOBODY)]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1:]
+
+
+@pytest.fixture
+def open_folder(strip_folder):
+    """Strips, and a place for stores, below folders that everybody may enter."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    shutil.copytree(strip_folder, place / "strips")
+    (place / "stores").mkdir()
+    (place / "stores").chmod(0o777)
+    yield place
+    shutil.rmtree(place)
+
+
 @pytest.mark.parametrize("name", ["", "i_page", "i_page/e1.png"])
-def test_a_folder_without_read_permission_is_named(name, strip_folder, tmp_path):
-    locked = strip_folder / name
+def test_a_folder_without_read_permission_is_named(name, open_folder):
+    locked = open_folder / "strips" / name
     locked.chmod(0)
     try:
-        with pytest.raises(InputError, match=strip_folder.name):
-            open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+        (sentence,) = open_as_nobody(open_folder / "strips", open_folder / "stores")
     finally:
         locked.chmod(0o755)
+    assert sentence.startswith(f"{locked} cannot be read (Permission denied)")
+
+
+def test_a_place_for_stores_that_may_not_be_written_is_named(open_folder):
+    (open_folder / "stores").chmod(0o555)
+    (sentence,) = open_as_nobody(open_folder / "strips", open_folder / "stores")
+    assert sentence.startswith(f"{open_folder / 'stores'} cannot be written (Permission denied)")
+
+
+def test_a_split_that_may_not_be_read_is_named(open_folder):
+    (open_folder / "strips" / "split.json").chmod(0)
+    (sentence,) = open_as_nobody(open_folder / "strips", open_folder / "stores")
+    assert sentence.startswith(f"{open_folder / 'strips' / 'split.json'} cannot be read")
 
 
 # Zip files ----------------------------------------------------------------------------------------
@@ -258,14 +358,14 @@ def test_a_zip_with_flipped_bytes_is_noticed(strip_folder, tmp_path):
         open_dataset(f"n-hpatches:{archive}", tmp_path)
 
 
-def test_a_png_in_a_zip_that_claims_a_huge_size_is_refused(strip_folder, tmp_path):
+def test_a_png_that_claims_a_huge_size_is_refused(strip_folder, tmp_path):
     small = io.BytesIO()
     Image.fromarray(np.zeros((384, 32), np.uint8)).save(small, "PNG")
     header = bytearray(small.getvalue())
     header[20:24] = (32 * 2**24).to_bytes(4, "big")
     for path in (strip_folder / "i_page").iterdir():
         path.write_bytes(header)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"i_page/ref\.png claims 32 x 536870912 px"):
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
 
 
