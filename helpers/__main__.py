@@ -8,6 +8,7 @@ from pathlib import Path
 from helpers import paths, settings
 from helpers.benchmark import BenchmarkError
 from helpers.errors import InputError
+from helpers.provenance import require_backend
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with eight lines
     options = _parser().parse_args(arguments)
     try:
+        require_backend()
         options.command(options)
     except (InputError, BenchmarkError) as error:
         print(f"error: {error}", file=sys.stderr)

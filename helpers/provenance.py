@@ -5,9 +5,11 @@ import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import paths
+from helpers.errors import InputError
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-image", "pandas")
 # The code whose change makes a trained network a different one.
@@ -19,6 +21,26 @@ TRAINING_CODE = (
     "dataset/noise.py",
     "networks",
 )
+
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def require_backend() -> None:
+    """Looks whether the backend that KERAS_BACKEND names is there, before Keras is imported.
+
+    Raises:
+        InputError: it is unknown or not installed.
+    """
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    there = [backend for backend in BACKENDS if find_spec(backend)]
+    if name not in BACKENDS or name not in there:
+        problem = "is not installed" if name in BACKENDS else "is no backend of Keras"
+        raise InputError(
+            f"KERAS_BACKEND asks for {name!r}, which {problem}: install one with "
+            f"`pip install {name if name in BACKENDS else 'tensorflow'}`, or set KERAS_BACKEND to "
+            f"one that is there ({', '.join(there) or 'none'})."
+        )
 
 
 def provenance() -> dict:
