@@ -50,6 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     dataset.add_argument("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
     train.add_argument("approach", choices=settings.APPROACHES)
+    search = add("search", _search, "Work on a search for settings, beside any other workers.")
+    search.add_argument("name", help="of the study; workers with the same name share its trials")
+    search.add_argument("--approach", choices=settings.APPROACHES, default="improved")
+    search.add_argument("--part", choices=("denoiser", "descriptor"), default="descriptor")
+    search.add_argument("--space", type=Path, required=True, metavar="JSON", help="what to vary")
+    search.add_argument("--storage", required=True, help="sqlite:///FILE, journal:FILE or a URL")
+    search.add_argument("--trials", type=int, required=True, help="in all, of all workers")
+    search.add_argument("--budget", type=float, default=1.0, help="part of the epochs, up to 1")
+    search.add_argument("--measure", default="validation_loss", help="or validation_error")
+    search.add_argument("--winner", type=Path, metavar="JSON", help="write the best settings here")
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
     describe.add_argument("--run", type=Path, required=True, help="run folder of a descriptor")
     describe.add_argument("--output", type=Path, required=True, metavar="FOLDER")
@@ -100,6 +110,30 @@ def _train(options) -> None:
     denoiser, descriptor = profile.trainings(options.approach)
     denoiser_run = training.train(denoiser, store)
     print(training.train(descriptor, store, denoiser_run))
+
+
+def _search(options) -> None:
+    from helpers import files, search, training
+
+    space = files.read_json(options.space)  # before anything that takes long
+    profile, store = _store(options)
+    denoiser, descriptor = profile.trainings(options.approach)
+    behind = training.train(denoiser, store) if options.part == "descriptor" else None
+    study = search.search(
+        options.name,
+        descriptor if options.part == "descriptor" else denoiser,
+        space,
+        store,
+        options.trials,
+        options.storage,
+        denoiser_run=behind,
+        seed=profile.seed,
+        budget=options.budget,
+        measure=options.measure,
+    )
+    print(search.trials_table(study).to_string(index=False))
+    if options.winner:
+        search.write_winner(options.winner, study, options.storage)
 
 
 def _describe(options) -> None:

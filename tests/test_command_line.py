@@ -93,6 +93,18 @@ def test_describe_and_score_give_what_the_notebook_got(home, descriptor_run, kin
         assert found[key] == pytest.approx(expected[key], abs=1e-6 if kind == "npy" else 5e-3)
 
 
+def test_search_tries_settings_and_writes_the_winner(home):
+    space, winner = home / "space.json", home / "winner.json"
+    space.write_text('{"learning_rate": ["log", 0.001, 0.01]}')
+    options = ("--profile", "smoke", "--part", "denoiser", "--trials", 2, "--winner", winner)
+    storage = f"sqlite:///{home}/studies.db"
+    done = run(home, "search", "small", "--space", space, "--storage", storage, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2 of 2 trials finished" in done.stdout
+    found = json.loads(winner.read_text())
+    assert 0.001 <= found["settings"]["learning_rate"] <= 0.01 and found["provenance"]["device"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -104,6 +116,10 @@ def test_describe_and_score_give_what_the_notebook_got(home, descriptor_run, kin
         (("report", "--split", "nowhere.json"), "The photographs have one fixed split"),
         (("dataset", "fetch", "imagenet"), "'imagenet' cannot be fetched: choose from"),
         (("dataset", "write"), "dataset write needs a name"),
+        (
+            ("search", "x", "--space", "no.json", "--storage", "sqlite:///x", "--trials", "1"),
+            "no.json is missing",
+        ),
         (("describe", "--run", "nowhere", "--output", "x"), "settings.json is missing"),
     ],
 )

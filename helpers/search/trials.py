@@ -1,0 +1,151 @@
+"""One trial: from its settings to a finished run and the number it is judged by."""
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+
+from helpers import files
+from helpers.errors import InputError
+from helpers.search.space import Space, suggest
+from helpers.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from helpers.dataset.store import PatchStore
+
+PAIRS = 100_000  # of each kind, for verification
+
+
+def run_trial(
+    space: Space,
+    base: TrainingSettings,
+    budget: float,
+    measure: str,
+    train: Callable[..., Path],
+    store: "PatchStore",
+    denoiser_run: Path | None,
+    trial: optuna.Trial,
+) -> float:
+    """Trains the settings of a trial, and measures the run; lower is better.
+
+    Args: as in `search`.
+
+    Raises:
+        TrialPruned: the training was given up.
+    """
+    settings = suggest(trial, space, base)
+    settings = replace(settings, epochs=settings.epochs * budget)
+    report = reporter(trial, settings.validations)
+    folder = train(settings, store, denoiser_run, on_validation=report)
+    trial.set_user_attr("run", folder.name)
+    return MEASURES[measure](folder, store, denoiser_run)
+
+
+def reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
+    """A function that hands on validation losses, and ends a training that looks hopeless.
+
+    Args:
+        validations: how many there will be; after the last one there is nothing to give up.
+
+    Returns:
+        A function of all validation losses so far; the first is from before any training and says
+        nothing about it.
+    """
+    known = 1
+
+    def report(losses: list[float]) -> None:
+        nonlocal known
+        new = range(known, len(losses))  # several when an interrupted training goes on
+        for step in new:
+            if not math.isfinite(losses[step]):
+                raise optuna.TrialPruned(f"The validation loss became {losses[step]}.")
+            trial.report(losses[step], step)
+        known = max(known, len(losses))
+        if new and known <= validations and trial.should_prune():
+            raise optuna.TrialPruned(f"Given up at validation {known - 1}: worse than the median.")
+
+    return report
+
+
+def train_or_give_up(
+    settings: TrainingSettings, store: "PatchStore", denoiser_run: Path | None, on_validation
+) -> Path:
+    """Trains a run, or finds it; a training that was given up leaves nothing behind.
+
+    Raises:
+        TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
+        InputError: the training could not even begin, so other settings would fail as well.
+    """
+    from helpers import runs, training  # only here: the rest of a search needs no Keras
+    from helpers.files import locked
+
+    folder = runs.run_folder(settings, store, denoiser_run)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    try:
+        return training.train(settings, store, denoiser_run, on_validation=on_validation)
+    except (optuna.TrialPruned, InputError) as error:
+        has_begun = (unfinished / "history.csv").is_file()
+        if isinstance(error, InputError) and not has_begun:
+            raise
+        with locked(folder.with_name(f".{folder.name}.lock")):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        raise optuna.TrialPruned(str(error)) from error
+
+
+def validation_loss(run: Path, store: "PatchStore", denoiser_run: Path | None) -> float:
+    """The validation loss of the weights that a run has kept."""
+    return files.read_json(run / "outcome.json")["kept_validation_loss"]
+
+
+def validation_error(run: Path, store: "PatchStore", denoiser_run: Path | None) -> float:
+    """1 - S of the benchmark on the validation scenes, in [0, 1].
+
+    Raises:
+        InputError: they have too few points for retrieval.
+    """
+    from helpers import benchmark, evaluation, runs
+    from helpers.networks.pipeline import describe, join
+
+    denoiser = runs.load_network(denoiser_run) if denoiser_run else None
+    pipeline = join(denoiser, runs.load_network(run))
+    descriptors = describe(pipeline, store, store.parts["validation"])
+    tasks = evaluation.make_tasks(store, PAIRS, part="validation")
+    score = benchmark.evaluate(descriptors, tasks).S
+    if score is None:
+        raise InputError(
+            f"The validation scenes of {store.name} have {len(store.rows('validation'))} points, "
+            "too few for retrieval: take more scenes, or validation_loss as the measure."
+        )
+    return 1 - score
+
+
+MEASURES = {"validation_loss": validation_loss, "validation_error": validation_error}
+
+
+def check_measure(measure: str, space: Space, base: TrainingSettings) -> None:
+    """Checks that a measure can compare all runs of a search.
+
+    Raises:
+        InputError: it is unknown, or would compare what cannot be compared.
+    """
+    if measure not in MEASURES:
+        raise InputError(f"There is no measure {measure!r}: use {' or '.join(MEASURES)}.")
+    if measure == "validation_error" and base.part != "descriptor":
+        raise InputError(f"A {base.part} cannot be scored by itself: use validation_loss.")
+    searched = {name.partition(".")[0] for name in space}
+    if measure == "validation_loss" and (found := searched & _meanings_of_loss(base)):
+        raise InputError(
+            f"Validation losses for different {', '.join(sorted(found))} mean different things: "
+            "leave that out of the space, or for descriptors take validation_error as the measure."
+        )
+
+
+def _meanings_of_loss(base: TrainingSettings) -> set[str]:
+    """Settings that change what the validation loss is, not only how low it gets."""
+    meanings = {"loss", "loss_options", "batches", "validation_batches"}
+    # The hardest negative of a larger batch is harder.
+    return meanings | {"batch"} if base.batches == "Views" else meanings
