@@ -1,7 +1,9 @@
 """Times `helpers.benchmark` beside the arithmetic limit and, if there, the official evaluator.
 
     python benchmarks/benchmark.py                          # split a at true size
-    python benchmarks/benchmark.py --official ../hpatches-benchmark
+    python benchmarks/benchmark.py --official ../hpatches-benchmark --official-python python3.8
+    python benchmarks/benchmark.py --split full             # memory, all 116 sequences mapped
+    python benchmarks/benchmark.py --constant               # every distance tied
     python benchmarks/benchmark.py --naive --share 0.2 --pairs 100000   # beside plain loops
     python benchmarks/benchmark.py --scaling scaling.png    # table and plot over sizes
     python benchmarks/benchmark.py --share 0.1              # a tenth of the points
@@ -10,25 +12,24 @@ Descriptors are random: unit vectors, noisier at harder levels. Run it on an oth
 """
 
 import argparse
-import contextlib
-import io
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-import types
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from helpers import benchmark
+from helpers.benchmark.files import write_descriptors
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.matching import matching
 from helpers.benchmark.retrieval import retrieval
-from helpers.benchmark.verification import verification
+from helpers.benchmark.verification import KINDS, verification
 from helpers.benchmark.workers import spread
 
 # Points of the 40 test sequences of split a, 59,532 in all, a few of them inferred. They decide
@@ -40,6 +41,7 @@ LENGTHS = (
     1592, 2000, 1646, 713, 1529, 1657, 1995, 2000, 2000,
 )
 # fmt: on
+ALL_POINTS = 156_967  # of the 116 sequences of split full
 
 
 def main() -> None:
@@ -48,6 +50,8 @@ def main() -> None:
         print(json.dumps(measure(options)))
     elif options.scaling:
         scaling(options)
+    elif options.split == "full":
+        memory(options)
     else:
         report(options)
 
@@ -55,8 +59,12 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--official", type=Path, help="checkout of hpatches/hpatches-benchmark")
+    parser.add_argument("--official-python", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--naive", action="store_true", help="also time the plain definition")
     parser.add_argument("--scaling", type=Path, metavar="PNG", help="measure over sizes instead")
+    parser.add_argument("--split", choices=("a", "full"), default="a", help="full: memory only")
+    parser.add_argument("--memory", default="32MB", help="of blocks, for --split full")
+    parser.add_argument("--constant", action="store_true", help="all descriptors are the same")
     parser.add_argument("--sequences", type=int, default=40)
     parser.add_argument("--size", type=int, default=128, help="numbers in a descriptor")
     parser.add_argument("--threads", type=int, default=2)
@@ -72,14 +80,9 @@ def inputs(options: argparse.Namespace):
     names = benchmark.load_split("a").test[: options.sequences]
     descriptors = {}
     for name, length in zip(names, LENGTHS, strict=False):
-        base = rng.standard_normal((round(length * options.share), options.size), np.float32)
-        strips = np.empty((len(STRIPS), *base.shape), np.float32)
-        for index in range(len(STRIPS)):
-            strips[index] = rng.standard_normal(base.shape, np.float32)
-            strips[index] *= 0 if index == 0 else 0.8 + 0.4 * ((index - 1) // 5)
-            strips[index] += base
-            strips[index] /= np.linalg.norm(strips[index], axis=1, keepdims=True)
-        descriptors[name] = strips
+        descriptors[name] = noisy_strips(rng, round(length * options.share), options.size)
+        if options.constant:
+            descriptors[name][:] = 1
     if len(names) < 2:
         return descriptors, None
     lengths = {name: each.shape[1] for name, each in descriptors.items()}
@@ -87,18 +90,33 @@ def inputs(options: argparse.Namespace):
         "queries": round(10_000 * options.share),
         "distractors": round(20_000 * options.share),
     }
-    return descriptors, benchmark.generate_tasks(lengths, split="a", pairs=options.pairs, **counts)
+    return descriptors, benchmark.generate_tasks(lengths, pairs=options.pairs, **counts)
 
 
-def ours(descriptors, tasks, threads: int) -> dict[str, float]:
-    """Seconds of each task, once everything is compiled."""
+def noisy_strips(rng: np.random.Generator, points: int, size: int) -> np.ndarray:
+    """(16, points, size) float32 unit vectors, noisier at harder levels."""
+    base = rng.standard_normal((points, size), np.float32)
+    strips = np.empty((len(STRIPS), *base.shape), np.float32)
+    for index in range(len(STRIPS)):
+        strips[index] = rng.standard_normal(base.shape, np.float32)
+        strips[index] *= 0 if index == 0 else 0.8 + 0.4 * ((index - 1) // 5)
+        strips[index] += base
+        strips[index] /= np.linalg.norm(strips[index], axis=1, keepdims=True)
+    return strips
+
+
+def ours(descriptors, tasks, threads: int):
+    """Seconds of each task, once everything is compiled, and its result."""
     arrays = list(descriptors.values())
-    works = {"matching": lambda arrays: matching(arrays, threads=threads)}
+    works = {"matching": lambda: matching(arrays, threads=threads)}
     if tasks is not None:  # one sequence alone has no negatives and no distractors
-        works["verification"] = lambda arrays: verification(arrays, tasks, threads=threads)
-        works["retrieval"] = lambda arrays: retrieval(arrays, tasks, threads=threads)
+        works["verification"] = lambda: verification(arrays, tasks, threads=threads)
+        works["retrieval"] = lambda: retrieval(arrays, tasks, threads=threads)
     compile_all(arrays[0].shape[2])
-    return {name: seconds(work, arrays) for name, work in works.items()}
+    times, results = {}, {}
+    for name, work in works.items():
+        times[name] = seconds(lambda name=name, work=work: results.update({name: work()}), threads)
+    return times, results
 
 
 def compile_all(size: int) -> None:
@@ -132,39 +150,37 @@ def limits(descriptors, tasks, threads: int) -> dict[str, float]:
     strips = [(array, strip) for array in arrays for strip in range(1, len(STRIPS))]
     starts = range(0, len(tasks.queries), 500)
     return {
-        "verification": seconds(lambda: spread(gather, parts, threads)) * wanted / len(chosen),
-        "matching": seconds(lambda: spread(multiply_strip, strips, threads)),
-        "retrieval": seconds(lambda: spread(multiply_queries, starts, threads)),
+        "verification": seconds(lambda: spread(gather, parts, threads), threads)
+        * (wanted / len(chosen)),
+        "matching": seconds(lambda: spread(multiply_strip, strips, threads), threads),
+        "retrieval": seconds(lambda: spread(multiply_queries, starts, threads), threads),
     }
 
 
-def official(checkout: Path, descriptors, tasks) -> dict[str, float]:
-    """Seconds of the official evaluator on the same input, in memory."""
-    for absent in ("cv2", "dill"):  # imported there, not needed for the evaluation
-        try:
-            __import__(absent)
-        except ImportError:
-            sys.modules[absent] = types.ModuleType(absent)
-    np.trapz = np.trapezoid  # gone from NumPy since the evaluator was written
-    sys.path.insert(0, str(checkout / "python"))
-    from utils import tasks as theirs
-
-    given = {"distance": "L2", "dim": next(iter(descriptors.values())).shape[2]}
-    for name, strips in descriptors.items():
-        given[name] = types.SimpleNamespace(**dict(zip(STRIPS, strips, strict=True)))
-    split = {"name": "a", "test": list(descriptors)}
-    works = {
-        "verification": theirs.eval_verification,
-        "matching": theirs.eval_matching,
-        "retrieval": theirs.eval_retrieval,
-    }
+def official(checkout: Path, python: str, descriptors, tasks):
+    """The official evaluator on the same input: its seconds and its scores of each task."""
     with tempfile.TemporaryDirectory() as folder:
+        write_descriptors(descriptors, folder, "npy")
         benchmark.write_tasks(tasks, folder)
-        theirs.tskdir = folder
-        with contextlib.redirect_stdout(io.StringIO()):
-            return {
-                name: seconds(lambda _, w=w: w(given, split), None) for name, w in works.items()
-            }
+        script = Path(__file__).with_name("official.py")
+        done = subprocess.run([python, script, checkout, folder], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{done.stderr}\nThe official evaluator failed: see {script}.")
+        with np.load(Path(folder) / "official.npz") as file:
+            scores = {name: file[name] for name in benchmark.TASKS}
+            return dict(zip(benchmark.TASKS, file["seconds"], strict=True)), scores
+
+
+def difference(results, official) -> float:
+    """Largest difference of any single score: cells, strips and queries."""
+    verified = results["verification"].scores.values()
+    mine = [[[kinds[kind][s] for s in ("auc", "ap")] for kind in KINDS] for kinds in verified]
+    pools = np.isin(benchmark.POOLS, results["retrieval"].pools)
+    return max(
+        np.abs(mine - official["verification"]).max(),
+        np.abs(results["matching"].ap - official["matching"]).max(),
+        np.abs(results["retrieval"].ap - official["retrieval"][..., pools]).max(initial=0),
+    )
 
 
 def naive(descriptors, tasks) -> dict[str, float]:
@@ -182,26 +198,43 @@ def naive(descriptors, tasks) -> dict[str, float]:
     return {name: seconds(work) for name, work in works.items()}
 
 
-def seconds(work, *arguments) -> float:
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
+def seconds(work, threads: int = 1) -> np.ndarray:
+    """Seconds by the clock, and of the processor a thread: alike unless the machine is busy."""
+    start = time.perf_counter(), time.process_time()
+    work()
+    return np.array([time.perf_counter() - start[0], (time.process_time() - start[1]) / threads])
 
 
 def report(options: argparse.Namespace) -> None:
-    """One table: a row a task, columns ours, limit, official and their ratios."""
+    """Two tables: a row a task, columns ours, limit, official and their ratios."""
     descriptors, tasks = inputs(options)
-    columns = {"ours": ours(descriptors, tasks, options.threads)}
+    loads = [os.getloadavg()[0]]
+    columns = {}
+    columns["ours"], results = ours(descriptors, tasks, options.threads)
     columns["limit"] = limits(descriptors, tasks, options.threads)
     if options.official:
-        columns["official"] = official(options.official, descriptors, tasks)
+        python = options.official_python
+        columns["official"], scores = official(options.official, python, descriptors, tasks)
+        print(f"largest difference from an official score: {difference(results, scores):.1e}")
     if options.naive:
         columns["naive"] = naive(descriptors, tasks)
     for times in columns.values():
         times["all"] = sum(times.values())
-    others = [name for name in ("official", "naive") if name in columns]
+    loads.append(os.getloadavg()[0])
     patches = sum(each.shape[0] * each.shape[1] for each in descriptors.values())
-    print(f"{patches:,} descriptors of {options.size} numbers, {options.threads} threads, seconds")
+    print(f"{patches:,} descriptors of {options.size} numbers, {options.threads} threads")
+    print(f"load before {loads[0]:.1f}, after {loads[1]:.1f}; resident memory {peak():.2f} GB")
+    for index, title in enumerate(("seconds by the clock", "processor seconds a thread")):
+        print(f"\n{title}")
+        chosen = {
+            name: {task: float(pair[index]) for task, pair in times.items()}
+            for name, times in columns.items()
+        }
+        print_times(chosen)
+
+
+def print_times(columns: dict[str, dict[str, float]]) -> None:
+    others = [name for name in ("official", "naive") if name in columns]
     print(
         "task          "
         + "".join(f"{name:>10}" for name in columns)
@@ -213,13 +246,12 @@ def report(options: argparse.Namespace) -> None:
         row = f"{task:14}" + "".join(f"{times[task]:10.2f}" for times in columns.values())
         row += f"{mine / least:12.2f}"
         print(row + "".join(f"{columns[name][task] / mine:15.1f}" for name in others))
-    print(f"largest resident memory {peak():.2f} GB")
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
     descriptors, tasks = inputs(options)
     before = peak()
-    times = ours(descriptors, tasks, options.threads)
+    times = {task: pair[0] for task, pair in ours(descriptors, tasks, options.threads)[0].items()}
     data = sum(each.nbytes for each in descriptors.values()) / 1e9
     return {**times, "all": sum(times.values()), "GB": peak(), "GB before": before, "GB data": data}
 
@@ -227,6 +259,45 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 def peak() -> float:
     """Largest resident memory of this process so far, in GB (Linux counts in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Scores split full from mapped files by the command line, and watches its memory."""
+    rng = np.random.default_rng(0)
+    names = benchmark.load_split("full").test
+    known = dict(zip(benchmark.load_split("a").test, LENGTHS, strict=True))
+    others = [name for name in names if name not in known]
+    made_up = np.array_split(np.arange(ALL_POINTS - sum(LENGTHS)), len(others))
+    lengths = known | {name: len(part) for name, part in zip(others, made_up, strict=True)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            strips = noisy_strips(rng, round(options.share * lengths[name]), options.size)
+            write_descriptors({name: strips}, folder, "npy")
+        command = [sys.executable, "-m", "helpers.benchmark", folder, "--split=full", "--generate"]
+        command += [f"--memory={options.memory}", f"--threads={options.threads}"]
+        command += [f"--pairs={options.pairs}"]
+        start = time.perf_counter()
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            largest = watch(process)
+        if process.returncode:
+            raise SystemExit(process.returncode)
+        total = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e9
+    print(f"{total:.2f} GB of descriptors in {time.perf_counter() - start:.1f} s, largest in GB:")
+    print("  ".join(f"{name} {value:.2f}" for name, value in largest.items()))
+
+
+def watch(process: subprocess.Popen) -> dict[str, float]:
+    """Largest memory of a process in GB: resident, anonymous and pages of files (Linux)."""
+    fields = {"resident": "VmRSS:", "anonymous": "RssAnon:", "files": "RssFile:"}
+    largest = dict.fromkeys(fields, 0.0)
+    while process.poll() is None:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        sizes = dict(line.split(maxsplit=1) for line in lines if line.endswith(" kB"))
+        for name, field in fields.items():
+            value = int(sizes.get(field, "0 kB").split()[0]) * 1024 / 1e9
+            largest[name] = max(largest[name], value)
+        time.sleep(0.01)
+    return largest
 
 
 def scaling(options: argparse.Namespace) -> None:

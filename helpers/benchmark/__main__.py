@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import plots
-from .distances import DISTANCES
+from .distances import DISTANCES, MEMORY
 from .errors import BenchmarkError
 from .files import atomic_path, read_descriptors, sequence_names
 from .layout import POOLS, TASKS
@@ -71,7 +71,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="all numbers, full precision")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="curves and bars, PDF and PNG")
     parser.add_argument("--threads", type=int, default=None, help="default: all cores")
+    parser.add_argument(
+        "--memory",
+        type=_size,
+        default=MEMORY,
+        metavar="SIZE",
+        help="most memory for blocks of distances, as 50MB or 1GB (default: 32 MiB)",
+    )
     return parser
+
+
+def _size(text: str) -> int:
+    for unit, factor in (("MB", 10**6), ("GB", 10**9)):
+        if text.upper().endswith(unit) and float(text[:-2]) > 0:
+            return int(float(text[:-2]) * factor)
+    raise ValueError(text)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -133,6 +147,7 @@ def _evaluate(options: argparse.Namespace, descriptors, tasks: Tasks) -> Scores:
             options.pools,
             run=options.task,
             threads=options.threads,
+            memory=options.memory,
             progress=True,
         )
 

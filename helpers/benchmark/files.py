@@ -67,13 +67,13 @@ def read_descriptors(
     Args:
         path: an official folder of `<sequence>/<strip>.csv` files, one row a patch, separated by
             `,` or `;`; or a folder of `<sequence>.npy` files of shape (16, N, D), which are mapped
-            rather than loaded; or an `.npz` file of such arrays.
+            rather than loaded when they are float32; or an `.npz` file of such arrays.
         names: sequences to read.
         threads: None for all cores.
         progress: show a progress bar.
 
     Returns:
-        (16, N, D) of each sequence.
+        (16, N, D) float32 of each sequence, as the official evaluator rounds whatever it reads.
 
     Raises:
         BenchmarkError: a sequence or strip is missing, ragged, empty or not numeric.
@@ -87,11 +87,16 @@ def read_descriptors(
                 f"{path} lacks sequence {name}: describe it too, or choose another split."
             )
         if path.suffix == ".npz":
-            return _load(path, member=name)
-        if (path / f"{name}.npy").is_file():
+            array = _load(path, member=name)
+        elif (path / f"{name}.npy").is_file():
             # Copy-on-write only because compiled code is otherwise built twice.
-            return _load(path / f"{name}.npy", mmap_mode="c")
-        return _read_sequence(path / name)
+            array = _load(path / f"{name}.npy", mmap_mode="c")
+        else:
+            return _read_sequence(path / name)
+        if array.dtype.kind not in "fiub":
+            raise BenchmarkError(f"Sequence {name} of {path} has type {array.dtype}: save numbers.")
+        with np.errstate(over="ignore"):  # infinities are refused with their row, later
+            return array.astype(np.float32, copy=False)
 
     arrays = spread(read, names, threads, "reading" if progress else None)
     return dict(zip(names, arrays, strict=True))

@@ -8,45 +8,98 @@ from numba import njit
 from . import distances
 from .layout import IMAGES, LEVELS, STRIPS
 from .metrics import matching_ap
-from .workers import spread
+from .workers import spread, thread_count
 
-exact = distances.exact
+exact, exact_many = distances.exact, distances.exact_many
 
-CHUNK = 64  # columns that are skipped together when none of them is near
+LANES = 128  # columns j, j + LANES, ... share one running minimum
+MANY = 16  # candidates; from there on it pays to compare all columns
 
 
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
-def _chunk_minima(row, out):
-    for c in range(out.shape[0]):
-        least = np.float32(np.inf)
-        for j in range(c * CHUNK, min((c + 1) * CHUNK, row.shape[0])):
-            least = min(least, row[j])
-        out[c] = least
+def _lane_minima(row, out):
+    """Fills the minimum of each lane and returns that of the row."""
+    out[:] = np.inf
+    for start in range(0, row.shape[0], LANES):
+        part = row[start : start + LANES]
+        for lane in range(part.shape[0]):
+            out[lane] = min(out[lane], part[lane])
+    least = out[0]
+    for value in out:
+        least = min(least, value)
+    return least
+
+
+@njit(nogil=True, cache=True)
+def _candidates(row, minima, limit, out):
+    """Fills the columns of values up to `limit` until `out` is full; returns how many."""
+    count = 0
+    for lane in range(LANES):
+        if minima[lane] > limit:
+            continue
+        for j in range(lane, row.shape[0], LANES):
+            if row[j] <= limit and count < out.shape[0]:
+                out[count] = j
+                count += 1
+    return count
 
 
 @njit(nogil=True, cache=True)
 def _nearest(values, margins, left, right, squared, match, far, tied):
-    """For each row of fast values: the exact nearest, the first one on ties."""
-    minima = np.empty((values.shape[1] + CHUNK - 1) // CHUNK, np.float32)
+    """For each row of fast values: the exact nearest, the first one on ties.
+
+    Rows with many candidates get match -1 instead.
+    """
+    minima = np.empty(LANES, np.float32)
+    found = np.empty(MANY, np.int64)
     for i in range(values.shape[0]):
-        row = values[i]
-        _chunk_minima(row, minima)
-        limit = minima.min() + 2 * margins[i]
+        limit = _lane_minima(values[i], minima) + 2 * margins[i]
+        count = _candidates(values[i], minima, limit, found)
         match[i], far[i], tied[i] = -1, np.inf, False
-        for c in range(minima.shape[0]):
-            if minima[c] > limit or (tied[i] and far[i] == 0):
-                continue
-            for j in range(c * CHUNK, min((c + 1) * CHUNK, row.shape[0])):
-                if row[j] <= limit:
-                    value = exact(left[i], right[j], squared)
-                    if value < far[i]:
-                        match[i], far[i], tied[i] = j, value, False
-                    elif value == far[i]:
-                        tied[i] = True
+        if count == MANY:
+            continue
+        for j in found[:count]:
+            value = exact(left[i], right[j], squared)
+            if value < far[i]:
+                match[i], far[i], tied[i] = j, value, False
+            elif value == far[i]:
+                match[i], tied[i] = min(match[i], j), True
+
+
+@njit(nogil=True, cache=True)
+def _nearest_of_all(left, columns, squared, match, far, times):
+    """For each row: the exact nearest of all columns, and how many are at that distance."""
+    value = np.empty(columns.shape[1])
+    for i in range(left.shape[0]):
+        exact_many(left[i], columns, 0, squared, value)
+        match[i], far[i] = value.argmin(), value.min()
+        times[i] = (value == far[i]).sum()
+
+
+def _nearest_crowded(left, right, squared):
+    """What `nearest` returns, fast where many rows are alike: only distinct ones are compared."""
+    rows, _, which = _distinct(left)
+    columns, counts, _ = _distinct(right)
+    match, far, times = np.empty(len(rows), np.int64), np.empty(len(rows)), np.empty(len(rows), int)
+    transposed = np.ascontiguousarray(right[columns].T)
+    _nearest_of_all(left[rows], transposed, squared, match, far, times)
+    tied = (times > 1) | (counts[match] > 1)
+    return columns[match][which], far[which], tied[which]
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First index of each distinct row, ascending; how often it is there; which one each row is."""
+    rows = np.ascontiguousarray(rows)
+    as_bytes = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
+    _, first, inverse, counts = np.unique(
+        as_bytes, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(first)
+    return first[order], counts[order], np.argsort(order)[inverse]
 
 
 def nearest(
-    left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = 2**21
+    left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = distances.MEMORY
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Finds each row's nearest row of another set, in the official arithmetic.
 
@@ -54,7 +107,7 @@ def nearest(
         left: (n, D) descriptors.
         right: (N, D) descriptors.
         distance: `L2` or `L1`.
-        memory: bytes of one block of fast distances; larger ones leave the cache.
+        memory: bytes of one block of fast distances.
 
     Returns:
         (n,) index into `right`, the first one on ties; (n,) float64 distance; (n,) whether another
@@ -74,6 +127,10 @@ def nearest(
         values = distances.fast_block(a, b, rows, buffer)
         parts = (match[rows], far[rows], tied[rows])
         _nearest(values, margins[rows], left[rows], right, b.squared, *parts)
+    crowded = np.flatnonzero(match < 0)
+    if len(crowded):
+        found = _nearest_crowded(left[crowded], right, b.squared)
+        match[crowded], far[crowded], tied[crowded] = found
     return match, far, tied
 
 
@@ -106,7 +163,7 @@ def matching(
     descriptors: list[np.ndarray],
     distance: str = "L2",
     threads: int | None = None,
-    memory: int = 2**21,
+    memory: int = distances.MEMORY,
     progress: str | None = None,
 ) -> Matching:
     """Matches every reference patch with all patches of each target image of its sequence.
@@ -115,14 +172,15 @@ def matching(
         descriptors: (16, N, D) of each sequence.
         distance: `L2` or `L1`.
         threads: None for all cores.
-        memory: bytes of one block of distances in each thread.
+        memory: bytes of blocks of distances, all threads together.
         progress: title of a progress bar, or None for none.
     """
+    share = memory // thread_count(threads)
 
     def match_strip(item):
         sequence, strip = item
         reference, target = descriptors[sequence][0], descriptors[sequence][strip]
-        match, far, tied = nearest(reference, target, distance, memory)
+        match, far, tied = nearest(reference, target, distance, share)
         correct = match == np.arange(len(match))
         return (
             matching_ap(far, correct),

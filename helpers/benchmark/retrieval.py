@@ -10,9 +10,12 @@ from . import distances
 from .layout import IMAGES, LEVELS, POOLS
 from .metrics import average_precision
 from .tasks import Tasks
-from .workers import spread
+from .workers import spread, thread_count
 
-exact = distances.exact
+exact, exact_many = distances.exact, distances.exact_many
+
+CHUNK = 512  # columns that are counted together
+MANY = 32  # open cases in a chunk; from there on it pays to compare all of it
 
 
 @njit(nogil=True, cache=True)
@@ -21,9 +24,6 @@ def _positive_distances(queries, points, descriptors, squared, out):
     for q in range(queries.shape[0]):
         for strip in range(out.shape[1]):
             out[q, strip] = exact(queries[q], descriptors[strip + 1, points[q]], squared)
-
-
-CHUNK = 512  # columns that are counted together
 
 
 @njit(nogil=True, cache=True)
@@ -37,36 +37,54 @@ def _count(row, low, high):
 
 
 @njit(nogil=True, cache=True)
+def _count_open(row, low, high, value, limit):
+    """Values from `low` to `high` that are exactly closer than `limit`, and no farther."""
+    closer, near = np.int32(0), np.int32(0)
+    for j in range(row.shape[0]):
+        is_open = (row[j] >= low) & (row[j] < high)
+        closer = np.int32(closer + np.int32(is_open & (value[j] < limit)))
+        near = np.int32(near + np.int32(is_open & (value[j] <= limit)))
+    return closer, near
+
+
+@njit(nogil=True, cache=True)
 def _count_closer(values, low, high, ends, queries, pool, positive, squared, closer, near):
     """Distractors strictly closer, and no farther, than each positive, among the first ends[p].
 
     closer, near: (queries, pools, positives) int64. Fast values below `low` are closer for sure,
     those from `high` on farther; the others are compared exactly.
     """
-    for q in range(values.shape[0]):
-        sure = np.zeros(positive.shape[1], np.int64)
-        open_ = np.zeros(positive.shape[1], np.int64)
-        value = np.empty(CHUNK)
-        begin = 0
-        for e in range(ends.shape[0]):
-            for start in range(begin, ends[e], CHUNK):
-                row = values[q, start : min(start + CHUNK, ends[e])]
+    closer[:], near[:] = 0, 0
+    columns, columns_of = np.empty((pool.shape[1], CHUNK), pool.dtype), -1
+    begin = 0
+    for e in range(ends.shape[0]):
+        for start in range(begin, ends[e], CHUNK):
+            part = pool[start : min(start + CHUNK, ends[e])]
+            value = np.empty(len(part))
+            for q in range(values.shape[0]):
+                row = values[q, start : start + len(part)]
                 value[:] = np.nan  # exact distances, computed when first needed
+                all_there = False
                 for p in range(positive.shape[1]):
                     below, reach = _count(row, low[q, p], high[q, p])
-                    sure[p] += below
-                    open_[p] += below
+                    closer[q, e, p] += below
+                    near[q, e, p] += below
                     if below == reach:
                         continue
-                    for j in range(row.shape[0]):
-                        if low[q, p] <= row[j] < high[q, p]:
-                            if np.isnan(value[j]):
-                                value[j] = exact(queries[q], pool[start + j], squared)
-                            sure[p] += value[j] < positive[q, p]
-                            open_[p] += value[j] <= positive[q, p]
-            begin = max(begin, ends[e])
-            closer[q, e] = sure
-            near[q, e] = open_
+                    if reach - below >= MANY and not all_there:
+                        if columns_of != start:
+                            columns[:, : len(part)], columns_of = part.T, start
+                        exact_many(queries[q], columns, 0, squared, value)
+                        all_there = True
+                    for j in range(0 if all_there else len(part)):
+                        if np.isnan(value[j]) and low[q, p] <= row[j] < high[q, p]:
+                            value[j] = exact(queries[q], part[j], squared)
+                    counts = _count_open(row, low[q, p], high[q, p], value, positive[q, p])
+                    closer[q, e, p] += counts[0]
+                    near[q, e, p] += counts[1]
+        begin = ends[e]
+        if e + 1 < len(ends):  # a larger pool starts from the counts of the one before
+            closer[:, e + 1], near[:, e + 1] = closer[:, e], near[:, e]
 
 
 @dataclass(frozen=True)
@@ -74,8 +92,8 @@ class Retrieval:
     """Results of the task.
 
     Attributes:
-        pools: the pool sizes that there are enough distractors for.
-        wanted: the pool sizes asked for.
+        pools: the pool sizes that there are enough distractors for, ascending.
+        wanted: the pool sizes asked for, ascending.
         ap: (queries, 3 levels, pools) average precision.
         pessimistic: the same with ties counted against.
         sequence: (queries,) index of each query's sequence.
@@ -104,7 +122,7 @@ def retrieval(
     pools: Sequence[int] = POOLS,
     distance: str = "L2",
     threads: int | None = None,
-    memory: int = 2**22,
+    memory: int = distances.MEMORY,
     progress: str | None = None,
 ) -> Retrieval:
     """Ranks each query's five views at each level among distractors.
@@ -119,31 +137,39 @@ def retrieval(
         pools: pool sizes, above 5.
         distance: `L2` or `L1`.
         threads: None for all cores.
-        memory: bytes of one block of distances in each thread.
+        memory: bytes of blocks of distances, all threads together.
         progress: title of a progress bar, or None for none.
     """
-    available = tuple(k for k in pools if k <= len(tasks.distractors))
+    wanted = tuple(sorted(set(pools)))
+    available = tuple(k for k in wanted if k <= len(tasks.distractors))
     shape = (len(tasks.queries), len(LEVELS), len(available))
     ap, pessimistic = np.empty(shape), np.empty(shape)
     distractors = _reference(descriptors, tasks.distractors)
     centre = distractors.mean(axis=0, dtype=np.float64)
+    right = distances.right_side(distractors, centre, distance)
+    step = distances.block_rows(len(distractors), memory // thread_count(threads))
 
     def rank_sequence(s):
         chosen = np.flatnonzero(tasks.queries[:, 0] == s)
-        others = distractors[tasks.distractors[:, 0] != s]
-        ends = np.minimum(np.array(available) - IMAGES, len(others))
-        right = distances.right_side(others, centre, distance)
-        step = distances.block_rows(len(others), memory)
-        buffer = np.empty((min(step, len(chosen)), len(others)), np.float32)
+        own = tasks.distractors[:, 0] == s
+        ends = _ends(own, available)
+        buffer = np.empty((min(step, len(chosen)), len(distractors)), np.float32)
         for start in range(0, len(chosen), step):
             rows = chosen[start : start + step]
             points = tasks.queries[rows, 1]
-            closer, near = _rank(descriptors[s], points, right, centre, ends, distance, buffer)
+            closer, near = _rank(descriptors[s], points, right, own, centre, ends, distance, buffer)
             ap[rows], pessimistic[rows] = _scores(closer), _scores(near)
 
     if available:
         spread(rank_sequence, np.unique(tasks.queries[:, 0]), threads, progress)
-    return Retrieval(available, tuple(pools), ap, pessimistic, tasks.queries[:, 0])
+    return Retrieval(available, wanted, ap, pessimistic, tasks.queries[:, 0])
+
+
+def _ends(own: np.ndarray, pools: tuple[int, ...]) -> np.ndarray:
+    """How far down the list each pool reaches, when it skips the sequence's own distractors."""
+    wanted = np.array(pools) - IMAGES
+    others = np.flatnonzero(~own)
+    return np.append(others, len(own))[np.minimum(wanted, len(others))]
 
 
 def _reference(descriptors: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
@@ -155,13 +181,14 @@ def _reference(descriptors: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def _rank(sequence, points, right, centre, ends, distance, buffer):
+def _rank(sequence, points, right, own, centre, ends, distance, buffer):
     """(queries, pools, 15) distractors strictly closer, and no farther, than each positive."""
     queries = sequence[0, points].astype(np.float32)
     positive = np.empty((len(points), len(LEVELS) * IMAGES))
     _positive_distances(queries, points, sequence, right.squared, positive)
     left = distances.left_side(queries, centre, distance)
     values = distances.fast_block(left, right, slice(None), buffer)
+    values[:, own] = np.inf  # never closer
     # The fast value of a positive: its distance, less the part that is the same for the query.
     limit = positive
     if right.squared:

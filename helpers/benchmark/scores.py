@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .distances import DISTANCES
+from .distances import DISTANCES, MEMORY
 from .errors import BenchmarkError
 from .intervals import bootstrap
 from .layout import IMAGES, LEVELS, POOLS, STRIPS, TASKS
@@ -148,6 +148,7 @@ def evaluate(
     *,
     run: Sequence[str] = TASKS,
     threads: int | None = None,
+    memory: int = MEMORY,
     samples: int = 1000,
     progress: bool = False,
 ) -> Scores:
@@ -161,6 +162,8 @@ def evaluate(
         pools: retrieval pool sizes, above 5.
         run: which of `verification`, `matching`, `retrieval`.
         threads: None for all cores.
+        memory: bytes of blocks of distances, all threads together. Descriptors, lists and results
+            come on top; descriptors that `read_descriptors` maps need no memory of their own.
         samples: bootstrap samples behind the 95 % intervals.
         progress: show progress bars.
 
@@ -178,10 +181,10 @@ def evaluate(
     arrays = _checked(descriptors, tasks)
     titles = {name: name if progress else None for name in TASKS}
     results = {
-        "verification": lambda: verification(arrays, tasks, distance, threads),
-        "matching": lambda: matching(arrays, distance, threads, progress=titles["matching"]),
+        "verification": lambda: verification(arrays, tasks, distance, threads, memory),
+        "matching": lambda: matching(arrays, distance, threads, memory, titles["matching"]),
         "retrieval": lambda: retrieval(
-            arrays, tasks, pools, distance, threads, progress=titles["retrieval"]
+            arrays, tasks, pools, distance, threads, memory, titles["retrieval"]
         ),
     }
     done = [results[name]() if name in run else None for name in TASKS]
@@ -213,10 +216,13 @@ def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.nda
                 f"Descriptors of {name} have {array.shape[2]} numbers but those of "
                 f"{tasks.sequences[0]} {arrays[0].shape[2]}: describe both the same way."
             )
-        # Contiguous, as views such as a transposed (points, 16, D) would make every task slower.
-        array = np.ascontiguousarray(array, None if array.dtype == np.float64 else np.float32)
-        _check_values(name, array)
         arrays.append(array)
+    whitened = all(array.dtype == np.float64 for array in arrays)
+    # Contiguous, as views such as a transposed (points, 16, D) would make every task slower.
+    with np.errstate(over="ignore"):  # infinities are refused below
+        arrays = [np.ascontiguousarray(a, np.float64 if whitened else np.float32) for a in arrays]
+    for name, array in zip(tasks.sequences, arrays, strict=True):
+        _check_values(name, array)
     _check_rows(tasks, np.array([array.shape[1] for array in arrays]))
     return arrays
 

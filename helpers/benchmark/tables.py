@@ -10,6 +10,8 @@ from .verification import KINDS
 def results_text(name: str, scores: Scores) -> str:
     """The tables of the tasks that were run, and V, M, R, S with their 95 % intervals.
 
+    The pessimistic score counts every tie against.
+
     Args:
         name: of the descriptor.
         scores: its scores.
@@ -37,10 +39,10 @@ def results_text(name: str, scores: Scores) -> str:
         title = f"{name} - retrieval, mAP of {len(scores.tasks.queries)} queries by pool size"
         parts.append(f"{title}\n{table(heads, rows)}{_shortage(scores)}")
     rows = [
-        (key, values[key], *(interval or (None, None)))
+        (key, values[key], values["pessimistic"][key], *(interval or (None, None)))
         for key, interval in values["intervals"].items()
     ]
-    heads = ("Score", "Value", "2.5 %", "97.5 %")
+    heads = ("Score", "Value", "Pessimistic", "2.5 %", "97.5 %")
     parts.append(
         f"{name} - scores, 95 % interval by bootstrap over sequences\n{table(heads, rows)}"
     )

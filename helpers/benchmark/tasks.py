@@ -227,16 +227,7 @@ def _paths(folder: Path, split: str) -> dict[str, Path]:
 
 
 def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...]) -> np.ndarray:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise BenchmarkError(
-            f"{path} is missing: put the five lists of the split there, or generate them."
-        ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise BenchmarkError(
-            f"{path} is no task list ({str(error).strip()}): replace it."
-        ) from error
+    table = _read_table(path, columns)
     if tuple(table.columns) != columns:
         raise BenchmarkError(
             f"{path}, line 1: the header should read {','.join(columns)} (comma-separated)."
@@ -245,19 +236,39 @@ def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...])
     rows = np.empty((len(table), len(columns)), np.int32)
     for i, column in enumerate(columns):
         if column.startswith("s"):
-            values = table[column].map(codes)
+            names = table[column].astype("category").cat
+            # A missing cell has code -1, hence the -1 in the last place.
+            values = np.array([*(codes.get(n, -1) for n in names.categories), -1])[names.codes]
             cure = "is not a test sequence of this split"
         else:
-            values = pd.to_numeric(table[column], errors="coerce")
+            values = pd.to_numeric(table[column], errors="coerce").to_numpy()
             cure = "is not an index from 0 on"
-        limit = DRAWN_IMAGES if column.startswith("t") else np.inf
-        bad = ~((values >= 0) & (values <= limit) & (values % 1 == 0)).to_numpy()
+        limit = DRAWN_IMAGES if column.startswith("t") else np.iinfo(rows.dtype).max
+        bad = ~((values >= 0) & (values <= limit) & (values % 1 == 0))
         if bad.any():
             line = int(np.argmax(bad))
             raise BenchmarkError(
-                f"{path}, line {line + 2}: {column} = {table[column].iloc[line]!r} {cure}."
+                f"{path}, line {line + 2}: {column} = '{table[column].iloc[line]}' {cure}."
             )
         rows[:, i] = values
     if not len(rows):
         raise BenchmarkError(f"{path} has no rows: replace it by the full list.")
     return rows
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The file as names and whole numbers or, when it has other cells, as text."""
+    kinds = {column: "category" if column.startswith("s") else np.int64 for column in columns}
+    try:
+        try:
+            return pd.read_csv(path, dtype=kinds, keep_default_na=False)
+        except (ValueError, OverflowError):
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise BenchmarkError(
+            f"{path} is missing: put the five lists of the split there, or generate them."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise BenchmarkError(
+            f"{path} is no task list ({str(error).strip()}): replace it."
+        ) from error

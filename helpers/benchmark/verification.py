@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from .distances import MEMORY, block_rows
 from .layout import IMAGES, LEVELS
 from .metrics import verification_ap, verification_auc
 from .tasks import Tasks
-from .workers import spread
+from .workers import spread, thread_count
 
 KINDS = ("inter", "intra")
 BINS = 512  # of the histograms that the bootstrap draws on
@@ -41,6 +42,7 @@ def pair_distances(
     pairs: np.ndarray,
     distance: str = "L2",
     threads: int | None = None,
+    memory: int = MEMORY,
 ) -> np.ndarray:
     """Distances of listed pairs at each level.
 
@@ -49,6 +51,7 @@ def pair_distances(
         pairs: (n, 6) rows s1, t1, idx1, s2, t2, idx2.
         distance: `L2` or `L1`.
         threads: None for all cores.
+        memory: bytes of gathered descriptors, all threads together.
 
     Returns:
         (3, n) distances at easy, hard, tough, in the descriptors' precision, in row order.
@@ -60,13 +63,20 @@ def pair_distances(
     group = pairs[:, 0].astype(np.int64) * len(descriptors) + pairs[:, 3]
     order = np.argsort(group.astype(np.uint16 if group.max() < 2**16 else np.int64), kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    # L1 gathers both sides of a piece, their differences and sizes, 8 bytes a number at most.
+    most = block_rows(8 * descriptors[0].shape[2], memory // thread_count(threads))
+    pieces = [
+        piece[start : start + most]
+        for piece in np.split(order, starts[1:])
+        for start in range(0, len(piece), most)
+    ]
 
-    def measure_group(chosen):
+    def measure_piece(chosen):
         s1, s2 = pairs[chosen[0], 0], pairs[chosen[0], 3]
         for level in range(len(LEVELS)):
             measure(descriptors[s1], descriptors[s2], pairs, chosen, level, out)
 
-    spread(measure_group, np.split(order, starts[1:]), threads)
+    spread(measure_piece, pieces, threads)
     return out
 
 
@@ -116,7 +126,11 @@ def _histogram_ap(counts: np.ndarray) -> np.ndarray:
 
 
 def verification(
-    descriptors: list[np.ndarray], tasks: Tasks, distance: str = "L2", threads: int | None = None
+    descriptors: list[np.ndarray],
+    tasks: Tasks,
+    distance: str = "L2",
+    threads: int | None = None,
+    memory: int = MEMORY,
 ) -> Verification:
     """Scores how well distances tell matching from other pairs.
 
@@ -128,9 +142,10 @@ def verification(
         tasks: the lists.
         distance: `L2` or `L1`.
         threads: None for all cores.
+        memory: bytes of gathered descriptors, all threads together.
     """
     distances = {
-        kind: pair_distances(descriptors, getattr(tasks, kind), distance, threads)
+        kind: pair_distances(descriptors, getattr(tasks, kind), distance, threads, memory)
         for kind in ("positive", *KINDS)
     }
     imbalanced = int(0.2 * len(tasks.positive))
@@ -148,7 +163,7 @@ def verification(
                 "auc": verification_auc(positive, negative),
                 "ap": verification_ap(few, negative),
             }
-            top = max(few[-1], negative[-1])
+            top = max([*few[-1:], negative[-1]])  # fewer than 5 positives leave none
             histograms.append(
                 [
                     _histogram(fewer, names["positive"][:imbalanced], top, len(descriptors)),

@@ -15,6 +15,11 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()  # looks through all loaded libraries, hence only once
 
 
+def thread_count(threads: int | None) -> int:
+    """`threads`, or the number of cores for None."""
+    return threads or os.cpu_count() or 1
+
+
 def spread(
     work: Callable[[Any], Any],
     items: Iterable[Any],
@@ -33,7 +38,6 @@ def spread(
         progress: title of a progress bar, or None for none.
     """
     items = list(items)
-    threads = threads or os.cpu_count() or 1
-    with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
+    with _blas().limit(limits=1), ThreadPoolExecutor(thread_count(threads)) as pool:
         results = pool.map(work, items)
         return list(tqdm(results, desc=progress, total=len(items), disable=progress is None))

@@ -49,6 +49,25 @@ def test_every_form_gives_back_what_was_written(tmp_path, descriptors, save):
         np.testing.assert_array_equal(back[name], each)
 
 
+def test_whatever_is_read_is_rounded_to_float32(tmp_path, descriptors):
+    for name, each in descriptors.items():
+        np.save(tmp_path / f"{name}.npy", each.astype(np.float64) + 1e-12)
+    back = read_descriptors(tmp_path, ["v_b"])["v_b"]
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back, descriptors["v_b"])
+
+
+def test_float32_arrays_are_mapped(tmp_path, descriptors):
+    save_npy(tmp_path, descriptors)
+    assert isinstance(read_descriptors(tmp_path, ["v_b"])["v_b"], np.memmap)
+
+
+def test_words_for_numbers_are_refused(tmp_path):
+    np.save(tmp_path / "v_b.npy", np.array([["a"]]))
+    with pytest.raises(BenchmarkError, match=r"v_b of .* has type <U1: save numbers"):
+        read_descriptors(tmp_path, ["v_b"])
+
+
 def test_semicolons_separate_as_well(tmp_path):
     path = tmp_path / "ref.csv"
     path.write_text("1.5;2\n-3; 4e-1\n")

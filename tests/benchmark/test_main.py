@@ -70,6 +70,27 @@ def test_drawn_lists_can_be_kept(place, tmp_path):
     assert main([str(place / "good.npz"), *again]) == 0
 
 
+def test_ties_are_warned_of_and_the_pessimistic_score_stands_beside(place, tmp_path, capsys):
+    np.savez(tmp_path / "same.npz", **{k: np.ones((16, n, 4)) for k, n in LENGTHS.items()})
+    options = ["--split", "mine", "--tasks", str(place / "tasks"), "--pools", "20"]
+    assert main([str(tmp_path / "same.npz"), *options]) == 0
+    printed = capsys.readouterr()
+    assert "warning: same: Many distances are tied" in printed.err
+    assert "Pessimistic" in printed.out
+
+
+@pytest.mark.parametrize("size", ["50MB", "1.5gb"])
+def test_memory_is_given_in_units(place, size):
+    assert run(place, "--memory", size) == 0
+
+
+@pytest.mark.parametrize("size", ["50", "0MB", "much"])
+def test_memory_without_a_unit_is_refused(place, size, capsys):
+    with pytest.raises(SystemExit):
+        run(place, "--memory", size)
+    assert "--memory" in capsys.readouterr().err
+
+
 def test_bad_input_is_one_sentence_and_status_2(place, capsys):
     assert main([str(place / "no.npz"), "--split", "mine", "--tasks", str(place / "tasks")]) == 2
     message = capsys.readouterr().err

@@ -10,7 +10,7 @@ from helpers import benchmark
 from helpers.benchmark.layout import LEVELS
 from helpers.benchmark.verification import KINDS
 
-POOLS = (10, 20, 50)
+POOLS = (10, 20, 60)
 NAMES = {"L2": "euclidean", "L1": "cityblock"}
 
 
@@ -125,11 +125,43 @@ def one_outlier(descriptors):
     return out
 
 
+def repeated(descriptors):
+    """Two different rows a strip, each twenty times."""
+    return {name: each[:, np.arange(each.shape[1]) // 20] for name, each in descriptors.items()}
+
+
+def flat_strips(descriptors):
+    """All rows of a strip alike, so that every distance from it to another is tied."""
+    return {name: np.repeat(each[:, :1], 40, axis=1) for name, each in descriptors.items()}
+
+
+def one_hot(descriptors):
+    """Only two distances there are, between rows that differ."""
+    return {
+        name: np.eye(24, dtype=np.float32)[each.argmax(-1)] for name, each in descriptors.items()
+    }
+
+
+def one_number(descriptors):
+    return {name: each[..., :1] for name, each in descriptors.items()}
+
+
 def unchanged(descriptors):
     return descriptors
 
 
-CASES = [unchanged, offset, coarse, nearly_tied, huge, one_outlier]
+CASES = [
+    unchanged,
+    offset,
+    coarse,
+    nearly_tied,
+    huge,
+    one_outlier,
+    repeated,
+    flat_strips,
+    one_hot,
+    one_number,
+]
 
 
 @pytest.fixture(
@@ -141,7 +173,7 @@ def case(request):
     change, metric = request.param
     descriptors = change(noisy_views(np.random.default_rng(0)))
     lengths = {name: each.shape[1] for name, each in descriptors.items()}
-    tasks = benchmark.generate_tasks(lengths, pairs=300, queries=20, distractors=60)
+    tasks = benchmark.generate_tasks(lengths, pairs=300, queries=20, distractors=90)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about ties, which some cases are full of
         scores = benchmark.evaluate(descriptors, tasks, metric, POOLS)

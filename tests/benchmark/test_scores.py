@@ -47,6 +47,35 @@ def test_threads_do_not_change_the_scores(tasks):
     assert one == two
 
 
+@pytest.mark.parametrize("distance", ["L2", "L1"])
+def test_memory_does_not_change_the_scores(tasks, distance):
+    little, much = (
+        benchmark.evaluate(described(), tasks, distance, memory=n).to_json() for n in (1, 2**30)
+    )
+    assert little == much
+
+
+def test_order_of_pools_does_not_matter(tasks):
+    first, second = (benchmark.evaluate(described(), tasks, pools=p) for p in ([50, 20], [20, 50]))
+    assert first.to_json() == second.to_json()
+
+
+def test_sequences_of_one_point_always_match(tasks):
+    few = {name: each[:, :1] for name, each in described().items()}
+    first = {kind: getattr(tasks, kind).copy() for kind in ("positive", "intra", "inter")}
+    for rows in first.values():
+        rows[:, [2, 5]] = 0
+    zero = {kind: getattr(tasks, kind) * [1, 0] for kind in ("queries", "distractors")}
+    scores = benchmark.evaluate(few, dataclasses.replace(tasks, **first, **zero), pools=[10])
+    assert scores.M == 1
+
+
+def test_too_few_pairs_for_the_imbalanced_protocol_score_zero(tasks):
+    few = {kind: getattr(tasks, kind)[:4] for kind in ("positive", "intra", "inter")}
+    scores = benchmark.evaluate(described(), dataclasses.replace(tasks, **few))
+    assert scores.V == 0 and scores.verification.scores["easy"]["inter"]["auc"] > 0.5
+
+
 def test_numbers_of_another_type_are_taken_as_float32(tasks):
     whole = {name: np.rint(20 * each) for name, each in described().items()}
     small = {name: each.astype(np.int8) for name, each in whole.items()}
@@ -102,6 +131,14 @@ def test_constant_descriptors_are_unmasked(tasks):
     optimistic, pessimistic = scores.R, scores.pessimistic
     assert optimistic == pytest.approx(1)
     assert pessimistic["R"] < 0.2 and pessimistic["M"] == 0
+
+
+def test_few_ties_give_no_warning(tasks):
+    # One copied row in one of 45 strips.
+    descriptors = described()
+    descriptors["v_three"][3, 1] = descriptors["v_three"][3, 0]
+    scores = benchmark.evaluate(descriptors, tasks, pools=[20])  # a warning would be an error
+    assert 0 < scores.M - scores.pessimistic["M"] < 0.001
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
