@@ -12,8 +12,6 @@ if "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
 
 import keras
 
-from helpers.provenance import device
-
 
 def make_deterministic(seed: int) -> None:
     """Seeds all that draws at random, and asks for operations whose sums have one order."""
@@ -29,15 +27,24 @@ def make_deterministic(seed: int) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+def seed_stretch(seed: int, step: int) -> None:
+    """Seeds what no checkpoint holds: on PyTorch, dropout draws from a global generator.
+
+    Called at each step that a training can be taken up from, interrupted or not.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed * 2**32 + step)
+
+
 def compile_whole_step() -> bool | str:
     """Whether XLA compiles the training step, for `Model.compile`.
 
-    On a CPU, TensorFlow's own kernels are two to three times faster than what XLA makes of these
-    networks; JAX has nothing else.
+    Not on TensorFlow: on a CPU its own kernels are up to three times faster than what XLA makes of
+    these networks, and on a GPU it has no deterministic operations with XLA. JAX has nothing else.
     """
-    if keras.backend.backend() == "tensorflow" and device().startswith("cpu"):
-        return False
-    return "auto"
+    return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
 @contextmanager

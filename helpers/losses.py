@@ -49,6 +49,7 @@ def dssim(clean, denoised):
     """
     # Variances are differences of large squares: without the mean those are small enough for the
     # short mantissas that GPUs multiply with.
+    clean, denoised = ops.convert_to_tensor(clean), ops.convert_to_tensor(denoised)
     centre = ops.mean(clean, axis=(1, 2), keepdims=True)
     x, y = (ops.squeeze(patches - centre, axis=-1) for patches in (clean, denoised))
     mean_x, mean_y = _window_means(x), _window_means(y)
@@ -74,8 +75,8 @@ def charbonnier_dssim(clean, denoised, share: float = 0.2, epsilon: float = 1.0)
 
 def _window_means(patches):
     """Gaussian means of (B, 32, 32) patches over all windows inside: (B, 22, 22)."""
-    rows = _window_rows(patches.shape[1])
-    return ops.matmul(ops.matmul(rows, patches), rows.T)
+    rows = ops.convert_to_tensor(_window_rows(patches.shape[1]))
+    return ops.matmul(ops.matmul(rows, patches), ops.transpose(rows))
 
 
 def _window_rows(side: int, window: int = 11, sigma: float = 1.5) -> np.ndarray:
@@ -242,6 +243,7 @@ def distillation(teacher, views):
 
     Reference: Hinton et al., 2015 (arXiv 1503.02531), for the idea of a teacher.
     """
+    teacher, views = ops.convert_to_tensor(teacher), ops.convert_to_tensor(views)
     if len(teacher.shape) == 2:
         teacher = ops.expand_dims(teacher, axis=1)
     return ops.mean(ops.sum(ops.square(views - teacher), axis=-1))
@@ -275,6 +277,7 @@ def view_pairs(count: int, views_per_level: int = 1) -> list[tuple[int, int, int
 
 def _mean_over_pairs(of_pair, views, views_per_level: int, level_weights):
     """Mean of `of_pair(u, v)` over the pairs of views, each with the weight of its level."""
+    views = ops.convert_to_tensor(views)
     pairs = view_pairs(views.shape[1], views_per_level)
     levels = pairs[-1][-1] + 1
     weights = [1.0] * levels if level_weights is None else level_weights

@@ -65,8 +65,13 @@ def device() -> str:
     """The device that Keras computes on, for example 'cpu, 2 cores, x86_64'."""
     import keras
 
-    names = keras.distribution.list_devices()
-    accelerators = [name for name in names if not name.lower().startswith("cpu")]
+    if keras.backend.backend() == "torch":  # of whose devices Keras has no list
+        import torch
+
+        accelerators = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    else:
+        names = keras.distribution.list_devices()
+        accelerators = [name for name in names if not name.lower().startswith("cpu")]
     if accelerators:
         return ", ".join(accelerators)
     return f"cpu, {os.cpu_count()} cores, {platform.machine()}"

@@ -38,7 +38,7 @@ from helpers.runs import describe_run, load_network, run_folder
 from helpers.settings import TrainingSettings
 
 CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
-BATCHES_AHEAD = 2  # made while the network is busy with the one before
+BATCHES_AHEAD = 4  # made by two threads while the network is busy with those before
 
 
 def train(
@@ -163,7 +163,7 @@ def _train_in(
 def _train_stretch(model, batches, plan: Plan, progress: Progress, settings) -> None:
     """Trains up to the next validation or checkpoint."""
     steps = plan.next_stop(progress.step) - progress.step
-    record = _StepLosses()
+    record = _StepLosses(settings.seed, progress.step)
     try:
         model.fit(
             stream(batches, progress.step, steps),
@@ -212,11 +212,14 @@ def _smaller_batch(settings: TrainingSettings, store: PatchStore, denoiser_run) 
 
 
 class _StepLosses(keras.callbacks.Callback):
-    """Collects the loss of every step of one call of `fit`."""
+    """Collects the loss of every step of one call of `fit` that begins after `step`."""
 
-    def __init__(self):
+    def __init__(self, seed: int, step: int):
         super().__init__()
-        self.means = []
+        self.seed, self.step, self.means = seed, step, []
+
+    def on_train_begin(self, logs=None):
+        backend.seed_stretch(self.seed, self.step)  # here, since `fit` may draw while it sets up
 
     def on_train_batch_end(self, batch, logs=None):
         self.means.append(logs["loss"])  # not looked at yet: that would wait for the device
@@ -228,9 +231,9 @@ class _StepLosses(keras.callbacks.Callback):
 
 
 def stream(batches, first: int, count: int) -> Iterator:
-    """Batches `first` to `first + count - 1`, made ahead in a second thread."""
+    """Batches `first` to `first + count - 1`, in order, made ahead in other threads."""
     steps = iter(range(first, first + count))
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         ahead = deque(pool.submit(batches, next(steps)) for _ in range(min(BATCHES_AHEAD, count)))
         while ahead:
             batch = ahead.popleft().result()

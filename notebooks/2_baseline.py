@@ -64,7 +64,8 @@ store = open_dataset(
 # ## The denoiser
 #
 # One step down, one step up, one skip connection, on raw grey levels. It is trained for one epoch
-# by gradient descent with Nesterov momentum on the mean absolute error.
+# by gradient descent with Nesterov momentum on the mean absolute error. Should the training be interrupted,
+# run the cell again: it goes on from its last checkpoint and ends as if nothing had happened.
 
 # %%
 training.make_network(profile.baseline_denoiser).summary()

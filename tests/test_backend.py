@@ -16,7 +16,9 @@ HERE = Path(__file__).parent
 def first_losses(folder: Path, name: str, devices: int = 1) -> dict:
     pytest.importorskip(name)
     environment = os.environ | {
-        "PYTHONPATH": f"{HERE}:{HERE.parent}",
+        "PYTHONPATH": os.pathsep.join(
+            [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+        ),
         "KERAS_BACKEND": name,
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }

@@ -36,13 +36,14 @@ class Trainer:
 
     def __init__(self):
         here = Path(__file__).parent
+        path = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
         self.process = subprocess.Popen(
             [sys.executable, here / "killable_training.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=os.environ | {"PYTHONPATH": f"{here}:{here.parent}"},
+            env=os.environ | {"PYTHONPATH": path},
         )
 
     def train(self, settings, folder, steps=10**9, delay=0.0, hang_in=""):

@@ -120,8 +120,8 @@ class NoiseProfile(layers.Layer):
     """
 
     def call(self, x):
-        profile = ops.zeros_like(x[..., :1]) + noise_profile()[..., None]
-        return ops.concatenate([x, profile], axis=-1)
+        profile = ops.convert_to_tensor(noise_profile()[..., None], x.dtype)
+        return ops.concatenate([x, ops.zeros_like(x[..., :1]) + profile], axis=-1)
 
 
 @keras.saving.register_keras_serializable("n-hpatches")

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from helpers.dataset.batches import DenoisingPairs, Triplets, Views
+from helpers.dataset.noise import STRIP_SIGMA, noise_profile
 
 KINDS = {
     "pairs": lambda store, **more: DenoisingPairs(store, "train", batch=16, seed=3, **more),
@@ -116,3 +119,15 @@ def test_all_eight_turns_of_a_patch_occur(tiny_store):
             if np.array_equal(expected, other):
                 found.add(number)
     assert found == set(range(8))
+
+
+@pytest.mark.parametrize("view", range(4))
+def test_redrawn_noise_has_the_spread_of_the_recipe(view):
+    grey = SimpleNamespace(
+        rows=lambda part: np.arange(2000),
+        clean65=np.broadcast_to(np.uint8(127), (2000, 16, 65, 65)),
+    )
+    patches = Views(grey, "train", batch=2000, seed=3, redraw=True)(0)[0][:, view, ..., 0]
+    sigma = STRIP_SIGMA[5 * view]  # of ref, easy, hard, tough
+    np.testing.assert_allclose(patches.std(0), sigma * noise_profile(), rtol=0.08)
+    assert abs(patches.mean() - 127) < 0.2
