@@ -2,7 +2,7 @@
 # make test      all checks and tests (set up included)
 # make notebook  JupyterLab on the notebooks
 # make readme    results of the last report into README.md
-# make clean     removes built datasets and runs, keeps figures and report
+# make clean     removes data/ (fetched archives too) and runs/, keeps figures and report
 
 PYTHON  ?= python3
 PROFILE ?= coursework

@@ -7,9 +7,9 @@ step. The last two files are kept, in case that the newest was torn by a failing
 """
 
 import io
-import os
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,14 @@ import keras
 import numpy as np
 
 from helpers import files
-from helpers.errors import InputError
+from helpers.errors import InputError, UntrainableError
 
 KEPT = 2
 COLUMNS = ("epoch", "step", "loss", "validation_loss", "learning_rate")
-UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
+UNREADABLE = (  # what NumPy and Keras raise on damaged archives
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
 numbers = keras.ops.convert_to_numpy
 
 
@@ -64,10 +67,16 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> Path:
     """Writes a checkpoint and removes all but the last two.
 
     Raises:
+        UntrainableError: a weight is NaN or infinite; earlier checkpoints stay.
         InputError: the disk is full or not writable; earlier checkpoints stay.
     """
     state = variables(model) + model.optimizer.variables
     arrays = {f"variable_{i}": numbers(variable) for i, variable in enumerate(state)}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise UntrainableError(
+            f"Weights became NaN or infinite by step {progress.step}: lower the learning rate "
+            "(the checkpoint before is kept)."
+        )
     arrays |= {f"best_{i}": array for i, array in enumerate(progress.best)}
     curves = {
         "losses": np.array(progress.losses, np.float64),
@@ -77,8 +86,6 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> Path:
     path = folder / f"checkpoint-{progress.step:09}.npz"
     with files.atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays, **curves)
-        file.flush()
-        os.fsync(file.fileno())  # else the new name may reach the disk before the content
     for old in _newest_first(folder)[KEPT:]:
         old.unlink()
     return path
@@ -94,7 +101,8 @@ def restore(folder: Path, model: keras.Model) -> Progress:
         try:
             arrays = _read(path)
         except UNREADABLE as error:
-            print(f"  {path.name} is damaged ({error}): the one before it is taken.", flush=True)
+            print(f"  {path.name} is damaged ({error}) and left out.", flush=True)
+            path.rename(path.with_name(f"damaged-{path.name}"))  # else it would pass for the newest
             continue
         return _restore(path, arrays, model)
     return Progress()
@@ -102,7 +110,7 @@ def restore(folder: Path, model: keras.Model) -> Progress:
 
 def remove(folder: Path) -> None:
     """Removes all checkpoints of a folder."""
-    for path in _newest_first(folder):
+    for path in folder.glob("*checkpoint-*.npz"):  # damaged ones, too
         path.unlink()
 
 

@@ -1,7 +1,7 @@
 """The curves of a run: as CSV files, and for TensorBoard where that is installed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +21,10 @@ def write(folder: Path, progress: Progress) -> None:
 
 @contextmanager
 def tensorboard(folder: Path) -> Iterator[Callable[[tuple], None]]:
-    """Yields a function that adds a row of the history to the logs in `folder`/tensorboard."""
+    """Yields a function that adds a row of the history to the logs in `folder`/tensorboard.
+
+    Nothing depends on these logs: if they cannot be written, they end.
+    """
     if find_spec("tensorboard") is None:
         yield lambda row: None
         return
@@ -32,11 +35,15 @@ def tensorboard(folder: Path) -> Iterator[Callable[[tuple], None]]:
     def add(row: tuple) -> None:
         values = dict(zip(COLUMNS, row, strict=True))
         step = int(values.pop("step"))
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
-        writer.flush()
+        try:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+            writer.flush()
+        except Exception as error:  # whatever TensorBoard's own writer raises
+            print(f"  Not logged for TensorBoard ({error}).")
 
     try:
         yield add
     finally:
-        writer.close()
+        with suppress(Exception):
+            writer.close()

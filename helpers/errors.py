@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one sentence that names the file or value and the cure; the command line prints
     it without a stack trace and exits with status 2.
     """
+
+
+class UntrainableError(InputError):
+    """These settings cannot be trained: the loss became NaN, or a batch is too large."""

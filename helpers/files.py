@@ -33,6 +33,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if temporary.is_file():
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())  # else the name may reach the disk before the content
         os.replace(temporary, path)
     except OSError as error:
         elsewhere = error.filename and not str(error.filename).startswith(str(path.parent))

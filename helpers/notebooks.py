@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import weakref
 from pathlib import Path
 
 import jupytext
@@ -128,6 +131,12 @@ class _QuietKernelManager(AsyncKernelManager):
 
     transport = "ipc"
 
+    def __init__(self, **options):
+        super().__init__(**options)
+        folder = tempfile.mkdtemp()  # else the files lie beside the notebooks
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.ip = f"{folder}/kernel"
+
     async def start_kernel(self, **options):
         return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
@@ -149,8 +158,8 @@ def _check_pair(source: Path, notebook) -> None:
     pair = source.with_suffix(".ipynb")
     if pair.is_file() and _cells(jupytext.read(pair)) != _cells(notebook):
         raise InputError(
-            f"{pair.name} and {source.name} differ: run `jupytext --sync notebooks/{pair.name}` "
-            "to carry the newer one over."
+            f"{pair.name} and {source.name} differ: run "
+            f"`.venv/bin/jupytext --sync notebooks/{pair.name}` to carry the newer one over."
         )
 
 

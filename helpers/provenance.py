@@ -11,7 +11,17 @@ from pathlib import Path
 from helpers import paths
 from helpers.errors import InputError
 
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-image", "pandas")
+PACKAGES = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "jaxlib",
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pandas",
+)
 # The code whose change makes a trained network a different one.
 TRAINING_CODE = (
     "losses.py",
@@ -32,7 +42,7 @@ def require_backend() -> None:
     Raises:
         InputError: it is unknown or not installed.
     """
-    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    name = os.environ.get("KERAS_BACKEND") or "tensorflow"
     there = [backend for backend in BACKENDS if find_spec(backend)]
     if name not in BACKENDS or name not in there:
         problem = "is not installed" if name in BACKENDS else "is no backend of Keras"
@@ -65,16 +75,27 @@ def device() -> str:
     """The device that Keras computes on, for example 'cpu, 2 cores, x86_64'."""
     import keras
 
-    if keras.backend.backend() == "torch":  # of whose devices Keras has no list
-        import torch
-
-        accelerators = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    else:
-        names = keras.distribution.list_devices()
-        accelerators = [name for name in names if not name.lower().startswith("cpu")]
+    accelerators = _accelerators(keras.backend.backend())
     if accelerators:
         return ", ".join(accelerators)
     return f"cpu, {os.cpu_count()} cores, {platform.machine()}"
+
+
+def _accelerators(backend: str) -> list[str]:
+    """What they are called by their makers, 'NVIDIA A100' for example."""
+    if backend == "jax":
+        import jax
+
+        return [found.device_kind for found in jax.devices() if found.platform != "cpu"]
+    if backend == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    import tensorflow
+
+    details = tensorflow.config.experimental.get_device_details
+    found = tensorflow.config.list_physical_devices("GPU")
+    return [details(one).get("device_name", one.name) for one in found]
 
 
 def commit() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from helpers import files, paths
+from helpers.checkpoints import UNREADABLE
 from helpers.dataset.store import PatchStore
 from helpers.errors import InputError
 from helpers.provenance import code_fingerprint
@@ -80,7 +81,7 @@ def load_network(run: Path) -> keras.Model:
     path = run / "model.keras"
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path} is missing or damaged: delete the folder {run} and train again."
         ) from error

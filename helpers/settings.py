@@ -1,6 +1,6 @@
 """All settings in one place: frozen dataclasses, and the profiles that fill them.
 
-A profile is chosen by name: `smoke` (seconds, for tests), `coursework` (default, 20 minutes on two
+A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, 20 minutes on two
 CPU cores), `full` (the seed's numbers of epochs and triplets and far beyond, for a GPU).
 """
 

@@ -8,13 +8,16 @@ loaded, never mistaken for one of other settings. While it is being trained the 
 goes on from the last one and ends with the same bits as one that was never interrupted.
 """
 
+import inspect
 import itertools
+import json
 import math
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +30,7 @@ from helpers import backend, checkpoints, curves, files
 from helpers.checkpoints import Progress
 from helpers.dataset import batches as batch_kinds
 from helpers.dataset.store import PatchStore
-from helpers.errors import InputError
+from helpers.errors import InputError, UntrainableError
 from helpers.losses import LOSSES
 from helpers.networks.blocks import PATCH_SHAPE, multiply_adds
 from helpers.networks.denoisers import DENOISERS
@@ -37,6 +40,8 @@ from helpers.provenance import device, provenance
 from helpers.runs import describe_run, load_network, run_folder
 from helpers.settings import TrainingSettings
 
+OPTIMIZERS = ("sgd", "nesterov", "adamw")
+SCHEDULES = ("constant", "cosine")
 CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
 BATCHES_AHEAD = 4  # made by two threads while the network is busy with those before
 
@@ -77,7 +82,7 @@ def train(
                     unfinished, settings, store, denoiser_run, checkpoint_steps, on_validation
                 )
             except _TooLarge as error:
-                raise InputError(_smaller_batch(settings, store, denoiser_run)) from error
+                raise UntrainableError(_smaller_batch(settings, store, denoiser_run)) from error
             os.replace(unfinished, folder)
         checkpoints.remove(folder)  # only now: a run killed while finishing must find them
     return folder
@@ -86,6 +91,7 @@ def train(
 def _open_unfinished(folder: Path, described: dict) -> None:
     """Writes down what is being trained, and anything that changed since an interruption."""
     path, now = folder / "settings.json", provenance()
+    described = json.loads(json.dumps(described))  # as it will be read: lists for tuples
     files.remove_leftovers(folder)
     if not path.is_file():
         files.write_json(path, described | now)
@@ -93,7 +99,9 @@ def _open_unfinished(folder: Path, described: dict) -> None:
     before = files.read_json(path)
     if any(before.get(name) != value for name, value in described.items()):
         raise InputError(f"{folder} holds a training of other settings: delete it and start again.")
-    latest = before | before.get("continued_on", [{}])[-1]
+    latest = before.copy()
+    for change in before.get("continued_on", []):
+        latest |= change
     changed = {name: value for name, value in now.items() if latest.get(name) != value}
     if changed:  # only the same device and versions give the same bits, so this must be known
         before["continued_on"] = [*before.get("continued_on", []), changed]
@@ -141,7 +149,8 @@ def _train_in(
     batches, held_out = (make_batches(settings, store, part) for part in ("train", "validation"))
     validation = validation_set(held_out, settings.validation_batches)
     plan = Plan.of(settings, batches.per_epoch, checkpoint_steps)
-    with backend.data_parallel(settings.batch), curves.tensorboard(folder) as board:
+    shared = math.gcd(settings.batch, held_out.batch)
+    with backend.data_parallel(shared), curves.tensorboard(folder) as board:
         network, model = compiled(settings, denoiser_run, plan.steps)
         progress = checkpoints.restore(folder, model)
         _say_start(settings, network, store, plan, progress)
@@ -150,12 +159,13 @@ def _train_in(
             if progress.rows:
                 _train_stretch(model, batches, plan, progress, settings)
             if progress.step % plan.interval == 0:
-                loss = model.evaluate(*validation, batch_size=held_out.batch, verbose=0)
-                _add_validation(progress, plan, model, loss)
-                board(progress.rows[-1])
+                _validate(model, validation, held_out.batch, plan, progress)
             progress.seconds += time.perf_counter() - started
             checkpoints.save(folder, model, progress)
             curves.write(folder, progress)
+            if progress.step % plan.interval == 0:
+                board(progress.rows[-1])
+                _say_validation(progress, plan)
             on_validation(progress.validation_losses())
         _finish(folder, settings, network, model, plan, progress)
 
@@ -164,7 +174,7 @@ def _train_stretch(model, batches, plan: Plan, progress: Progress, settings) -> 
     """Trains up to the next validation or checkpoint."""
     steps = plan.next_stop(progress.step) - progress.step
     record = _StepLosses(settings.seed, progress.step)
-    try:
+    with _fitting_into_memory():
         model.fit(
             stream(batches, progress.step, steps),
             shuffle=False,  # the batches shuffle
@@ -172,14 +182,10 @@ def _train_stretch(model, batches, plan: Plan, progress: Progress, settings) -> 
             callbacks=[record],
             verbose=0,
         )
-    except Exception as error:
-        if backend.is_out_of_memory(error):
-            raise _TooLarge from error
-        raise
     losses = record.losses()
     broken = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if broken is not None:
-        raise InputError(
+        raise UntrainableError(
             f"The training loss became {losses[broken]} at step {progress.step + broken + 1}: "
             f"lower the learning rate (the weights of step {progress.step} are kept)."
         )
@@ -190,20 +196,28 @@ class _TooLarge(Exception):
     """The batch does not fit into the device's memory."""
 
 
+@contextmanager
+def _fitting_into_memory() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if backend.is_out_of_memory(error):
+            raise _TooLarge from error
+        raise
+
+
 def _smaller_batch(settings: TrainingSettings, store: PatchStore, denoiser_run) -> str:
     """Tries ever smaller batches for a step each, and says which one fits."""
     batch = settings.batch // 2
     while batch >= 2:
         smaller = replace(settings, batch=batch)
         try:
-            _, model = compiled(smaller, denoiser_run, steps=1)
-            model.train_on_batch(*make_batches(smaller, store, "train")(0))
-        except Exception as error:
-            if not backend.is_out_of_memory(error):
-                raise
-            batch //= 2
-        else:
+            with backend.data_parallel(batch), _fitting_into_memory():
+                _, model = compiled(smaller, denoiser_run, steps=1)
+                model.train_on_batch(*make_batches(smaller, store, "train")(0))
             break
+        except _TooLarge:
+            batch //= 2
     advice = f"a batch of {batch} does" if batch >= 2 else "not even one of 2 does"
     return (
         f"A batch of {settings.batch} does not fit into the memory of {device()}, {advice}: "
@@ -222,11 +236,11 @@ class _StepLosses(keras.callbacks.Callback):
         backend.seed_stretch(self.seed, self.step)  # here, since `fit` may draw while it sets up
 
     def on_train_batch_end(self, batch, logs=None):
-        self.means.append(logs["loss"])  # not looked at yet: that would wait for the device
+        self.means.append(float(logs["loss"]))
 
     def losses(self) -> list[float]:
         # Keras hands out the mean since the call began; the step's own loss follows from two.
-        totals = [float(mean) * count for count, mean in enumerate(self.means, start=1)]
+        totals = [mean * count for count, mean in enumerate(self.means, start=1)]
         return [total - before for before, total in itertools.pairwise([0.0, *totals])]
 
 
@@ -250,18 +264,30 @@ def _say_start(settings, network, store: PatchStore, plan: Plan, progress: Progr
     )
 
 
-def _add_validation(progress: Progress, plan: Plan, model: keras.Model, loss: float) -> None:
-    """Adds a row to the curves, keeps the best weights, says how long it will take."""
+def _validate(model: keras.Model, validation, batch: int, plan: Plan, progress: Progress) -> None:
+    """Measures the validation loss, adds a row to the curves and keeps the best weights."""
+    with _fitting_into_memory():
+        loss = model.evaluate(*validation, batch_size=batch, verbose=0)
+    if not math.isfinite(loss):
+        raise UntrainableError(
+            f"The validation loss became {loss} at step {progress.step}: lower the learning rate "
+            "(the checkpoint before is kept)."
+        )
     step, rate = progress.step, float(ops.convert_to_numpy(model.optimizer.learning_rate))
     training_loss = float(np.mean(progress.losses[-plan.interval :])) if step else math.nan
-    progress.rows.append((step / plan.per_epoch, step, training_loss, loss, rate))
-    if plan.patience and step and loss == min(progress.validation_losses()[1:]):
+    if plan.patience and step and loss < min(progress.validation_losses()[1:], default=math.inf):
         progress.best = checkpoints.copy_of(model)
+    progress.rows.append((step / plan.per_epoch, step, training_loss, loss, rate))
+
+
+def _say_validation(progress: Progress, plan: Plan) -> None:
+    """Says how it goes and how long it will take."""
+    _, step, loss, validation_loss, _ = progress.rows[-1]
     if step:
         left = progress.seconds / step * (plan.steps - step)
         print(
-            f"  step {step:6,} of {plan.steps:,}: loss {training_loss:.4f}, "
-            f"validation {loss:.4f}, {left / 60:.1f} minutes left",
+            f"  step {step:6,} of {plan.steps:,}: loss {loss:.4f}, "
+            f"validation {validation_loss:.4f}, {left / 60:.1f} minutes left",
             flush=True,
         )
 
@@ -340,7 +366,17 @@ def make_network(settings: TrainingSettings) -> keras.Model:
         raise InputError(
             f"There is no {settings.part} {settings.network!r}: choose one of {', '.join(known)}."
         )
+    _require_options(known[settings.network], settings.network_options)
     return known[settings.network](**settings.network_options)
+
+
+def _require_options(function: Callable, options: dict) -> None:
+    known = inspect.signature(function).parameters
+    if unknown := set(options) - set(known):
+        raise InputError(
+            f"{function.__name__} has no option {', '.join(sorted(unknown))}: "
+            f"choose from {', '.join(known)}."
+        )
 
 
 def compiled(
@@ -371,11 +407,21 @@ def make_loss(settings: TrainingSettings) -> Callable:
     """
     if settings.loss not in LOSSES:
         raise InputError(f"There is no loss {settings.loss!r}: choose one of {', '.join(LOSSES)}.")
+    _require_options(LOSSES[settings.loss], settings.loss_options)
     return partial(LOSSES[settings.loss], **settings.loss_options)
 
 
 def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
-    """The optimiser, with its learning rate over `steps` steps."""
+    """The optimiser, with its learning rate over `steps` steps.
+
+    Raises:
+        InputError: an optimiser or schedule of that name is not known.
+    """
+    for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        if getattr(settings, name) not in known:
+            raise InputError(
+                f"There is no {name} {getattr(settings, name)!r}: choose one of {', '.join(known)}."
+            )
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         warm_up = steps // 20

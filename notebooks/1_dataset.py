@@ -22,10 +22,10 @@
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | nothing: the photographs ship inside scikit-image and scikit-learn | a patch store in `data/`, `figures/strips`, `figures/noise` | about a minute on two CPU cores |
+# | nothing: the photographs ship inside scikit-image and scikit-learn | a patch store in `data/`, `figures/regions`, `figures/strips`, `figures/noise` | about a minute on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
@@ -79,8 +79,8 @@ store = open_dataset(
 tables.show(tables.dataset_table(store.summary()))
 
 # %% [markdown]
-# Scenes never cross the border between the three parts: the networks learn on *train*, training
-# stops by *validation*, and *test* has no part in any choice: the benchmark scores it at the end.
+# Scenes never cross the border between the three parts: the networks learn on *train*, early
+# stopping watches *validation*, and *test* has no part in any choice: the benchmark scores it at the end.
 
 # %%
 {part: ", ".join(names) for part, names in store.parts.items()}

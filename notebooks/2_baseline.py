@@ -24,7 +24,7 @@
 # | the patch store of notebook 1 | two run folders in `runs/` | about 6 minutes on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
@@ -108,5 +108,5 @@ descriptor_run = training.train(profile.baseline_descriptor, store, denoiser_run
 figures.plot_losses({"baseline": descriptor_run})
 
 # %% [markdown]
-# A loss of 1 is what descriptors reach that tell nothing apart. Whether what lies below it is enough
-# is for the benchmark to say. Next: [3 · The improved approach](3_improved.ipynb).
+# Descriptors that are the same for all patches have a loss of 1; distances have no limit, so it can also lie
+# above. Whether what was learned is enough is for the benchmark to say. Next: [3 · The improved approach](3_improved.ipynb).

@@ -25,7 +25,7 @@
 # | the patch store of notebook 1 | two run folders in `runs/` | about 9 minutes on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
@@ -68,7 +68,7 @@ store = open_dataset(
 # patch on unchanged, and from there it learns what to take away. AdamW with weight decay; the
 # learning rate rises briefly and then falls along a cosine; noise is drawn anew at each step from
 # the clean 65 × 65 patches (if the dataset has them), and patches are flipped and turned. Training stops early when the
-# loss on held-out training scenes has stopped falling, and the best weights are kept.
+# loss on validation scenes has stopped falling, and the best weights are kept.
 
 # %%
 training.make_network(profile.improved_denoiser).summary()
@@ -100,5 +100,5 @@ descriptor_run = training.train(profile.improved_descriptor, store, denoiser_run
 figures.plot_losses({"improved": descriptor_run})
 
 # %% [markdown]
-# This loss can not be compared with the baseline's: its negatives are the hardest instead of random
+# This loss cannot be compared with the baseline's: its negatives are the hardest instead of random
 # ones. The benchmark compares. Next: [4 · Evaluation](4_evaluation.ipynb).

@@ -24,7 +24,7 @@
 # | the four runs of notebooks 2 and 3 | `scores.json` in the run folders of the descriptors | about 2 minutes on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes

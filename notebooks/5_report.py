@@ -25,7 +25,7 @@
 # | runs and scores of notebooks 2 to 4 | `figures/`, `report/generated/`, `report/report.pdf` | under a minute |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: seconds; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes

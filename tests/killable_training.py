@@ -28,8 +28,8 @@ def main() -> None:
             train(order)
             os._exit(0)
         say(f"started {child}")
-        os.waitpid(child, 0)
-        say("ended")
+        _, status = os.waitpid(child, 0)
+        say(f"ended {os.waitstatus_to_exitcode(status)}")
 
 
 def train(order: dict) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import checkpoints
 from helpers.checkpoints import Progress
-from helpers.errors import InputError
+from helpers.errors import InputError, UntrainableError
 
 CURVES = {"losses": [0.5, 0.25], "rows": [(1.0, 2.0, 0.3, 0.4, 0.1)], "seconds": 1.5}
 
@@ -121,6 +121,24 @@ def test_no_flipped_byte_goes_unnoticed_or_crashes(tmp_path):
         if checkpoints.restore(tmp_path, model).step:  # a byte that carries nothing, as a date
             for one, other in zip(right, values(model), strict=True):
                 np.testing.assert_array_equal(one, other)
+
+
+def test_damaged_checkpoints_do_not_push_out_good_ones(tmp_path, capsys):
+    for steps in (5, 6):
+        save(tmp_path, make_model(), steps).write_bytes(b"torn")
+    assert checkpoints.restore(tmp_path, make_model()).step == 0
+    assert capsys.readouterr().out.count("is damaged") == 2
+    save(tmp_path, make_model(steps=1), 1)
+    assert checkpoints.restore(tmp_path, make_model()).step == 1
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    save(tmp_path, make_model(), 1)
+    model = make_model()
+    model.layers[0].bias.assign([1.0, np.nan, 1.0])
+    with pytest.raises(UntrainableError, match="NaN or infinite by step 2: lower the learning"):
+        save(tmp_path, model, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001.npz"]
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

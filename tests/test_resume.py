@@ -62,6 +62,7 @@ class Trainer:
             seen += word == "step"
             finished = Path(rest) if word == "finished" else finished
             if word == "ended":
+                assert int(rest) in (0, -signal.SIGKILL), "the training failed by itself"
                 return finished
             if word == "hanging" or (word == "step" and seen == steps):
                 signal.sigtimedwait([], delay)

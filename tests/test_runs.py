@@ -63,6 +63,15 @@ def test_a_damaged_network_is_named(folder):
         runs.load_network(folder)
 
 
+def test_a_network_with_a_flipped_byte_is_named(folder):
+    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(folder / "model.keras")
+    data = bytearray((folder / "model.keras").read_bytes())
+    data[len(data) // 2] ^= 0x55
+    (folder / "model.keras").write_bytes(data)
+    with pytest.raises(InputError, match=r"model\.keras is missing or damaged"):
+        runs.load_network(folder)
+
+
 def test_a_network_that_carries_code_is_not_loaded(folder):
     network = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: x)])
     network.save(folder / "model.keras")

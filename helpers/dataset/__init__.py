@@ -41,7 +41,7 @@ def open_dataset(
         split: a, b, c, illum, view, full or the path of a JSON file, see parts.choose_parts; None
             for the dataset's own split.json, else a. The photographs have a split of their own.
         scenes: only these scenes, as a list or as "v_boat, i_leuven"; all where None.
-        keep65: keep clean 65 px patches where the source has them (four times the disk space), so
+        keep65: keep clean 65 px patches where the source has them (three times the disk space), so
             that noise can be drawn anew while training.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from helpers import files
-from helpers.errors import InputError
+from helpers.errors import InputError, UntrainableError
 from helpers.search.space import Space, suggest
 from helpers.settings import TrainingSettings
 
@@ -78,7 +78,7 @@ def train_or_give_up(
 
     Raises:
         TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
-        InputError: the training could not even begin, so other settings would fail as well.
+        InputError: something else is wrong, such as a full disk; what was trained stays.
     """
     from helpers import runs, training  # only here: the rest of a search needs no Keras
     from helpers.files import locked
@@ -87,10 +87,7 @@ def train_or_give_up(
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
         return training.train(settings, store, denoiser_run, on_validation=on_validation)
-    except (optuna.TrialPruned, InputError) as error:
-        has_begun = (unfinished / "history.csv").is_file()
-        if isinstance(error, InputError) and not has_begun:
-            raise
+    except (optuna.TrialPruned, UntrainableError) as error:
         with locked(folder.with_name(f".{folder.name}.lock")):
             shutil.rmtree(unfinished, ignore_errors=True)
         raise optuna.TrialPruned(str(error)) from error

@@ -121,7 +121,7 @@ def _signs_of_life(trial: optuna.Trial, seconds: float) -> Iterator[None]:
         for sign in itertools.count(1):
             if over.wait(seconds):
                 return
-            with suppress(UpdateFinishedTrialError, StorageInternalError):
+            with suppress(UpdateFinishedTrialError, StorageInternalError, OSError):
                 trial.set_user_attr("sign", sign)
 
     thread = threading.Thread(target=count, daemon=True)
