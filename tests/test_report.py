@@ -209,7 +209,11 @@ def fill_home(home: Path) -> None:
     baseline, improved = scores(0.4), scores(0.6)
     runs = {name: write_run(home / "runs" / name) for name in RUNS}
     part = {"scenes": 2, "points": 100, "patches": 1600}
-    dataset = {"name": "made_up", "parts": dict.fromkeys(("train", "validation", "test"), part)}
+    dataset = {
+        "name": "made_up",
+        "split": "a",
+        "parts": dict.fromkeys(("train", "validation", "test"), part),
+    }
     dataset["lengths"] = {"v a/b": 100}
     errors = dict.fromkeys(("noisy", "baseline", "improved"), dict.fromkeys(("ref", *LEVELS), 9.0))
     provenance = {"profile": "smoke", "seed": 1, "versions": {"keras": "3"}}
