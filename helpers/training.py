@@ -247,8 +247,8 @@ class _StepLosses(keras.callbacks.Callback):
 def stream(batches, first: int, count: int) -> Iterator:
     """Batches `first` to `first + count - 1`, in order, made ahead in other threads.
 
-    Except on TensorFlow, for which Keras makes them ahead itself: more threads took up to a sixth of the
-    rate of the U-Net from it on two cores.
+    Except on TensorFlow, for which Keras makes them ahead itself: further threads took up to a
+    sixth of the rate of the U-Net from it on two cores.
     """
     steps = iter(range(first, first + count))
     if keras.backend.backend() == "tensorflow":
