@@ -133,7 +133,7 @@ SMOKE = Profile(
 )
 COURSEWORK = Profile(
     name="coursework",
-    duration="about 17 minutes on two CPU cores without a GPU",
+    duration="about 18 minutes on two CPU cores without a GPU",
     points_per_scene=700,
     pairs=100_000,
     baseline_denoiser=BASELINE_DENOISER,

@@ -67,8 +67,9 @@ def train(
         The run folder.
 
     Raises:
-        InputError: the loss became NaN, the training part is smaller than one batch, the memory of
-            the device or the disk is full, or a checkpoint is not this run's.
+        UntrainableError: the loss became NaN, or the batch does not fit into the device's memory.
+        InputError: the training part is smaller than one batch, the disk is full, or a checkpoint
+            is not this run's.
     """
     folder = run_folder(settings, store, denoiser_run)
     unfinished = folder.with_name(f"{folder.name}.unfinished")

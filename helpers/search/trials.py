@@ -81,14 +81,13 @@ def train_or_give_up(
         InputError: something else is wrong, such as a full disk; what was trained stays.
     """
     from helpers import runs, training  # only here: the rest of a search needs no Keras
-    from helpers.files import locked
 
     folder = runs.run_folder(settings, store, denoiser_run)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
         return training.train(settings, store, denoiser_run, on_validation=on_validation)
     except (optuna.TrialPruned, UntrainableError) as error:
-        with locked(folder.with_name(f".{folder.name}.lock")):
+        with files.locked(folder.with_name(f".{folder.name}.lock")):
             shutil.rmtree(unfinished, ignore_errors=True)
         raise optuna.TrialPruned(str(error)) from error
 
