@@ -43,7 +43,8 @@ from helpers.settings import TrainingSettings
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
 SCHEDULES = ("constant", "cosine")
 CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
-BATCHES_AHEAD = 4  # made by two threads while the network is busy with those before
+BATCHES_AHEAD = 4  # made while the network is busy with those before
+THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))  # a core is left to the network
 
 
 def train(
@@ -174,22 +175,19 @@ def _train_in(
 def _train_stretch(model, batches, plan: Plan, progress: Progress, settings) -> None:
     """Trains up to the next validation or checkpoint."""
     steps = plan.next_stop(progress.step) - progress.step
-    record = _StepLosses(settings.seed, progress.step)
-    with _fitting_into_memory():
-        model.fit(
-            stream(batches, progress.step, steps),
-            shuffle=False,  # the batches shuffle
-            steps_per_epoch=steps,
-            callbacks=[record],
-            verbose=0,
-        )
-    losses = record.losses()
-    broken = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
-    if broken is not None:
-        raise UntrainableError(
-            f"The training loss became {losses[broken]} at step {progress.step + broken + 1}: "
-            f"lower the learning rate (the weights of step {progress.step} are kept)."
-        )
+    backend.seed_stretch(settings.seed, progress.step)
+    losses = []
+    # Not `fit`: on two cores the threads that it feeds TensorFlow with took up to a third of the
+    # rate of the bare step away; and this gives the loss of each step itself, not running means.
+    for batch in stream(batches, progress.step, steps):
+        with _fitting_into_memory():
+            loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
+        losses.append(loss)
+        if not math.isfinite(loss):
+            raise UntrainableError(
+                f"The training loss became {loss} at step {progress.step + len(losses)}: "
+                f"lower the learning rate (the weights of step {progress.step} are kept)."
+            )
     progress.losses += losses
 
 
@@ -226,36 +224,10 @@ def _smaller_batch(settings: TrainingSettings, store: PatchStore, denoiser_run) 
     )
 
 
-class _StepLosses(keras.callbacks.Callback):
-    """Collects the loss of every step of one call of `fit` that begins after `step`."""
-
-    def __init__(self, seed: int, step: int):
-        super().__init__()
-        self.seed, self.step, self.means = seed, step, []
-
-    def on_train_begin(self, logs=None):
-        backend.seed_stretch(self.seed, self.step)  # here, since `fit` may draw while it sets up
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.means.append(float(logs["loss"]))
-
-    def losses(self) -> list[float]:
-        # Keras hands out the mean since the call began; the step's own loss follows from two.
-        totals = [mean * count for count, mean in enumerate(self.means, start=1)]
-        return [total - before for before, total in itertools.pairwise([0.0, *totals])]
-
-
 def stream(batches, first: int, count: int) -> Iterator:
-    """Batches `first` to `first + count - 1`, in order, made ahead in other threads.
-
-    Except on TensorFlow, for which Keras makes them ahead itself: further threads took up to a
-    sixth of the rate of the U-Net from it on two cores.
-    """
+    """Batches `first` to `first + count - 1`, in order, made ahead in other threads."""
     steps = iter(range(first, first + count))
-    if keras.backend.backend() == "tensorflow":
-        yield from map(batches, steps)
-        return
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         ahead = deque(pool.submit(batches, next(steps)) for _ in range(min(BATCHES_AHEAD, count)))
         while ahead:
             batch = ahead.popleft().result()
