@@ -20,6 +20,7 @@ PACKAGES = (
     "numpy",
     "scipy",
     "scikit-image",
+    "opencv-python-headless",
     "pandas",
 )
 # The code whose change makes a trained network a different one.
