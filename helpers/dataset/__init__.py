@@ -7,6 +7,7 @@ import numpy as np
 
 from helpers import paths
 from helpers.dataset.building import open_store
+from helpers.dataset.joined import Joined, split_names
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.parts import OWN_SPLIT, scene_names, split_name
 from helpers.dataset.photographs import POINTS_PER_SCENE, Photographs
@@ -34,7 +35,8 @@ def open_dataset(
             "photographs": those inside scikit-image and scikit-learn;
             "n-hpatches:PATH": folder or zip file of 32 px strips with noisy twins;
             "hpatches:PATH": folder or zip file of 65 px strips, noise added by the recipe;
-            "sequences:PATH": folder or zip file of images 1..6 and H_1_2..H_1_6, cut here.
+            "sequences:PATH": folder or zip file of images 1..6 and H_1_2..H_1_6, cut here;
+            several of these joined by +, such as "photographs+sequences:PATH".
         folder: where the stores are kept.
         seed: of homographies, lighting, jitter and noise, where the source needs them made.
         points_per_scene: at most this many points of each scene; None for the usual number.
@@ -70,6 +72,8 @@ def look_at_scene(
         of `cutting.find_regions`; None for strips, which bring no images.
     """
     found = find_source(source, seed, points_per_scene, split, scenes)
+    if isinstance(found, Joined):
+        found = found.source_of(scene)
     if isinstance(found, Strips):
         return None
     if isinstance(found, Sequences):
@@ -92,6 +96,10 @@ def find_source(
         raise InputError(f"points_per_scene is {points_per_scene}: give 1 or more.")
     if seed < 0:
         raise InputError(f"The seed is {seed}: give 0 or more.")
+    if len(names := split_names(source)) > 1:
+        return Joined(
+            [_one_of(name, seed, points_per_scene, split, scenes, keep65) for name in names]
+        )
     kind, _, place = source.partition(":")
     if source == "photographs":
         if split or scenes:
@@ -108,7 +116,15 @@ def find_source(
     )
 
 
+def _one_of(name: str, seed, points_per_scene, split, scenes, keep65) -> Source:
+    if name == "photographs":  # beside others the split is theirs
+        split = scenes = None
+    return find_source(name, seed, points_per_scene, split, scenes, keep65)
+
+
 def _name_of_split(found: Source, split: str | None, scenes: str | Sequence[str] | None) -> str:
     if isinstance(found, Photographs):
         return OWN_SPLIT
+    if isinstance(found, Joined):
+        return split_name(split or OWN_SPLIT, scene_names(scenes))
     return split_name(split or own_split(found.tree, found.root), scene_names(scenes))

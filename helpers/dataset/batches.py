@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from helpers.dataset import augmentation
 from helpers.dataset.noise import STRIP_SIGMA, add_noise, downsample
 from helpers.dataset.store import PatchStore
 
@@ -27,6 +28,8 @@ class DenoisingPairs:
         batch: patches a batch.
         redraw: draw the noise anew from the clean 65 px patches instead of using the stored twins.
         augment: flip and turn each pair by quarters at random.
+        level_weights: how much a patch of ref, easy, hard and tough counts, given out as a third
+            array (B,); None: all alike, without it.
     """
 
     store: PatchStore
@@ -35,21 +38,25 @@ class DenoisingPairs:
     seed: int
     redraw: bool = False
     augment: bool = False
+    level_weights: tuple[float, float, float, float] | None = None
 
     @property
     def per_epoch(self) -> int:
         """Batches an epoch; a last, incomplete one is left out."""
         return len(self.store.rows(self.part)) * 16 // self.batch
 
-    def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, step: int) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng((self.seed, step))
         chosen = _shuffled(len(self.store.rows(self.part)) * 16, self, step)
         rows, strips = self.store.rows(self.part)[chosen // 16], chosen % 16
         noisy = _noisy(self.store, rows, strips, rng if self.redraw else None)
         clean = self.store.clean[rows, strips]
         if self.augment:
-            noisy, clean = _turn(rng, noisy, clean)
-        return _as_input(noisy), _as_input(clean)
+            noisy, clean = augmentation.turn(rng, noisy, clean)
+        if self.level_weights is None:
+            return _as_input(noisy), _as_input(clean)
+        weights = np.asarray(self.level_weights, np.float32)[(strips + 4) // 5]
+        return _as_input(noisy), _as_input(clean), weights
 
 
 @dataclass(frozen=True)
@@ -88,15 +95,20 @@ class Triplets:
 
 @dataclass(frozen=True)
 class Views:
-    """Several views of each point: `ref` and one patch of each level, ((B, 4, 32, 32, 1), (B,)).
+    """Several views of each point: `ref` and patches of each level, ((B, K, 32, 32, 1), (B,)).
 
-    So every further view forms with `ref` a pair as the benchmark draws them. Each epoch visits
-    every point once; a batch holds many points of each sequence, so that negatives of the own
-    sequence occur.
+    So pairs of views are pairs as the benchmark draws them: `ref` with each, and those of one level
+    with each other. The second array holds the numbers of the points. Each epoch visits every point
+    once.
 
     Args:
         batch: points a batch.
         redraw, augment: as in `DenoisingPairs`; all views of a point are turned alike.
+        views_per_level: strips of each level, K = 1 + 3 * views_per_level.
+        relit, jittered: change each view by itself before the noise is drawn, see `augmentation`;
+            only together with `redraw`.
+        noisy: False gives clean patches, for a teacher.
+        twins: the second is a pair, the points and the clean twins of the first array.
     """
 
     store: PatchStore
@@ -105,22 +117,56 @@ class Views:
     seed: int
     redraw: bool = False
     augment: bool = False
+    views_per_level: int = 1
+    relit: bool = False
+    jittered: bool = False
+    noisy: bool = True
+    twins: bool = False
 
     @property
     def per_epoch(self) -> int:
         """Batches an epoch; a last, incomplete one is left out."""
         return len(self.store.rows(self.part)) // self.batch
 
-    def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, step: int) -> tuple:
         rng = np.random.default_rng((self.seed, step))
         point = _shuffled(len(self.store.rows(self.part)), self, step)
-        rows = self.store.rows(self.part)[point]
-        of_levels = rng.integers(5, size=(self.batch, 3)) + np.array([1, 6, 11])
-        strips = np.concatenate([np.full((self.batch, 1), REF), of_levels], axis=1)
-        patches = _noisy(self.store, rows[:, None], strips, rng if self.redraw else None)
+        rows = self.store.rows(self.part)[point, None]
+        strips = self._strips(rng)
+        stacks = (self._redrawn if self.redraw else self._stored)(rng, rows, strips)
         if self.augment:
-            (patches,) = _turn(rng, patches)
-        return _as_input(patches), point.astype(np.int32)
+            stacks = augmentation.turn(rng, *stacks)
+        views, *clean = map(_as_input, stacks)
+        point = point.astype(np.int32)
+        return views, (point, *clean) if clean else point
+
+    def _strips(self, rng: np.random.Generator) -> np.ndarray:
+        """`ref` and different strips of each level, for each point: (B, K)."""
+        count = self.views_per_level
+        of_levels = [
+            rng.permuted(np.tile(np.arange(first, first + 5), (self.batch, 1)), axis=1)[:, :count]
+            for first in (1, 6, 11)
+        ]
+        return np.concatenate([np.full((self.batch, 1), REF), *of_levels], axis=1)
+
+    def _stored(self, rng, rows: np.ndarray, strips: np.ndarray) -> list[np.ndarray]:
+        """The views, and their clean twins if wanted."""
+        stacks = [self.store.noisy[rows, strips]] if self.noisy else []
+        if self.twins or not self.noisy:
+            stacks.append(self.store.clean[rows, strips])
+        return stacks
+
+    def _redrawn(self, rng, rows: np.ndarray, strips: np.ndarray) -> list[np.ndarray]:
+        """The same, changed at random and with new noise."""
+        patches = self.store.clean65[rows, strips]
+        if self.jittered:
+            patches = augmentation.jitter(rng, patches)
+        if self.relit:
+            patches = augmentation.relight(rng, patches)
+        stacks = [_with_noise(patches, strips, rng)] if self.noisy else []
+        if self.twins or not self.noisy:
+            stacks.append(downsample(patches))
+        return stacks
 
 
 def _shuffled(count: int, batches, step: int) -> np.ndarray:
@@ -138,24 +184,11 @@ def _noisy(store: PatchStore, rows, strips, rng: np.random.Generator | None) -> 
     """Stored noisy patches, or newly drawn ones if a generator is given."""
     if rng is None:
         return store.noisy[rows, strips]
-    sigma = STRIP_SIGMA[strips][..., None, None]
-    return downsample(add_noise(store.clean65[rows, strips], sigma, rng))
+    return _with_noise(store.clean65[rows, strips], strips, rng)
 
 
-def _turn(rng: np.random.Generator, *stacks: np.ndarray) -> list[np.ndarray]:
-    """The same random flip and quarter turn for the patches at the same first index of each stack.
-
-    The eight symmetries of the square are cut into the batch by index, not drawn one by one:
-    whole slices are views, which costs next to nothing.
-    """
-    turned = [np.empty_like(stack) for stack in stacks]
-    symmetry = rng.integers(8, size=len(stacks[0]))
-    for number in range(8):
-        rows = np.flatnonzero(symmetry == number)
-        for stack, target in zip(stacks, turned, strict=True):
-            part = np.rot90(stack[rows], number % 4, axes=(-2, -1))
-            target[rows] = part[..., ::-1] if number >= 4 else part
-    return turned
+def _with_noise(patches65: np.ndarray, strips, rng: np.random.Generator) -> np.ndarray:
+    return downsample(add_noise(patches65, STRIP_SIGMA[strips][..., None, None], rng))
 
 
 def _as_input(patches: np.ndarray) -> np.ndarray:
