@@ -230,7 +230,7 @@ class Measurement:
         self.variant = variant
         self.settings = variant.settings(profile_name)
         self.batches = training.make_batches(self.settings, store, "train")
-        _, self.model = training.compiled(self.settings, None, STEPS)
+        _, self.model = training.compiled(self.settings, training.Behind(), STEPS)
         if variant.jit is not None:
             self.model.jit_compile = variant.jit
         self.patches = self.settings.batch * math.prod(self.model.input_shape[1:]) // 1024

@@ -1,34 +1,48 @@
-"""From two finished runs and a dataset to `scores.json`: describe the test scenes, score them."""
+"""From a finished run and a dataset to `scores.json`: describe the test scenes, score them."""
 
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from helpers import benchmark, files
+from helpers import benchmark, files, runs
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import describe, join
 from helpers.provenance import code_fingerprint, provenance
-from helpers.runs import find_run, load_network
+from helpers.runs import denoiser_of, find_run, in_front, load_network
 from helpers.settings import Profile
 
 SCORING_CODE = ("benchmark", "networks/pipeline.py", "evaluation.py")
 
 
-def find_runs(profile: Profile, approach: str, store: PatchStore) -> tuple[Path, Path]:
+def find_runs(
+    profile: Profile, approach: str, store: PatchStore, pretrained: bool = False
+) -> tuple[Path, Path]:
     """The finished runs of an approach: denoiser and descriptor.
+
+    Args:
+        approach: "baseline" or "improved".
+        pretrained: take the descriptor that comes with the code for the improved one.
 
     Raises:
         InputError: one of them has not been trained yet.
     """
     denoiser, descriptor = profile.trainings(approach)
     denoiser_run = find_run(denoiser, store)
-    return denoiser_run, find_run(descriptor, store, denoiser_run)
+    if pretrained and approach == "improved":
+        return denoiser_run, runs.pretrained()
+    return denoiser_run, find_run(descriptor, store, in_front(descriptor, denoiser_run))
 
 
-def load_pipeline(denoiser_run: Path, descriptor_run: Path) -> keras.Model:
-    """The trained pipeline of two run folders: (B, 32, 32, 1) -> (B, 128)."""
-    return join(load_network(denoiser_run), load_network(descriptor_run))
+def load_pipeline(descriptor_run: Path) -> keras.Model:
+    """The trained pipeline of a descriptor's run folder: (B, 32, 32, 1) noisy -> (B, D).
+
+    Raises:
+        InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
+    """
+    denoiser_run = denoiser_of(descriptor_run)
+    denoiser = load_network(denoiser_run) if denoiser_run else None
+    return join(denoiser, load_network(descriptor_run))
 
 
 def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.Tasks:
@@ -49,23 +63,28 @@ def ref_contrast(store: PatchStore, name: str) -> np.ndarray:
     return store.clean[store.sequences[name], 0].std(axis=(1, 2), dtype=np.float64)
 
 
-def score_runs(denoiser_run: Path, descriptor_run: Path, store: PatchStore, pairs: int) -> dict:
+def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:
     """Scores of a trained pipeline on the noisy patches of the test scenes.
 
-    They are written to `scores.json` in the descriptor's run folder, and read from there when
-    nothing that decides them has changed.
+    They are written to `scores.json` in the descriptor's run folder (`scores-clean.json`), and read
+    from there when nothing that decides them has changed.
+
+    Args:
+        pairs: verification pairs of each kind.
+        clean: score the clean twins instead, which no approach is given in use: an upper bound.
 
     Returns:
-        The scores as `benchmark` gives them, with "provenance", "decided_by" and run names.
+        The scores as `benchmark` gives them, with "provenance", and "decided_by".
     """
-    target = descriptor_run / "scores.json"
+    target = descriptor_run / ("scores-clean.json" if clean else "scores.json")
     decided_by = {
         "dataset": {
             "name": store.name,
             "split": store.split,
             "fingerprint": store.fingerprint,
         },
-        "runs": [denoiser_run.name, descriptor_run.name],
+        "run": descriptor_run.name,
+        "patches": "clean" if clean else "noisy",
         "pairs": pairs,
         "code": code_fingerprint(SCORING_CODE),
     }
@@ -74,8 +93,8 @@ def score_runs(denoiser_run: Path, descriptor_run: Path, store: PatchStore, pair
         return known
     patches = 16 * len(store.rows("test"))
     print(f"{descriptor_run.name}: describing {patches:,} test patches, scoring ...", flush=True)
-    pipeline = load_pipeline(denoiser_run, descriptor_run)
-    descriptors = describe(pipeline, store, store.parts["test"])
+    pipeline = load_pipeline(descriptor_run)
+    descriptors = describe(pipeline, store, store.parts["test"], clean)
     scores = benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()
     scores |= {"decided_by": decided_by, "provenance": provenance()}
     files.write_json(target, scores)

@@ -55,7 +55,7 @@ def denoising_rows(
 
 def neighbours(
     store: PatchStore,
-    runs: tuple[Path, Path],
+    descriptor_run: Path,
     strip: str = "t1",
     queries: int = 5,
     count: int = 6,
@@ -63,7 +63,7 @@ def neighbours(
     """The patches of one strip that a pipeline finds nearest to some `ref` patches.
 
     Args:
-        runs: run folders of denoiser and descriptor.
+        descriptor_run: run folder of the pipeline's descriptor.
         strip: where to search, in the query's own test scene; its noisy patches are described.
         queries: one query each from the first test scenes, drawn with a fixed seed.
         count: neighbours of each.
@@ -71,7 +71,7 @@ def neighbours(
     Returns:
         queries uint8 (Q, 32, 32); neighbours uint8 (Q, count, 32, 32); correct bool (Q, count).
     """
-    pipeline, rng = load_pipeline(*runs), np.random.default_rng(SEED)
+    pipeline, rng = load_pipeline(descriptor_run), np.random.default_rng(SEED)
     found = []
     for name in store.parts["test"][:queries]:
         scene = store.noisy[store.sequences[name]]

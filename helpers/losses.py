@@ -129,6 +129,25 @@ def hardest_in_batch(
     return _mean_over_pairs(of_pair, views, views_per_level, level_weights)
 
 
+def next_in_batch(point, views, margin: float = 1.0, views_per_level: int = 1, level_weights=None):
+    """Triplet margin loss whose negative is the next point of the batch, in effect a random one.
+
+    All else is as in `hardest_in_batch`, to show what looking for the hardest negative brings.
+
+    Args:
+        point, views, views_per_level, level_weights: as in `hardest_in_batch`.
+    """
+
+    def of_pair(u, v):
+        distance = pairwise_distance(u, v)
+        negative = ops.diagonal(ops.roll(distance, 1, axis=1))
+        other = ops.not_equal(point, ops.roll(point, 1))
+        hinge = ops.maximum(margin + ops.diagonal(distance) - negative, 0.0)
+        return ops.mean(ops.where(other, hinge, 0.0))
+
+    return _mean_over_pairs(of_pair, views, views_per_level, level_weights)
+
+
 def second_order(
     point,
     views,
@@ -318,6 +337,7 @@ LOSSES = {
     "charbonnier_dssim": charbonnier_dssim,
     "triplet": triplet,
     "hardest_in_batch": hardest_in_batch,
+    "next_in_batch": next_in_batch,
     "second_order": second_order,
     "hybrid": hybrid,
     "info_nce": info_nce,

@@ -20,4 +20,5 @@ EXECUTED = HOME / "runs" / "notebooks"  # executed copies, with outputs, and the
 FIGURES = HOME / "figures"
 REPORT = HOME / "report"
 GENERATED = HOME / "report" / "generated"  # tables and numbers that report.tex inputs
+MEASURED = ROOT / "report" / "measured"  # what longer runs found, kept with the code
 REPORT_PDF = HOME / "report" / "report.pdf"

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,12 +16,17 @@ from helpers.errors import InputError
 from helpers.provenance import code_fingerprint
 from helpers.settings import TrainingSettings
 
+PRETRAINED = Path(__file__).parent / "pretrained"  # a finished descriptor's run folder
+
 
 def run_folder(
-    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
+    settings: TrainingSettings,
+    store: PatchStore,
+    denoiser_run: Path | None = None,
+    teacher_run: Path | None = None,
 ) -> Path:
     """Where the run of these settings on these data lives, trained or not."""
-    decisive = describe_run(settings, store, denoiser_run) | {
+    decisive = describe_run(settings, store, denoiser_run, teacher_run) | {
         "code": code_fingerprint(),
         "backend": keras.backend.backend(),
     }
@@ -28,7 +35,10 @@ def run_folder(
 
 
 def describe_run(
-    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
+    settings: TrainingSettings,
+    store: PatchStore,
+    denoiser_run: Path | None = None,
+    teacher_run: Path | None = None,
 ) -> dict:
     """Settings and data of a run as JSON-able values."""
     # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
@@ -37,18 +47,22 @@ def describe_run(
         "settings": asdict(settings) | {"redraw": redraw},
         "dataset": {"name": store.name, "fingerprint": store.fingerprint},
         "denoiser": denoiser_run.name if denoiser_run else None,
+        "teacher": teacher_run.name if teacher_run else None,
     }
 
 
 def find_run(
-    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
+    settings: TrainingSettings,
+    store: PatchStore,
+    denoiser_run: Path | None = None,
+    teacher_run: Path | None = None,
 ) -> Path:
     """The folder of a finished run.
 
     Raises:
         InputError: it has not been trained yet.
     """
-    folder = run_folder(settings, store, denoiser_run)
+    folder = run_folder(settings, store, denoiser_run, teacher_run)
     if not folder.is_dir():
         raise InputError(
             f"{folder} is missing: train the {settings.name} with these settings first "
@@ -57,16 +71,61 @@ def find_run(
     return folder
 
 
-def denoiser_of(descriptor_run: Path) -> Path:
-    """The run folder of the denoiser that a descriptor was trained behind.
+def named(run: Path | str) -> Path:
+    """A run folder by its path; "pretrained" stands for the descriptor that comes with the code.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if str(run) == "pretrained":
+        return pretrained()
+    if not Path(run).is_dir():
+        raise InputError(f"{run} is missing: name the run folder of a descriptor, or pretrained.")
+    return Path(run)
+
+
+def pretrained() -> Path:
+    """A copy, among the runs, of the finished descriptor that comes with the code.
+
+    A copy, because scores are written into a run's folder.
+
+    Raises:
+        InputError: the checkout lacks it.
+    """
+    model = PRETRAINED / "model.keras"
+    if not model.is_file():
+        raise InputError(f"{model} is missing: restore it from the repository.")
+    key = hashlib.sha256(model.read_bytes()).hexdigest()
+    folder = paths.RUNS / f"pretrained-descriptor-{key[:10]}"
+    with files.locked(folder.with_name(f".{folder.name}.lock")):
+        if not folder.is_dir():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(PRETRAINED, unfinished)
+            os.replace(unfinished, folder)
+    return folder
+
+
+def in_front(settings: TrainingSettings, denoiser_run: Path) -> Path | None:
+    """The denoiser's run that a descriptor of these settings is trained behind, if any."""
+    return None if settings.joining == "direct" else denoiser_run
+
+
+def denoiser_of(descriptor_run: Path) -> Path | None:
+    """The run folder of the denoiser that stays in front of a descriptor.
+
+    None where the descriptor's own file holds all of the pipeline: where it looks at noisy patches
+    itself, or was trained end to end.
 
     Raises:
         InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
     """
-    name = files.read_json(descriptor_run / "settings.json").get("denoiser")
-    if not name:
+    described = files.read_json(descriptor_run / "settings.json")
+    if described.get("settings", {}).get("part") != "descriptor":
         raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
-    denoiser_run = descriptor_run.parent / name
+    if not described["denoiser"] or described["settings"]["joining"] == "end_to_end":
+        return None
+    denoiser_run = descriptor_run.parent / described["denoiser"]
     if not denoiser_run.is_dir():
         raise InputError(f"{denoiser_run} is missing: {descriptor_run.name} needs this denoiser.")
     return denoiser_run

@@ -1,7 +1,8 @@
 """All settings in one place: frozen dataclasses, and the profiles that fill them.
 
 A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, 20 minutes on two
-CPU cores), `full` (the seed's numbers of epochs and triplets and far beyond, for a GPU).
+CPU cores), `long` (the same networks trained to the end: hours), `full` (the seed's numbers of
+epochs and triplets and far beyond, for a GPU).
 """
 
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from helpers.errors import InputError
 
 APPROACHES = ("baseline", "improved")
+JOININGS = ("direct", "frozen", "end_to_end")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class TrainingSettings:
     epochs: float  # passes over the training data; 0.5 stops half-way through the first
     network_options: dict = field(default_factory=dict)  # arguments of the network's function
     loss_options: dict = field(default_factory=dict)  # arguments of the loss, such as a margin
+    batch_options: dict = field(default_factory=dict)  # arguments of the batches, such as relit
+    joining: str = "frozen"  # of a descriptor: behind a denoiser that stays as it is; "direct": on
+    # noisy patches, without a denoiser; "end_to_end": the denoiser in front learns along
+    reconstruction: float = 0.0  # end to end: weight of the error of the denoised patches
+    distillation: float = 0.0  # weight of the distance to a teacher who sees the clean patches
     schedule: str = "constant"  # or "cosine": falls to zero over all epochs
     weight_decay: float = 0.0
     triplets: int = 0  # an epoch, for "Triplets"
@@ -42,6 +49,17 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class SearchSettings:
+    """A search for better settings of the improved descriptor, see `helpers.search`."""
+
+    trials: int
+    budget: float  # part of the descriptor's epochs that each trial is trained for
+    points_per_scene: int | None  # at most: the search works on a smaller dataset
+    measure: str = "validation_error"  # 1 - S on validation scenes
+    space: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Profile:
     """How much of everything: data, training and benchmark."""
 
@@ -53,6 +71,7 @@ class Profile:
     baseline_descriptor: TrainingSettings
     improved_denoiser: TrainingSettings
     improved_descriptor: TrainingSettings
+    search: SearchSettings
     seed: int = 1
 
     def trainings(self, approach: str) -> tuple[TrainingSettings, TrainingSettings]:
@@ -104,21 +123,37 @@ IMPROVED_DENOISER = TrainingSettings(
 IMPROVED_DESCRIPTOR = TrainingSettings(
     approach="improved",
     part="descriptor",
+    joining="direct",
     network="hardnet",
+    network_options={"width": 16, "dropout": 0.3},
     loss="hardest_in_batch",
+    loss_options={"level_weights": [1, 1, 1]},
     batches="Views",
     batch=128,
+    batch_options={"jittered": False, "relit": False},
     optimizer="adamw",
     learning_rate=3e-3,
     schedule="cosine",
     weight_decay=1e-4,
     redraw=True,
     augment=True,
-    epochs=6,
+    epochs=25,
     validations=12,
     validation_batches=3,
     patience=4,
 )
+
+# The seed's plan: filters, rate, and the attention given to each level of noise.
+SPACE = {
+    "network_options.width": ("choice", [12, 16, 24, 32]),
+    "learning_rate": ("log", 1e-3, 1e-2),
+    "loss_options.level_weights": (
+        "choice",
+        {"alike": [1, 1, 1], "more to easy": [1.5, 1, 0.5], "more to tough": [0.5, 1, 1.5]},
+    ),
+    "network_options.dropout": ("choice", [0.0, 0.1, 0.3]),
+}
+SEARCH = SearchSettings(trials=10, budget=0.2, points_per_scene=300, space=SPACE)
 
 _tiny = {"validations": 2, "validation_batches": 2}
 SMOKE = Profile(
@@ -130,6 +165,7 @@ SMOKE = Profile(
     baseline_descriptor=replace(BASELINE_DESCRIPTOR, triplets=400, **_tiny),
     improved_denoiser=replace(IMPROVED_DENOISER, batch=32, epochs=0.05, **_tiny),
     improved_descriptor=replace(IMPROVED_DESCRIPTOR, batch=32, epochs=0.5, **_tiny),
+    search=replace(SEARCH, trials=2, budget=1.0, points_per_scene=40),
 )
 COURSEWORK = Profile(
     name="coursework",
@@ -140,6 +176,21 @@ COURSEWORK = Profile(
     baseline_descriptor=replace(BASELINE_DESCRIPTOR, triplets=15_000, validation_batches=10),
     improved_denoiser=IMPROVED_DENOISER,
     improved_descriptor=IMPROVED_DESCRIPTOR,
+    search=SEARCH,
+)
+LONG = Profile(
+    name="long",
+    duration="hours on two CPU cores",
+    points_per_scene=None,
+    pairs=100_000,
+    # The baseline until its validation loss has stopped falling.
+    baseline_denoiser=replace(BASELINE_DENOISER, epochs=10, validations=40, patience=6),
+    baseline_descriptor=replace(
+        COURSEWORK.baseline_descriptor, epochs=20, validations=40, patience=8
+    ),
+    improved_denoiser=replace(IMPROVED_DENOISER, epochs=2, validations=24),
+    improved_descriptor=replace(IMPROVED_DESCRIPTOR, batch=256, validations=25, patience=8),
+    search=replace(SEARCH, trials=30),
 )
 FULL = Profile(
     name="full",
@@ -150,10 +201,16 @@ FULL = Profile(
     baseline_descriptor=BASELINE_DESCRIPTOR,
     improved_denoiser=replace(IMPROVED_DENOISER, epochs=20, validations=40, patience=8),
     improved_descriptor=replace(
-        IMPROVED_DESCRIPTOR, batch=1024, epochs=100, validations=100, patience=15
+        IMPROVED_DESCRIPTOR,
+        network_options={"width": 32, "dropout": 0.3},
+        batch=1024,
+        epochs=100,
+        validations=100,
+        patience=15,
     ),
+    search=replace(SEARCH, trials=60, budget=0.1, points_per_scene=None),
 )
-PROFILES = {profile.name: profile for profile in (SMOKE, COURSEWORK, FULL)}
+PROFILES = {profile.name: profile for profile in (SMOKE, COURSEWORK, LONG, FULL)}
 
 
 def profile(name: str) -> Profile:

@@ -111,6 +111,32 @@ def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.Data
     return _with_rows(frame, names, "Task")
 
 
+def comparison_table(rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """The scores of any number of descriptors on the same test scenes, one a row.
+
+    Args:
+        rows: name -> scores dictionary.
+    """
+    frame = pd.DataFrame(
+        {key: [scores[key] for scores in rows.values()] for key in ("V", "M", "R", "S")}
+    )
+    frame["95 % interval of S"] = [_interval(scores["intervals"]["S"]) for scores in rows.values()]
+    return _with_rows(frame, list(rows), "Descriptor and patches")
+
+
+def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """What each change of the improved descriptor did, the best first.
+
+    Args:
+        measured: what `benchmarks/ablation.py` has written.
+    """
+    rows = sorted(measured["rows"].items(), key=lambda item: -(item[1]["S"] or 0))
+    columns = {key: [row[key] for _, row in rows] for key in ("V", "M", "R", "S")}
+    columns["Minutes"] = [row["minutes"] for _, row in rows]
+    columns["Multiply-adds [M]"] = [_millions(row["multiply_adds"]) for _, row in rows]
+    return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Improved descriptor")
+
+
 def denoising_errors(
     clean: np.ndarray, estimates: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:

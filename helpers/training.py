@@ -31,18 +31,19 @@ from helpers.checkpoints import Progress
 from helpers.dataset import batches as batch_kinds
 from helpers.dataset.store import PatchStore
 from helpers.errors import InputError, UntrainableError
-from helpers.losses import LOSSES
+from helpers.losses import LOSSES, distillation
 from helpers.networks.blocks import PATCH_SHAPE, multiply_adds
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
-from helpers.networks.pipeline import join, raw_vectors
+from helpers.networks.pipeline import join, join_end_to_end, raw_vectors
 from helpers.provenance import device, provenance
 from helpers.runs import describe_run, load_network, run_folder
-from helpers.settings import TrainingSettings
+from helpers.settings import JOININGS, TrainingSettings
 
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
 SCHEDULES = ("constant", "cosine")
 CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
+COLLAPSED = 1e-3  # share of the descriptors' length in which those of different points differ
 BATCHES_AHEAD = 4  # made while the network is busy with those before
 THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))  # a core is left to the network
 
@@ -53,41 +54,67 @@ def train(
     denoiser_run: Path | None = None,
     checkpoint_steps: int = CHECKPOINT_STEPS,
     on_validation: Callable[[list[float]], None] = lambda losses: None,
+    teacher_run: Path | None = None,
 ) -> Path:
     """Trains one network, goes on with an interrupted training, or finds a finished one.
 
     Args:
         settings: all that decides the run apart from the data.
         store: patches; only its "train" and "validation" parts are looked at.
-        denoiser_run: for a descriptor: the run folder of the denoiser in front of it, which stays
-            as it is.
+        denoiser_run: for a descriptor that is not joined "direct": the run folder of the denoiser
+            in front of it. That run stays as it is, also where its network learns along.
         checkpoint_steps: at most this many steps are lost by an interruption.
         on_validation: is given all validation losses so far; may raise to interrupt the training.
+        teacher_run: for distillation: the run folder of a descriptor of clean patches.
 
     Returns:
         The run folder.
 
     Raises:
-        UntrainableError: the loss became NaN, or the batch does not fit into the device's memory.
-        InputError: the training part is smaller than one batch, the disk is full, or a checkpoint
-            is not this run's.
+        UntrainableError: the loss became NaN, all descriptors became alike, or the batch does not
+            fit into the device's memory.
+        InputError: the training part is smaller than one batch, the disk is full, a checkpoint is
+            not this run's, or settings and runs given do not fit together.
     """
-    folder = run_folder(settings, store, denoiser_run)
+    behind = Behind(denoiser_run, teacher_run)
+    behind.check(settings)
+    folder = run_folder(settings, store, denoiser_run, teacher_run)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     with files.locked(folder.with_name(f".{folder.name}.lock")):  # waits for another process
         if folder.is_dir():
             print(f"{folder.name}: trained already, loaded.")
         else:
-            _open_unfinished(unfinished, describe_run(settings, store, denoiser_run))
+            described = describe_run(settings, store, denoiser_run, teacher_run)
+            _open_unfinished(unfinished, described)
             try:
-                _train_in(
-                    unfinished, settings, store, denoiser_run, checkpoint_steps, on_validation
-                )
+                _train_in(unfinished, settings, store, behind, checkpoint_steps, on_validation)
             except _TooLarge as error:
-                raise UntrainableError(_smaller_batch(settings, store, denoiser_run)) from error
+                raise UntrainableError(_smaller_batch(settings, store, behind)) from error
             os.replace(unfinished, folder)
         checkpoints.remove(folder)  # only now: a run killed while finishing must find them
     return folder
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The finished runs that a training builds on."""
+
+    denoiser: Path | None = None
+    teacher: Path | None = None
+
+    def check(self, settings: TrainingSettings) -> None:
+        """Raises InputError where settings and runs do not fit together."""
+        if settings.part == "denoiser":
+            return
+        require_known("joining", settings.joining, JOININGS)
+        if (settings.joining == "end_to_end") and not self.denoiser:
+            raise InputError("End to end needs a denoiser to begin with: give its run folder.")
+        if settings.reconstruction and settings.joining != "end_to_end":
+            raise InputError("Only a denoiser that learns along can be asked for reconstruction.")
+        if settings.joining == "direct" and self.denoiser:
+            raise InputError("A direct descriptor has no denoiser in front: leave that run out.")
+        if (settings.distillation > 0) != bool(self.teacher):
+            raise InputError("Distillation and a teacher's run need each other: give both or none.")
 
 
 def _open_unfinished(folder: Path, described: dict) -> None:
@@ -146,14 +173,14 @@ class Plan:
 
 
 def _train_in(
-    folder: Path, settings: TrainingSettings, store, denoiser_run, checkpoint_steps, on_validation
+    folder: Path, settings: TrainingSettings, store, behind, checkpoint_steps, on_validation
 ) -> None:
     batches, held_out = (make_batches(settings, store, part) for part in ("train", "validation"))
     validation = validation_set(held_out, settings.validation_batches)
     plan = Plan.of(settings, batches.per_epoch, checkpoint_steps)
     shared = math.gcd(settings.batch, held_out.batch)
     with backend.data_parallel(shared), curves.tensorboard(folder) as board:
-        network, model = compiled(settings, denoiser_run, plan.steps)
+        network, model = compiled(settings, behind, plan.steps)
         progress = checkpoints.restore(folder, model)
         _say_start(settings, network, store, plan, progress)
         while not plan.is_over(progress):
@@ -205,14 +232,14 @@ def _fitting_into_memory() -> Iterator[None]:
         raise
 
 
-def _smaller_batch(settings: TrainingSettings, store: PatchStore, denoiser_run) -> str:
+def _smaller_batch(settings: TrainingSettings, store: PatchStore, behind: Behind) -> str:
     """Tries ever smaller batches for a step each, and says which one fits."""
     batch = settings.batch // 2
     while batch >= 2:
         smaller = replace(settings, batch=batch)
         try:
             with backend.data_parallel(batch), _fitting_into_memory():
-                _, model = compiled(smaller, denoiser_run, steps=1)
+                _, model = compiled(smaller, behind, steps=1)
                 model.train_on_batch(*make_batches(smaller, store, "train")(0))
             break
         except _TooLarge:
@@ -247,7 +274,18 @@ def _say_start(settings, network, store: PatchStore, plan: Plan, progress: Progr
 def _validate(model: keras.Model, validation, batch: int, plan: Plan, progress: Progress) -> None:
     """Measures the validation loss, adds a row to the curves and keeps the best weights."""
     with _fitting_into_memory():
-        loss = model.evaluate(*validation, batch_size=batch, verbose=0)
+        patches, targets, *weights = validation
+        logs = model.evaluate(
+            patches,
+            targets,
+            sample_weight=weights[0] if weights else None,
+            batch_size=batch,
+            verbose=0,
+            return_dict=True,
+        )
+        if progress.step and patches.ndim > len(PATCH_SHAPE) + 1:
+            _require_variety(model.predict_on_batch(patches[:batch]), progress.step)
+    loss = logs["loss"]
     if not math.isfinite(loss):
         raise UntrainableError(
             f"The validation loss became {loss} at step {progress.step}: lower the learning rate "
@@ -258,6 +296,17 @@ def _validate(model: keras.Model, validation, batch: int, plan: Plan, progress: 
     if plan.patience and step and loss < min(progress.validation_losses()[1:], default=math.inf):
         progress.best = checkpoints.copy_of(model)
     progress.rows.append((step / plan.per_epoch, step, training_loss, loss, rate))
+
+
+def _require_variety(outputs, step: int) -> None:
+    """Raises UntrainableError if different points have all but the same descriptor."""
+    vectors = outputs[0] if isinstance(outputs, list | tuple) else outputs
+    spread = np.sqrt(np.mean(np.var(vectors, axis=0)) / (np.mean(np.square(vectors)) + 1e-30))
+    if spread < COLLAPSED:
+        raise UntrainableError(
+            f"All descriptors became alike by step {step}: lower the learning rate or the "
+            "margin (the checkpoint before is kept)."
+        )
 
 
 def _say_validation(progress: Progress, plan: Plan) -> None:
@@ -320,7 +369,11 @@ def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
         options["augment"] = training and settings.augment
     if settings.batches == "Views" and not training:
         options["batch"] = max(2, min(settings.batch, points))
-    batches = getattr(batch_kinds, settings.batches)(**options)
+    if settings.reconstruction or settings.distillation:
+        options["twins"] = True
+    kind = getattr(batch_kinds, settings.batches)
+    _require_options(kind, settings.batch_options)
+    batches = kind(**options, **settings.batch_options)
     if points < 2 or not batches.per_epoch:
         raise InputError(
             f"The {part} part of {store.name} has {points} points, less than one batch of "
@@ -329,10 +382,10 @@ def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
     return batches
 
 
-def validation_set(batches, count: int) -> tuple[np.ndarray, np.ndarray]:
+def validation_set(batches, count: int) -> tuple:
     """The first `count` batches (or all there are) as arrays: the same ones at each validation."""
-    inputs, targets = zip(*map(batches, range(min(count, batches.per_epoch))), strict=True)
-    return np.concatenate(inputs), np.concatenate(targets)
+    made = map(batches, range(min(count, batches.per_epoch)))
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *made)
 
 
 def make_network(settings: TrainingSettings) -> keras.Model:
@@ -342,10 +395,7 @@ def make_network(settings: TrainingSettings) -> keras.Model:
         InputError: there is no network of that name.
     """
     known = DENOISERS if settings.part == "denoiser" else DESCRIPTORS
-    if settings.network not in known:
-        raise InputError(
-            f"There is no {settings.part} {settings.network!r}: choose one of {', '.join(known)}."
-        )
+    require_known(settings.part, settings.network, known)
     _require_options(known[settings.network], settings.network_options)
     return known[settings.network](**settings.network_options)
 
@@ -360,7 +410,7 @@ def _require_options(function: Callable, options: dict) -> None:
 
 
 def compiled(
-    settings: TrainingSettings, denoiser_run: Path | None, steps: int
+    settings: TrainingSettings, behind: Behind, steps: int
 ) -> tuple[keras.Model, keras.Model]:
     """The network and the model around it that is trained, ready for its first step.
 
@@ -368,13 +418,8 @@ def compiled(
         steps: over which the learning rate falls.
     """
     backend.make_deterministic(settings.seed)
-    network = make_network(settings)
-    model = _training_model(settings, network, denoiser_run)
-    model.compile(
-        make_optimizer(settings, steps),
-        make_loss(settings),
-        jit_compile=backend.compile_whole_step(),
-    )
+    network, model, losses = _training_model(settings, make_network(settings), behind)
+    model.compile(make_optimizer(settings, steps), losses, jit_compile=backend.compile_whole_step())
     model.optimizer.build(model.trainable_variables)  # else a checkpoint has nothing to fill
     return network, model
 
@@ -385,10 +430,18 @@ def make_loss(settings: TrainingSettings) -> Callable:
     Raises:
         InputError: there is no loss of that name.
     """
-    if settings.loss not in LOSSES:
-        raise InputError(f"There is no loss {settings.loss!r}: choose one of {', '.join(LOSSES)}.")
+    require_known("loss", settings.loss, LOSSES)
     _require_options(LOSSES[settings.loss], settings.loss_options)
-    return partial(LOSSES[settings.loss], **settings.loss_options)
+    options = dict(settings.loss_options)
+    if "views_per_level" in settings.batch_options:
+        options["views_per_level"] = settings.batch_options["views_per_level"]
+    return partial(LOSSES[settings.loss], **options)
+
+
+def require_known(kind: str, name: str, known) -> None:
+    """Raises InputError that lists the known names if `name` is not among them."""
+    if name not in known:
+        raise InputError(f"There is no {kind} {name!r}: choose one of {', '.join(known)}.")
 
 
 def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
@@ -397,11 +450,8 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
     Raises:
         InputError: an optimiser or schedule of that name is not known.
     """
-    for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-        if getattr(settings, name) not in known:
-            raise InputError(
-                f"There is no {name} {getattr(settings, name)!r}: choose one of {', '.join(known)}."
-            )
+    require_known("optimizer", settings.optimizer, OPTIMIZERS)
+    require_known("schedule", settings.schedule, SCHEDULES)
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         warm_up = steps // 20
@@ -414,18 +464,66 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
     return keras.optimizers.SGD(rate, momentum=momentum, nesterov=momentum > 0)
 
 
-def _training_model(settings: TrainingSettings, network: keras.Model, denoiser_run) -> keras.Model:
-    """What is fitted: the denoiser itself, or the descriptor on each of K denoised views."""
+def _training_model(settings: TrainingSettings, network: keras.Model, behind: Behind) -> tuple:
+    """What is saved, what is fitted (the descriptor on each of K views), and its losses."""
     if settings.part == "denoiser":
         # A model of its own, so that the network is saved without loss and optimiser.
-        return keras.Model(network.input, network.output)
-    denoiser = load_network(denoiser_run) if denoiser_run else None
-    if denoiser:
-        denoiser.trainable = False
+        return network, keras.Model(network.input, network.output), make_loss(settings)
+    denoiser = load_network(behind.denoiser) if behind.denoiser else None
+    views, denoised = keras.Input((_views(settings), *PATCH_SHAPE), name="views"), None
     # A loss that looks at lengths is trained on vectors that have them yet.
-    encoder = join(denoiser, raw_vectors(network) if settings.loss == "hybrid" else network)
-    views = keras.Input((3 if settings.batches == "Triplets" else 4, *PATCH_SHAPE), name="views")
-    # One pass a view, not one pass over all: batch statistics are those of one kind of view, as
-    # in the three weight-sharing copies of the coursework and in HardNet.
-    outputs = [encoder(views[:, number]) for number in range(views.shape[1])]
-    return keras.Model(views, ops.stack(outputs, axis=1))
+    describing = raw_vectors(network) if settings.loss == "hybrid" else network
+    if settings.joining == "end_to_end":
+        network = join_end_to_end(denoiser, network)
+        denoised = _each_view(denoiser, views)
+        vectors = _each_view(describing, denoised)
+    else:
+        if denoiser:
+            denoiser.trainable = False
+        vectors = _each_view(join(denoiser, describing), views)
+    if not (settings.reconstruction or settings.distillation):
+        return network, keras.Model(views, vectors), make_loss(settings)
+    beside = _beside_twins(settings, denoised, vectors)
+    losses = [make_loss(settings), _twin_loss(settings, behind)]
+    return network, keras.Model(views, [vectors, beside]), losses
+
+
+def _views(settings: TrainingSettings) -> int:
+    if settings.batches == "Triplets":
+        return 3
+    return 1 + 3 * settings.batch_options.get("views_per_level", 1)
+
+
+def _each_view(network: keras.Model, views):
+    """The network on each of K views: (B, K, 32, 32, 1) -> (B, K, ...).
+
+    One pass a view, not one pass over all: batch statistics are those of one kind of view, as in
+    the three weight-sharing copies of the coursework and in HardNet.
+    """
+    return ops.stack([network(views[:, number]) for number in range(views.shape[1])], axis=1)
+
+
+def _beside_twins(settings: TrainingSettings, denoised, vectors):
+    """What is compared with the clean twins: denoised patches and descriptors in one array."""
+    if not settings.reconstruction:
+        return ops.concatenate([vectors], axis=-1)  # a tensor of its own, as Keras wants it
+    pixels = ops.reshape(denoised, (-1, vectors.shape[1], math.prod(PATCH_SHAPE)))
+    return ops.concatenate([pixels, vectors], axis=-1)
+
+
+def _twin_loss(settings: TrainingSettings, behind: Behind) -> Callable:
+    """Distance to the clean patches (in grey levels) and to what a teacher says of them."""
+    pixels = math.prod(PATCH_SHAPE) if settings.reconstruction else 0
+    teacher = load_network(behind.teacher) if behind.teacher else None
+
+    def loss(clean, found):
+        total = 0.0
+        if settings.reconstruction:
+            error = ops.reshape(clean, (-1, clean.shape[1], pixels)) - found[..., :pixels]
+            total += settings.reconstruction * ops.mean(ops.abs(error))
+        if teacher:
+            taught = _each_view(teacher, clean)
+            total += settings.distillation * distillation(taught, found[..., pixels:])
+        return total
+
+    return loss

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers import evaluation, inspection
+from helpers import evaluation, files, inspection
 from helpers.benchmark.files import write_descriptors
 from helpers.networks.blocks import patch_input
 
@@ -22,11 +22,15 @@ def runs(tmp_path):
     keras.Model(patch, keras.layers.UnitNormalization()(x)).save(
         tmp_path / "descriptor/model.keras"
     )
+    settings = {"part": "descriptor", "joining": "frozen"}
+    files.write_json(
+        tmp_path / "descriptor/settings.json", {"denoiser": "denoiser", "settings": settings}
+    )
     return tmp_path / "denoiser", tmp_path / "descriptor"
 
 
 def test_scores_stand_beside_what_decided_them(runs, tiny_store):
-    scores = evaluation.score_runs(*runs, tiny_store, pairs=200)
+    scores = evaluation.score_run(runs[1], tiny_store, pairs=200)
     written = json.loads((runs[1] / "scores.json").read_text())
     assert written == json.loads(json.dumps(scores))
     assert written["decided_by"]["dataset"]["fingerprint"] == tiny_store.fingerprint
@@ -37,11 +41,21 @@ def test_scores_stand_beside_what_decided_them(runs, tiny_store):
 
 
 def test_known_scores_are_loaded_and_others_computed_anew(runs, tiny_store, capsys):
-    evaluation.score_runs(*runs, tiny_store, pairs=200)
-    evaluation.score_runs(*runs, tiny_store, pairs=200)
+    evaluation.score_run(runs[1], tiny_store, pairs=200)
+    evaluation.score_run(runs[1], tiny_store, pairs=200)
     assert "scored already" in capsys.readouterr().out
-    evaluation.score_runs(*runs, tiny_store, pairs=300)
+    evaluation.score_run(runs[1], tiny_store, pairs=300)
     assert "scored already" not in capsys.readouterr().out
+
+
+def test_clean_patches_are_scored_beside_the_noisy_ones(runs, tiny_store):
+    store = type(tiny_store)()
+    store.noisy = np.random.default_rng(0).permuted(store.noisy, axis=0)  # nothing fits any more
+    noisy = evaluation.score_run(runs[1], store, pairs=200)
+    clean = evaluation.score_run(runs[1], store, pairs=200, clean=True)
+    assert clean["V"] > noisy["V"]
+    assert evaluation.score_run(runs[1], store, pairs=200)["V"] == noisy["V"]
+    assert json.loads((runs[1] / "scores-clean.json").read_text())["V"] == clean["V"]
 
 
 def test_tasks_hold_test_scenes_only(tiny_store):
@@ -76,6 +90,6 @@ def test_denoising_rows_are_one_patch_of_each_level(runs, tiny_store):
 
 
 def test_neighbours_are_sorted_and_marked(runs, tiny_store):
-    queries, found, correct = inspection.neighbours(tiny_store, runs, strip="e1", count=12)
+    queries, found, correct = inspection.neighbours(tiny_store, runs[1], strip="e1", count=12)
     assert queries.shape == (2, 32, 32) and found.shape == (2, 12, 32, 32)
     np.testing.assert_array_equal(correct.sum(axis=1), [1, 1])  # the whole scene holds it once

@@ -40,18 +40,42 @@ def test_a_missing_run_is_named(tiny_store):
         runs.find_run(DENOISER, tiny_store)
 
 
+def descriptor_run(folder, **settings):
+    described = {"part": "descriptor", "joining": "frozen"} | settings
+    files.write_json(
+        folder / "descriptor" / "settings.json", {"denoiser": "denoiser", "settings": described}
+    )
+    return folder / "descriptor"
+
+
 def test_the_denoiser_of_a_descriptor_is_found(folder):
-    files.write_json(folder / "descriptor" / "settings.json", {"denoiser": "denoiser"})
+    run = descriptor_run(folder)
     with pytest.raises(InputError, match="denoiser is missing: descriptor needs this denoiser"):
-        runs.denoiser_of(folder / "descriptor")
+        runs.denoiser_of(run)
     (folder / "denoiser").mkdir()
-    assert runs.denoiser_of(folder / "descriptor") == folder / "denoiser"
+    assert runs.denoiser_of(run) == folder / "denoiser"
 
 
-def test_a_run_of_a_denoiser_has_none(folder):
-    files.write_json(folder / "settings.json", {"denoiser": None})
+def test_a_network_trained_end_to_end_holds_its_denoiser_itself(folder):
+    assert runs.denoiser_of(descriptor_run(folder, joining="end_to_end")) is None
+
+
+def test_a_run_of_a_denoiser_is_no_descriptor(folder):
+    files.write_json(folder / "settings.json", {"denoiser": None, "settings": {"part": "denoiser"}})
     with pytest.raises(InputError, match="is no descriptor's run"):
         runs.denoiser_of(folder)
+
+
+def test_a_direct_descriptor_has_no_denoiser_in_front(folder):
+    direct = replace(SMOKE.improved_descriptor, joining="direct")
+    assert runs.in_front(direct, folder) is None
+    assert runs.in_front(replace(direct, joining="frozen"), folder) == folder
+
+
+def test_a_run_is_named_by_its_folder_and_a_missing_one_refused(folder):
+    assert runs.named(folder) == folder
+    with pytest.raises(InputError, match="nowhere is missing: name the run folder"):
+        runs.named(folder / "nowhere")
 
 
 def test_a_damaged_network_is_named(folder):
@@ -77,3 +101,33 @@ def test_a_network_that_carries_code_is_not_loaded(folder):
     network.save(folder / "model.keras")
     with pytest.raises(InputError, match=r"model\.keras"):
         runs.load_network(folder)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A made-up descriptor that comes with the code, and an empty folder for runs."""
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "model.keras").write_bytes(b"weights")
+    monkeypatch.setattr(runs, "PRETRAINED", tmp_path / "shipped")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    return tmp_path / "shipped"
+
+
+def test_the_pretrained_run_is_a_copy_that_may_be_written_to(shipped):
+    run = runs.named("pretrained")
+    assert run.parent == paths.RUNS and (run / "model.keras").read_bytes() == b"weights"
+    (run / "scores.json").write_text("{}")
+    assert runs.named("pretrained") == run and (run / "scores.json").is_file()
+    assert not (shipped / "scores.json").exists()
+
+
+def test_other_weights_are_another_pretrained_run(shipped):
+    first = runs.pretrained()
+    (shipped / "model.keras").write_bytes(b"better weights")
+    assert runs.pretrained() != first
+
+
+def test_a_checkout_without_the_pretrained_network_says_so(shipped):
+    (shipped / "model.keras").unlink()
+    with pytest.raises(InputError, match=r"model\.keras is missing: restore it"):
+        runs.named("pretrained")

@@ -7,7 +7,7 @@ from helpers.errors import InputError
 
 
 def test_an_unknown_profile_lists_the_known_ones():
-    with pytest.raises(InputError, match="'huge': choose one of smoke, coursework, full"):
+    with pytest.raises(InputError, match="'huge': choose one of smoke, coursework, long, full"):
         settings.profile("huge")
 
 

@@ -173,3 +173,17 @@ def test_notebook_shows_plain_headings():
     errors = tables.denoising_errors(np.zeros((1, 16, 4, 4)), {"noisy": np.ones((1, 16, 4, 4))})
     html = tables.show(tables.denoising_table(errors)).to_html()
     assert ">Noisy input<" in html and "(" not in re.sub(r"<style.*?</style>", "", html, flags=re.S)
+
+
+def test_the_comparison_has_a_row_for_each_descriptor():
+    scores = {"V": 0.5, "M": 0.25, "R": None, "S": None, "intervals": {"S": None}}
+    frame = tables.comparison_table({"raw pixels": scores, "RootSIFT": scores | {"V": 0.75}})
+    assert list(frame.index) == ["raw pixels", "RootSIFT"] and frame.at["RootSIFT", "V"] == 0.75
+    assert tables.format_cells(frame).at["raw pixels", "R"] == "–"
+
+
+def test_the_ablation_is_sorted_by_its_mean_score():
+    row = {"V": 0.5, "M": 0.5, "R": 0.5, "S": 0.5, "minutes": 1.25, "multiply_adds": 10_108_928}
+    frame = tables.ablation_table({"rows": {"worse": row, "better": row | {"S": 0.6}}})
+    assert list(frame.index) == ["better", "worse"]
+    assert tables.format_cells(frame).at["worse", "Multiply-adds [M]"] == "10.1"

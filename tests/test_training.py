@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import checkpoints, files, paths, training
+from helpers import checkpoints, evaluation, files, paths, training
 from helpers import runs as runs_room
-from helpers.errors import InputError
+from helpers.errors import InputError, UntrainableError
 from helpers.settings import SMOKE
 
 numbers = keras.ops.convert_to_numpy
@@ -80,7 +80,7 @@ def test_each_step_is_trained_on_once_and_in_order(tiny_store, monkeypatch):
     monkeypatch.setattr(training, "make_batches", recorded)
     settings = replace(DENOISER, epochs=1, validations=3, validation_batches=4)
     outcome = json.loads((training.train(settings, tiny_store) / "outcome.json").read_text())
-    # Two threads make them, so that they may be asked for in another order.
+    # Threads make them, so that they may be asked for in another order.
     assert sorted(made["train"].steps) == list(range(outcome["steps"]))
     assert made["validation"].steps == [0, 1, 2, 3]
 
@@ -93,7 +93,9 @@ def test_training_lowers_the_validation_loss(tiny_store):
 
 def test_a_finished_run_is_loaded_not_trained_again(tiny_store, monkeypatch, capsys):
     folder = training.train(DENOISER, tiny_store)
-    monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        keras.Model, "train_on_batch", lambda *_, **__: pytest.fail("trained again")
+    )
     assert training.train(DENOISER, tiny_store) == folder
     assert "loaded" in capsys.readouterr().out
 
@@ -307,3 +309,93 @@ def test_the_best_weights_are_kept_not_the_last(tiny_store):
     loss = network.evaluate(np.concatenate(inputs), np.concatenate(targets), verbose=0)
     assert history.iloc[-1] > history.iloc[0] == history.min()
     assert loss == pytest.approx(history.min(), rel=1e-4)
+
+
+SMALL_DENOISER = replace(DENOISER, epochs=0.1, network_options={"width": 4})
+SMALL = replace(DESCRIPTOR, joining="direct", network_options={"width": 4})
+JOINED = {
+    "direct": {"joining": "direct"},
+    "end to end": {"joining": "end_to_end"},
+    "with reconstruction": {"joining": "end_to_end", "reconstruction": 0.1},
+    "raw vectors": {"joining": "end_to_end", "reconstruction": 0.1, "loss": "hybrid"},
+    "two views of a level": {"joining": "direct", "batch_options": {"views_per_level": 2}},
+}
+
+
+@pytest.mark.parametrize("changes", JOINED.values(), ids=JOINED)
+def test_each_way_of_joining_gives_one_network_for_noisy_patches(changes, tiny_store):
+    settings = replace(SMALL, **changes)
+    behind = None if settings.joining == "direct" else training.train(SMALL_DENOISER, tiny_store)
+    run = training.train(settings, tiny_store, behind)
+    vectors = evaluation.load_pipeline(run).predict_on_batch(np.full((2, 32, 32, 1), 9.0))
+    assert vectors.shape == (2, 128)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_end_to_end_moves_the_denoiser_and_a_frozen_one_stays(tiny_store):
+    behind = training.train(SMALL_DENOISER, tiny_store)
+    before = runs_room.load_network(behind).get_weights()
+    for joining, same in (("frozen", True), ("end_to_end", False)):
+        run = training.train(replace(SMALL, joining=joining), tiny_store, behind)
+        inside = evaluation.load_pipeline(run)
+        if joining == "end_to_end":
+            inside = inside.get_layer("end_to_end")
+        (denoiser,) = [layer for layer in inside.layers if "residual_unet" in layer.name]
+        after = denoiser.get_weights()
+        pairs = zip(before, after, strict=True)
+        assert all(np.array_equal(old, new) for old, new in pairs) == same
+
+
+def test_distillation_draws_descriptors_to_those_of_the_teacher(tiny_store):
+    teacher = replace(SMALL, batch_options={"noisy": False})
+    teacher_run = training.train(teacher, tiny_store)
+    patches = tiny_store.clean[:24, 0, ..., None].astype("float32")
+    taught = runs_room.load_network(teacher_run).predict_on_batch(patches)
+    distance = {}
+    for weight in (0.01, 100.0):
+        student = replace(SMALL, distillation=weight, epochs=8, seed=2)
+        run = training.train(student, tiny_store, teacher_run=teacher_run)
+        vectors = runs_room.load_network(run).predict_on_batch(patches)
+        distance[weight] = np.linalg.norm(vectors - taught, axis=1).mean()
+    assert distance[100.0] < 0.9 * distance[0.01]
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "message"),
+    [
+        ({"joining": "sideways"}, {}, "There is no joining 'sideways': choose one of direct"),
+        ({"joining": "end_to_end"}, {}, "End to end needs a denoiser"),
+        ({"joining": "direct"}, {"denoiser_run": "a"}, "direct descriptor has no denoiser"),
+        ({"joining": "direct", "distillation": 1.0}, {}, "Distillation and a teacher's run"),
+        ({"joining": "direct"}, {"teacher_run": "a"}, "Distillation and a teacher's run"),
+        ({"batch_options": {"relight": True}}, {}, "Views has no option relight: choose from"),
+    ],
+)
+def test_settings_and_runs_that_do_not_fit_are_refused(
+    changes, given, message, tiny_store, tmp_path
+):
+    given = {name: tmp_path / run for name, run in given.items()}
+    with pytest.raises(InputError, match=message):
+        training.train(replace(SMALL, **changes), tiny_store, **given)
+
+
+def test_descriptors_that_become_alike_stop_the_training(tiny_store, monkeypatch):
+    monkeypatch.setitem(
+        training.LOSSES, "alike", lambda point, views: keras.ops.mean((views - 1) ** 2)
+    )
+    settings = replace(SMALL, loss="alike", loss_options={}, epochs=40, learning_rate=0.05)
+    with pytest.raises(UntrainableError, match="All descriptors became alike by step"):
+        training.train(settings, tiny_store)
+    with pytest.raises(UntrainableError, match="alike"):
+        training._require_variety(np.full((4, 4, 8), 0.3), step=1)
+    training._require_variety(np.random.default_rng(0).normal(size=(4, 4, 8)), step=1)
+
+
+def test_level_weights_scale_the_loss_of_their_patches(tiny_store):
+    losses = {}
+    for weights in (None, [1, 1, 1, 1], [0, 0, 0, 0]):
+        settings = replace(SMALL_DENOISER, batch_options={"level_weights": weights})
+        run = training.train(settings, tiny_store)
+        losses[str(weights)] = pd.read_csv(run / "history.csv")["validation_loss"].iloc[-1]
+    assert losses["[0, 0, 0, 0]"] == 0
+    assert losses["None"] == pytest.approx(losses["[1, 1, 1, 1]"], rel=1e-4)

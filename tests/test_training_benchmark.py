@@ -29,7 +29,7 @@ def settings_of(case):
 def test_each_way_takes_as_many_training_steps_as_it_is_told(way, tiny_store):
     settings = settings_of("unet")
     batches = training.make_batches(settings, tiny_store, "train")
-    _, model = training.compiled(settings, None, 100)
+    _, model = training.compiled(settings, training.Behind(), 100)
     before = model.get_weights()
     take = benchmark.WAYS[way](settings, model, batches, tiny_store)
     take(1)
