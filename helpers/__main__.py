@@ -51,17 +51,21 @@ def _parser() -> argparse.ArgumentParser:
     train = add("train", _train, "Train both networks of an approach.")
     train.add_argument("approach", choices=settings.APPROACHES)
     search = add("search", _search, "Work on a search for settings, beside any other workers.")
-    search.add_argument("name", help="of the study; workers with the same name share its trials")
+    search.add_argument(
+        "name", nargs="?", help="of a study with its own --space; without: the profile's own search"
+    )
     search.add_argument("--approach", choices=settings.APPROACHES, default="improved")
     search.add_argument("--part", choices=("denoiser", "descriptor"), default="descriptor")
-    search.add_argument("--space", type=Path, required=True, metavar="JSON", help="what to vary")
-    search.add_argument("--storage", required=True, help="sqlite:///FILE, journal:FILE or a URL")
-    search.add_argument("--trials", type=int, required=True, help="in all, of all workers")
+    search.add_argument("--space", type=Path, metavar="JSON", help="what to vary")
+    search.add_argument("--storage", help="sqlite:///FILE, journal:FILE or a URL")
+    search.add_argument("--trials", type=int, help="in all, of all workers")
     search.add_argument("--budget", type=float, default=1.0, help="part of the epochs, up to 1")
     search.add_argument("--measure", default="validation_loss", help="or validation_error")
     search.add_argument("--winner", type=Path, metavar="JSON", help="write the best settings here")
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
-    describe.add_argument("--run", type=Path, required=True, help="run folder of a descriptor")
+    describe.add_argument(
+        "--run", type=Path, required=True, help="run folder of a descriptor, or `pretrained`"
+    )
     describe.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     describe.add_argument("--format", choices=("npy", "csv"), default="npy")
     describe.add_argument("--part", choices=("train", "validation", "test"), default="test")
@@ -104,21 +108,47 @@ def _dataset(options) -> None:
 
 
 def _train(options) -> None:
-    from helpers import training
+    from helpers import runs, search, training
 
     profile, store = _store(options)
+    if options.approach == "improved":
+        profile = search.with_winner(profile, store)
     denoiser, descriptor = profile.trainings(options.approach)
     denoiser_run = training.train(denoiser, store)
-    print(training.train(descriptor, store, denoiser_run))
+    print(training.train(descriptor, store, runs.in_front(descriptor, denoiser_run)))
 
 
 def _search(options) -> None:
+    if options.name:
+        _search_space(options)
+    elif options.space or options.trials or options.winner:
+        raise InputError("A search of your own space needs a name: see search --help.")
+    else:
+        _search_profile(options)
+
+
+def _search_profile(options) -> None:
+    from helpers import search, training
+
+    profile, store = _store(options)
+    direct = profile.improved_descriptor.joining == "direct"
+    behind = None if direct else training.train(profile.improved_denoiser, store)
+    study, winner = search.search_improved(profile, store, behind, options.storage)
+    print(search.trials_table(study).to_string(index=False))
+    print(f"Winner: {winner}")
+
+
+def _search_space(options) -> None:
     from helpers import files, search, training
 
+    if not (options.space and options.storage and options.trials):
+        raise InputError("A search with a name needs --space, --storage and --trials.")
     space = files.read_json(options.space)  # before anything that takes long
     profile, store = _store(options)
     denoiser, descriptor = profile.trainings(options.approach)
-    behind = training.train(denoiser, store) if options.part == "descriptor" else None
+    behind = None
+    if options.part == "descriptor" and descriptor.joining != "direct":
+        behind = training.train(denoiser, store)
     study = search.search(
         options.name,
         descriptor if options.part == "descriptor" else denoiser,
@@ -141,8 +171,7 @@ def _describe(options) -> None:
     from helpers.benchmark.files import write_descriptors
     from helpers.networks.pipeline import describe
 
-    denoiser_run = runs.denoiser_of(options.run)
-    pipeline = evaluation.load_pipeline(denoiser_run, options.run)
+    pipeline = evaluation.load_pipeline(runs.named(options.run))
     _, store = _store(options)
     descriptors = describe(pipeline, store, store.parts[options.part])
     write_descriptors(descriptors, options.output, options.format)

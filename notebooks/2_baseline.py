@@ -28,6 +28,7 @@ PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full:
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
+PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -109,4 +110,4 @@ figures.plot_losses({"baseline": descriptor_run})
 
 # %% [markdown]
 # Descriptors that are the same for all patches have a loss of 1; distances have no limit, so it can also lie
-# above. Whether what was learned is enough is for the benchmark to say. Next: [3 · The improved approach](3_improved.ipynb).
+# above. Whether what was learned is enough is for the benchmark to say. Next: [3 · Search](3_search.ipynb).

@@ -16,7 +16,7 @@ from helpers import notebooks, paths, report
 from helpers.__main__ import main
 from helpers.dataset.layout import STRIPS
 
-NOTEBOOKS = ("1_dataset", "2_baseline", "3_improved", "4_evaluation", "5_report")
+NOTEBOOKS = ("1_dataset", "2_baseline", "3_search", "4_improved", "5_evaluation", "6_report")
 
 
 def run(home, *arguments, **environment):
@@ -70,8 +70,8 @@ def test_a_second_report_redoes_nothing(home):
 
 @pytest.fixture(scope="module")
 def descriptor_run(home):
-    (run_folder,) = (home / "runs").glob("improved-descriptor-*")
-    return run_folder
+    (scored,) = (home / "runs").glob("improved-descriptor-*/scores.json")  # trials have none
+    return scored.parent
 
 
 @pytest.mark.parametrize("kind", ["npy", "csv"])
@@ -91,6 +91,25 @@ def test_describe_and_score_give_what_the_notebook_got(home, descriptor_run, kin
     expected = json.loads((descriptor_run / "scores.json").read_text())
     for key in "VMRS":
         assert found[key] == pytest.approx(expected[key], abs=1e-6 if kind == "npy" else 5e-3)
+
+
+def test_the_pretrained_descriptor_scores_a_dataset_without_any_training(home):
+    options = ("--profile", "smoke")
+    target = home / "pretrained-descriptors"
+    done = run(home, "describe", "--run", "pretrained", "--output", target, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    done = run(home, "score", target, "--json", home / "pretrained.json", *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((home / "pretrained.json").read_text())["V"] > 0.7  # untrained ones have .3
+
+
+def test_the_search_of_the_profile_is_the_one_that_the_report_made(home):
+    (winner,) = (home / "runs" / "search").glob("smoke-*.json")
+    before = winner.read_text()
+    done = run(home, "search", "--profile", "smoke")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert str(winner) in done.stdout
+    assert json.loads(winner.read_text())["changed"] == json.loads(before)["changed"]
 
 
 def test_search_tries_settings_and_writes_the_winner(home):
@@ -120,7 +139,9 @@ def test_search_tries_settings_and_writes_the_winner(home):
             ("search", "x", "--space", "no.json", "--storage", "sqlite:///x", "--trials", "1"),
             "no.json is missing",
         ),
-        (("describe", "--run", "nowhere", "--output", "x"), "settings.json is missing"),
+        (("describe", "--run", "nowhere", "--output", "x"), "nowhere is missing: name the run"),
+        (("search", "x"), "A search with a name needs --space, --storage and --trials"),
+        (("search", "--trials", "5"), "A search of your own space needs a name"),
     ],
 )
 def test_bad_input_ends_in_one_sentence_and_status_2(tmp_path, arguments, sentence):

@@ -1,6 +1,8 @@
 """The notebooks are paired and well-formed; how they are executed, shown on small ones."""
 
+import itertools
 import json
+import re
 
 import jupytext
 import nbformat
@@ -17,7 +19,30 @@ def ids(path):
 
 
 def test_there_are_notebooks():
-    assert [source.stem[0] for source in SOURCES] == ["1", "2", "3", "4", "5"]
+    names = ["1_dataset", "2_baseline", "3_search", "4_improved", "5_evaluation", "6_report"]
+    assert [source.stem for source in SOURCES] == names
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=ids)
+def test_the_title_of_a_notebook_has_its_number_and_its_badge_its_name(source):
+    text = jupytext.read(source).cells[0].source
+    assert text.startswith(f"# {source.stem[0]} · ")
+    assert f"/notebooks/{source.stem}.ipynb)" in text
+
+
+@pytest.mark.parametrize(("source", "following"), list(itertools.pairwise(SOURCES)), ids=ids)
+def test_a_notebook_ends_with_a_link_to_the_next_one(source, following):
+    text = jupytext.read(source).cells[-1].source
+    title = jupytext.read(following).cells[0].source.splitlines()[0].removeprefix("# ")
+    (name, link) = re.search(r"Next: \[(.*)\]\((.*)\)", text).groups()
+    assert link == f"{following.stem}.ipynb" and title.startswith(name)
+
+
+@pytest.mark.parametrize("source", SOURCES[3:], ids=ids)
+def test_notebooks_behind_the_search_take_its_winner_before_anything_else(source):
+    codes = [c.source for c in jupytext.read(source).cells if c.cell_type == "code"]
+    (opening,) = [code for code in codes if "open_dataset(" in code]
+    assert opening.endswith(")\nprofile = search.with_winner(profile, store)")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=ids)
@@ -59,7 +84,9 @@ def test_parameters_are_few_plain_values_alike_in_all_notebooks(source):
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs():
-    with pytest.raises(InputError, match="has no parameter PROFIL: it knows DATASET, DRIVE, PROF"):
+    with pytest.raises(
+        InputError, match="no parameter PROFIL: it knows DATASET, DRIVE, PRETRAINED"
+    ):
         notebooks.execute_all({"PROFIL": "smoke"}, only="1")
 
 

@@ -204,6 +204,17 @@ def test_names_in_the_report_are_listed_without_comments(tmp_path):
     assert report.result_names(source) == ["a", "b.c"]
 
 
+ABLATION = {
+    "dataset": {"name": "made_up"}, "profile": "smoke", "budget": 0.5, "scenes": 2, "points": 100,
+    "provenance": {"device": "cpu"},
+    "rows": {
+        "as it is": {
+            **dict.fromkeys(("V", "M", "R", "S"), 0.5), "minutes": 1.0, "multiply_adds": 1_000_000
+        }
+    },
+}  # fmt: skip
+
+
 def fill_home(home: Path) -> None:
     """Made-up results of every kind that report.tex asks for."""
     baseline, improved = scores(0.4), scores(0.6)
@@ -223,6 +234,10 @@ def fill_home(home: Path) -> None:
             baseline, improved, runs,
             dataset=dataset, denoising=errors | {"points": 200}, noise=noise,
             provenance=provenance,
+            search={"trials": 10, "best": 0.3, "base": 0.4},
+            classical={"root_sift": {"noisy": baseline, "clean": improved}},
+            ablation={name: value for name, value in ABLATION.items() if name != "rows"},
+            **{"improved-clean": improved},
         )
     )  # fmt: skip
     outcomes = {name: json.loads((run / "outcome.json").read_text()) for name, run in runs.items()}
@@ -234,6 +249,8 @@ def fill_home(home: Path) -> None:
         "denoising": tables.denoising_table(errors),
         "networks": tables.networks_table(outcomes),
         "dataset": tables.dataset_table(dataset),
+        "comparison": tables.comparison_table({"baseline": baseline, "improved": improved}),
+        "ablation": tables.ablation_table(ABLATION),
         "provenance": tables.provenance_table(provenance),
     }
     for name, frame in made.items():
@@ -252,6 +269,8 @@ def write_run(folder: Path) -> Path:
     }  # fmt: skip
     folder.mkdir(parents=True)
     settings |= {"learning_rate": 1, "redraw": True, "seed": 1}
+    settings["network_options"] = {"width": 16, "dropout": 0.3}
+    settings["loss_options"] = {"level_weights": [1, 1, 1]}
     dataset = {"name": "made_up", "fingerprint": "0123456789abcdef"}
     described = {"settings": settings, "dataset": dataset} | MACHINE
     (folder / "settings.json").write_text(json.dumps(described))

@@ -3,6 +3,7 @@
 import collections
 import json
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -11,15 +12,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
+import sqlalchemy
+from PIL import Image
 
 from helpers import files, paths, search
+from helpers.dataset import PatchStore, open_dataset
+from helpers.dataset.layout import STRIPS
 from helpers.errors import InputError
-from helpers.search import sampling, space, studies, trials, workers
-from helpers.settings import SMOKE
+from helpers.search import improved, results, sampling, space, studies, trials, workers
+from helpers.settings import PROFILES, SMOKE, SearchSettings
 
-BASE = replace(SMOKE.improved_descriptor, network_options={"width": 8}, learning_rate=3e-3)
+BASE = replace(
+    SMOKE.improved_descriptor, network_options={"width": 8}, loss_options={}, learning_rate=3e-3
+)
 SPACE = {
     "learning_rate": ("log", 1e-4, 1e-1),
     "network_options.width": ("choice", [8, 16, 24]),
@@ -27,6 +35,8 @@ SPACE = {
     "weight_decay": ("uniform", 0.0, 0.5),
 }
 RATES = {"learning_rate": ("log", 1e-4, 1e-1)}
+WEIGHTS = {"alike": [1, 1, 1], "to tough": [0.5, 1, 1.5], "none": None}
+NAMED = {"loss_options.level_weights": ("choice", WEIGHTS), **RATES}
 
 
 @pytest.fixture
@@ -63,6 +73,13 @@ def look(tmp_path, tiny_store, storage):
         return search.search(train=train, **arguments)
 
     return look
+
+
+@pytest.fixture
+def look_by_score(look, monkeypatch):
+    """The same where weights of the loss may be searched, with a stand-in for the benchmark."""
+    monkeypatch.setitem(trials.MEASURES, "validation_error", trials.validation_loss)
+    return partial(look, measure="validation_error")
 
 
 def finished(study) -> int:
@@ -111,6 +128,10 @@ def test_a_suggestion_changes_fields_and_options_and_nothing_else():
         {"network_options.width": ("choice", "wide")},
         {"network_options.width": ("choice", 8, 16)},
         {"network_options.widths": ("choice", [[8, 16], [16, 32]])},
+        {"loss_options.level_weights": ("choice", {})},
+        {"loss_options.level_weights": ("choice", {1: [1, 1, 1]})},
+        {"loss_options.level_weights": ("choice", {"odd": [1, 1, math.nan]})},
+        {"loss_options.level_weights": ("choice", {"odd": object})},
     ],
     ids=str,
 )
@@ -136,13 +157,95 @@ def test_only_values_that_a_space_allows_are_inside_it():
     assert space.values_inside({"network_options.depth": ("integer", 1, 3)}, base) == {}
 
 
+def test_a_named_choice_gives_the_trial_its_name_and_the_settings_its_value():
+    trial = optuna.trial.FixedTrial(
+        {"loss_options.level_weights": "to tough", "learning_rate": 1e-3}
+    )
+    suggested = search.suggest(trial, NAMED, BASE)
+    assert suggested.loss_options == {"level_weights": [0.5, 1, 1.5]}
+    assert trial.params["loss_options.level_weights"] == "to tough"
+
+
+@pytest.mark.parametrize(
+    ("weights", "name"),
+    [((1.0, 1.0, 1.0), "alike"), ([0.5, 1, 1.5], "to tough"), (None, "none"), ([1, 2, 3], None)],
+)
+def test_a_named_choice_is_recognised_by_its_value(weights, name):
+    base = replace(BASE, loss_options={"level_weights": weights})
+    found = space.values_inside(NAMED, base)
+    assert found.get("loss_options.level_weights") == name
+
+
+def test_a_setting_that_is_left_out_is_inside_no_space():
+    assert "loss_options.level_weights" not in space.values_inside(NAMED, BASE)
+
+
+def test_the_table_of_a_space_says_what_is_tried_and_what_settings_have():
+    table = search.space_table(NAMED | SPACE, own=replace(BASE, loss_options={}))
+    assert table.loc["loss_options.level_weights", "tried"].startswith("alike [1, 1, 1], to tough")
+    assert table.loc["learning_rate", "tried"] == "0.0001 to 0.1, log scale"
+    assert table["own"].to_dict() == {
+        "loss_options.level_weights": "–",
+        "learning_rate": "0.003",
+        "network_options.width": "8",
+        "patience": "4",
+        "weight_decay": "0.0001",
+    }
+
+
+# --- Smaller datasets
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> PatchStore:
+    """A real store of three scenes; the points of each are numbered by their grey level."""
+    folder = tmp_path_factory.mktemp("strips")
+    for name, points in {"v_a": 9, "v_b": 6, "v_c": 7}.items():
+        grey = np.arange(points, dtype=np.uint8).repeat(32)[:, None] * np.ones((1, 32), np.uint8)
+        for strip in STRIPS:
+            for end in ("", "_noise"):
+                (folder / name).mkdir(exist_ok=True)
+                Image.fromarray(grey).save(folder / name / f"{strip}{end}.png")
+    files.write_json(
+        folder / "split.json", {"train": ["v_a"], "validation": ["v_b"], "test": ["v_c"]}
+    )
+    return open_dataset(f"n-hpatches:{folder}", folder=folder / "stores")
+
+
+def test_a_smaller_store_has_the_first_points_of_each_scene_and_the_same_parts(store):
+    smaller = search.with_fewer_points(store, 6)
+    assert smaller.parts == store.parts and smaller.name == store.name
+    for part, name in (("train", "v_a"), ("validation", "v_b"), ("test", "v_c")):
+        assert smaller.lengths(part) == {name: 6}
+        assert smaller.noisy[smaller.rows(part), 3, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
+        assert np.array_equal(
+            smaller.clean[smaller.sequences[name]], store.clean[smaller.rows(part)]
+        )
+    assert smaller.summary()["total"]["points"] == 18
+
+
+def test_a_smaller_store_leaves_the_other_one_as_it_was(store):
+    search.with_fewer_points(store, 2)
+    assert len(store.rows("train")) == 9
+
+
+def test_stores_of_different_size_are_never_taken_for_one_another(store):
+    sizes = [search.with_fewer_points(store, count) for count in (2, 3, None)]
+    assert len({size.fingerprint for size in sizes}) == 3
+
+
+@pytest.mark.parametrize("count", [None, 9, 100])
+def test_a_store_without_more_points_stays_itself(store, count):
+    assert search.with_fewer_points(store, count) is store
+
+
 # --- Studies
 
 
 def test_the_first_trial_is_the_base_settings(look, tmp_path):
     train = Trainer(tmp_path)
     look(train, 1, space=SPACE, base=replace(BASE, patience=20))
-    assert train.settings == [replace(BASE, patience=20)]
+    assert train.settings == [replace(BASE, patience=20, approach="search")]
 
 
 def test_the_same_seed_chooses_the_same_settings_and_another_one_others(look, tmp_path, storage):
@@ -161,6 +264,31 @@ def test_stopping_between_trials_changes_no_settings(look, tmp_path, storage):
     for count in (3, 11, 14):
         look(in_parts, count, storage=f"{storage}2")
     assert in_parts.rates == at_once.rates
+
+
+def test_named_choices_reach_training_as_values(look_by_score, tmp_path, storage):
+    train, base = Trainer(tmp_path), replace(BASE, loss_options={"level_weights": (1, 1, 1)})
+    study = look_by_score(train, 8, space=NAMED, base=base)
+    found = [one.loss_options["level_weights"] for one in train.settings]
+    names = search.trials_table(study)["loss_options.level_weights"].tolist()
+    assert found == [WEIGHTS[name] for name in names]
+    assert names[0] == "alike" and set(names) == set(WEIGHTS)
+    best = search.best_settings(search.open_study("rates", storage))
+    rates = [abs(math.log10(rate) + 2) for rate in train.rates]
+    assert best.loss_options["level_weights"] == found[rates.index(min(rates))]
+
+
+def test_a_space_with_names_read_from_json_goes_on_with_the_study(look_by_score, tmp_path):
+    train = Trainer(tmp_path)
+    look_by_score(train, 2, space=NAMED)
+    look_by_score(train, 3, space=json.loads(json.dumps(NAMED)))
+    assert len(train.settings) == 3
+
+
+def test_a_worker_with_the_same_named_choices_in_another_order_joins(look_by_score, tmp_path):
+    turned = {"loss_options.level_weights": ("choice", dict(reversed(WEIGHTS.items())))}
+    look_by_score(Trainer(tmp_path), 2, space=NAMED)
+    assert finished(look_by_score(Trainer(tmp_path), 4, space=turned | RATES)) == 4
 
 
 def test_settings_of_one_trial_are_drawn_independently(look, tmp_path):
@@ -221,6 +349,8 @@ def test_training_code_that_was_changed_is_refused(look, tmp_path, monkeypatch):
         {"space": {"loss": ("choice", ["hardest_in_batch", "triplet"])}},
         {"space": {"loss_options.margin": ("uniform", 0.5, 1.5)}},
         {"space": {"batch": ("choice", [64, 128])}},
+        {"space": {"reconstruction": ("uniform", 0.0, 1.0)}},
+        {"space": {"batch_options.views_per_level": ("integer", 1, 2)}},
     ],
     ids=str,
 )
@@ -367,6 +497,20 @@ def test_silence_is_measured_from_the_last_sign_that_was_seen(monkeypatch):
     assert not is_silent(117, {"sign": 1})
 
 
+def test_workers_that_begin_at_once_wait_for_the_tables_of_the_first(tmp_path, monkeypatch):
+    def storage(*arguments, **options):
+        if errors:
+            raise errors.pop()("", None, Exception("being made"))
+        return make(*arguments, **options)
+
+    errors = [sqlalchemy.exc.IntegrityError, sqlalchemy.exc.OperationalError]
+    make = studies.RDBStorage
+    monkeypatch.setattr(studies, "RDBStorage", storage)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    assert studies.begin_study("first", f"sqlite:///{tmp_path / 'search.db'}", {}).trials == []
+    assert not errors
+
+
 def test_no_waiting_trial_of_an_sqlite_file_is_taken_twice(tmp_path):
     storage = f"sqlite:///{tmp_path / 'search.db'}"
     study = studies.begin_study("queue", storage, {})
@@ -414,8 +558,11 @@ def train(settings, store, denoiser_run, on_validation):
     note("began", rate, os.getpid())
     calls.append(rate)
     if len(calls) == hangs_at:
+        (folder / "hangs").touch()
         print("in the middle", flush=True)
         time.sleep(600)
+    while not (hangs_at or (folder / "hangs").exists()):
+        time.sleep(0.05)  # else they might be done before the one to be killed has begun
     time.sleep(0.1)
     run = folder / f"run-{rate}"
     files.write_json(run / "outcome.json", {"kept_validation_loss": settings.learning_rate})
@@ -479,6 +626,61 @@ def test_the_winner_is_written_and_read_again(look, tmp_path, storage):
     assert written["provenance"]["optuna"] == optuna.__version__
 
 
+def test_of_equally_good_trials_the_first_one_wins(look, tmp_path):
+    decays = {"weight_decay": ("uniform", 0.0, 0.5)}  # nothing to the stand-in for training
+    study = look(Trainer(tmp_path), 5, space=decays, base=replace(BASE, weight_decay=0.2))
+    assert results.best_trial(study).number == 0
+    assert search.best_settings(study).weight_decay == 0.2
+
+
+def written(path, study) -> dict:
+    search.write_winner(path, study, "sqlite:///studies.db")
+    return files.read_json(path)
+
+
+def test_the_winner_is_compared_with_the_settings_it_began_with(look, tmp_path):
+    study = look(Trainer(tmp_path), 8)
+    winner = written(tmp_path / "winner.json", study)
+    assert winner["base"] == study.trials[0].value > winner["validation_loss"]
+    sentence = search.verdict(winner)
+    assert re.match(r"trial \d of 8 won: validation loss 0\.\d+, 0\.5229 with those it", sentence)
+    assert f"learning_rate {winner['changed']['learning_rate']:.3g}" in sentence
+    best = winner["validation_loss"]
+    assert search.summary(winner) == {"trials": 8, "best": best, "base": winner["base"]}
+
+
+def test_a_search_that_found_nothing_better_says_so(look, tmp_path):
+    study = look(Trainer(tmp_path), 3, base=replace(BASE, learning_rate=0.01))
+    winner = written(tmp_path / "winner.json", study)
+    assert search.verdict(winner).startswith("none of 3 trials was better than the settings it beg")
+
+
+def test_without_its_base_settings_or_their_loss_a_search_compares_with_nothing(look, tmp_path):
+    outside = look(Trainer(tmp_path), 3, base=replace(BASE, learning_rate=1.0))
+    assert written(tmp_path / "winner.json", outside)["base"] is None
+
+    def act(number, on_validation):
+        on_validation([1.0, 0.5] + [math.nan] * (number == 0))
+
+    given_up = look(Trainer(tmp_path, act), 3, name="given up")
+    winner = written(tmp_path / "winner.json", given_up)
+    assert winner["base"] is None and "unknown for those" in search.verdict(winner)
+
+
+def test_importances_find_what_matters_and_are_the_same_twice(look, tmp_path):
+    study = look(Trainer(tmp_path), 30, space=SPACE)
+    found = search.importances(study)
+    assert found == search.importances(study) and set(found) == set(SPACE)
+    assert next(iter(found)) == "learning_rate" and found["learning_rate"] > 0.5
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_there_are_no_importances_of_few_or_equal_trials(look, tmp_path):
+    assert search.importances(look(Trainer(tmp_path), results.FEWEST - 1)) == {}
+    same = {"weight_decay": ("uniform", 0.0, 0.5)}
+    assert search.importances(look(Trainer(tmp_path), 6, space=same, name="same")) == {}
+
+
 def test_a_file_without_settings_is_no_winner(tmp_path):
     path = tmp_path / "winner.json"
     for content in ({}, {"settings": {"speed": 3}}, [], {"settings": None}):
@@ -491,6 +693,119 @@ def test_a_search_that_gave_all_trials_up_has_no_winner(look, tmp_path):
     study = look(Trainer(tmp_path, lambda _, report: report([1.0, math.nan])), 2)
     with pytest.raises(InputError, match="No trial of the study 'rates' has been trained"):
         search.best_settings(study)
+
+
+# --- The search of a profile
+
+
+@pytest.fixture
+def profile():
+    base = replace(BASE, loss_options={"level_weights": [1, 1, 1]}, joining="direct")
+    plan = SearchSettings(trials=6, budget=0.5, points_per_scene=4, space=NAMED)
+    return replace(SMOKE, improved_descriptor=base, search=plan)
+
+
+@pytest.fixture
+def search_with(monkeypatch, tmp_path, store):
+    """Searches as a profile says, with stand-ins for training and benchmark."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setitem(trials.MEASURES, "validation_error", trials.validation_loss)
+
+    def run(profile, train, **options):
+        quick = partial(search.search, train=train, sign_seconds=0.01)
+        monkeypatch.setattr(improved, "search", quick)
+        return search.search_improved(profile, store, **options)
+
+    return run
+
+
+def test_a_profile_gets_the_winner_of_its_own_search(profile, search_with, store, tmp_path, capsys):
+    assert search.with_winner(profile, store) is profile
+    assert "settings of the profile; no search has left" in capsys.readouterr().out
+    train = Trainer(tmp_path)
+    study, winner = search_with(profile, train)
+    found = search.with_winner(profile, store)
+    assert found.improved_descriptor == search.best_settings(study) == search.read_winner(winner)
+    assert replace(found, improved_descriptor=profile.improved_descriptor) == profile
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Improved descriptor: settings of")
+    assert found.improved_descriptor.epochs == BASE.epochs == 2 * train.settings[0].epochs
+    assert found.improved_descriptor.name == "improved-descriptor"
+
+
+def test_a_profile_searches_on_few_points_of_each_scene(profile, search_with, store, tmp_path):
+    stores = []
+
+    class Looks(Trainer):
+        def __call__(self, settings, store, denoiser_run, on_validation):
+            stores.append(store)
+            return super().__call__(settings, store, denoiser_run, on_validation)
+
+    search_with(profile, Looks(tmp_path))
+    assert {one.lengths("train")["v_a"] for one in stores} == {4}
+
+
+def test_a_profile_that_wants_more_trials_goes_on_with_its_search(profile, search_with, tmp_path):
+    train = Trainer(tmp_path)
+    study, winner = search_with(profile, train)
+    more = replace(profile, search=replace(profile.search, trials=8))
+    study, again = search_with(more, train)
+    assert again == winner and len(train.settings) == finished(study) == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"seed": 2},
+        {"search": {"budget": 1.0}},
+        {"search": {"points_per_scene": None}},
+        {"search": {"space": RATES}},
+        {"improved_descriptor": {"batch": 16}},
+        {"improved_descriptor": {"joining": "frozen"}},
+    ],
+    ids=str,
+)
+def test_the_winner_of_another_search_is_not_found(profile, search_with, store, tmp_path, change):
+    search_with(profile, Trainer(tmp_path))
+    nested = {
+        name: replace(getattr(profile, name), **value) if isinstance(value, dict) else value
+        for name, value in change.items()
+    }
+    other = replace(profile, **nested)
+    assert search.with_winner(other, store) is other
+
+
+def test_the_winner_on_other_data_or_behind_another_denoiser_is_not_found(profile, store):
+    fewer = search.with_fewer_points(store, 3)
+    assert search.winner_path(profile, store) != search.winner_path(profile, fewer)
+    frozen = replace(profile, improved_descriptor=replace(BASE, joining="frozen"))
+    other = replace(frozen, improved_denoiser=replace(frozen.improved_denoiser, batch=16))
+    assert search.winner_path(frozen, store) != search.winner_path(other, store)
+    without = replace(profile, improved_denoiser=other.improved_denoiser)  # joined "direct"
+    assert search.winner_path(profile, store) == search.winner_path(without, store)
+
+
+def test_trial_0_must_be_the_profiles_own_settings(profile, search_with, tmp_path):
+    for options in ({}, {"level_weights": [3, 2, 1]}):
+        base = replace(profile.improved_descriptor, loss_options=options)
+        with pytest.raises(InputError, match=r"has no value of loss_options\.level_weights that"):
+            search_with(replace(profile, improved_descriptor=base), Trainer(tmp_path))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_storage_of_a_profiles_search_can_be_chosen(profile, search_with, tmp_path):
+    storage = f"journal:{tmp_path / 'shared'}"
+    study, winner = search_with(profile, Trainer(tmp_path), storage=storage)
+    assert finished(search.open_study(winner.stem, storage)) == finished(study) == 6
+    assert [path.name for path in winner.parent.iterdir()] == [winner.name]
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_each_profile_can_begin_its_search(name):
+    base, plan = PROFILES[name].improved_descriptor, PROFILES[name].search
+    space.check_space(plan.space, base)
+    trials.check_measure(plan.measure, plan.space, base)
+    assert set(space.values_inside(plan.space, base)) == set(plan.space)
 
 
 # --- With real trainings
@@ -510,7 +825,7 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
     assert search.trials_table(trained)["state"].tolist() == ["complete"]
     assert search.trials_table(given_up)["state"].tolist() == ["pruned"]
 
-    run = runs.find_run(replace(base, epochs=0.5), tiny_store)
+    run = runs.find_run(replace(base, approach="search", epochs=0.5), tiny_store)
     assert [path for path in paths.RUNS.iterdir() if path.is_dir()] == [run]  # no .unfinished
     assert trained.best_value == files.read_json(run / "outcome.json")["kept_validation_loss"]
     assert set(trained.trials[0].intermediate_values) == {1, 2}
@@ -533,16 +848,18 @@ def test_the_validation_error_is_that_of_the_validation_scenes(tiny_store, tmp_p
     from helpers.networks import pipeline
 
     run, pairs = tmp_path / "run", 200
-    run.mkdir()
-    training.make_network(SMOKE.improved_descriptor).save(run / "model.keras")
+    settings = replace(SMOKE.improved_descriptor, joining="direct")
+    files.write_json(run / "settings.json", runs.describe_run(settings, tiny_store))
+    training.make_network(settings).save(run / "model.keras")
     monkeypatch.setattr(trials, "PAIRS", pairs)
-    with pytest.raises(InputError, match="validation scenes of tiny have 24 points, too few"):
-        trials.validation_error(run, tiny_store, None)
+    descriptors = pipeline.describe(runs.load_network(run), tiny_store, ("i_1", "v_1"))
+    tasks = evaluation.make_tasks(tiny_store, pairs, part="validation")
+    scores = benchmark.evaluate(descriptors, tasks)
+    assert scores.R is None  # 24 points fill no pool
+    error = trials.validation_error(run, tiny_store)
+    assert error == pytest.approx(1 - (scores.V + scores.M) / 2)
 
     monkeypatch.setattr(benchmark, "evaluate", partial(benchmark.evaluate, pools=(10,)))
-    whole = pipeline.join(None, runs.load_network(run))
-    descriptors = pipeline.describe(whole, tiny_store, ("i_1", "v_1"))
-    tasks = evaluation.make_tasks(tiny_store, pairs, part="validation")
     error = 1 - benchmark.evaluate(descriptors, tasks).S
-    assert trials.validation_error(run, tiny_store, None) == pytest.approx(error)
+    assert trials.validation_error(run, tiny_store) == pytest.approx(error)
     assert 0 < error < 1

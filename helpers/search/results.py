@@ -1,20 +1,25 @@
-"""What a search has found: its trials as a table, its winner as a file."""
+"""What a search has found: its trials as a table, the best of them, and what mattered."""
 
 import math
-from dataclasses import asdict
-from pathlib import Path
 
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from helpers import files
 from helpers.errors import InputError
-from helpers.provenance import provenance
-from helpers.search.space import with_values
-from helpers.search.studies import shown
+from helpers.search.space import (
+    Space,
+    meant,
+    named_choices,
+    short,
+    value_of,
+    values_inside,
+    with_values,
+)
 from helpers.search.workers import counting, number_of, slots_of
 from helpers.settings import TrainingSettings
+
+FEWEST = 4  # complete trials from which importances are worth a look
 
 
 def best_settings(study: optuna.Study) -> TrainingSettings:
@@ -23,18 +28,28 @@ def best_settings(study: optuna.Study) -> TrainingSettings:
     Raises:
         InputError: no trial has been trained to its end.
     """
-    base = TrainingSettings(**study.user_attrs["description"]["settings"])
-    return with_values(base, _best(study).params)
+    searched = study.user_attrs["description"]
+    return with_values(base_settings(study), meant(searched["space"], best_trial(study).params))
 
 
-def _best(study: optuna.Study) -> FrozenTrial:
-    try:
-        return study.best_trial
-    except ValueError as error:
+def base_settings(study: optuna.Study) -> TrainingSettings:
+    """The settings that a search began with."""
+    return TrainingSettings(**study.user_attrs["description"]["settings"])
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """The attempt of the lowest loss; of equals the first, so that nothing changes for nothing.
+
+    Raises:
+        InputError: no trial has been trained to its end.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
         raise InputError(
             f"No trial of the study {study.study_name!r} has been trained to its end: search on, "
             "or among lower learning rates and smaller batches under another name."
-        ) from error
+        )
+    return min(complete, key=lambda trial: (trial.value, number_of(trial)))
 
 
 def trials_table(study: optuna.Study) -> pd.DataFrame:
@@ -59,41 +74,39 @@ def _row(number: int, attempts: list[FrozenTrial]) -> dict:
     }
 
 
-def write_winner(path: Path | str, study: optuna.Study, storage: str) -> None:
-    """Writes the best settings of a study as JSON, with all it takes to find them again.
+def space_table(space: Space, **settings: TrainingSettings) -> pd.DataFrame:
+    """One row a searched setting: what is tried, and what certain settings have.
 
     Args:
-        storage: where the study lives; a password in it is left out.
-
-    Raises:
-        InputError: no trial has been trained to its end, or the file cannot be written.
+        settings: heading of a column -> settings.
     """
-    best, searched = _best(study), study.user_attrs["description"]
-    states = trials_table(study)["state"].value_counts()
-    winner = {
-        "settings": asdict(best_settings(study)),
-        searched["measure"]: best.value,
-        "changed": best.params,
-        "trial": number_of(best),
-        "run": best.user_attrs["run"],
-        "trials": {state: int(count) for state, count in states.items()},
-        "study": study.study_name,
-        "storage": shown(storage),
-        "searched": searched,
-        "provenance": provenance() | {"optuna": optuna.__version__},
-    }
-    files.write_json(path, winner)
+    columns = {"tried": [_tried(*choice) for choice in space.values()]}
+    for title, one in settings.items():
+        found = values_inside(space, one)  # has the names of choices where they have names
+        columns[title] = [short(found.get(name, value_of(one, name))) for name in space]
+    return pd.DataFrame(columns, index=pd.Index(list(space), name="setting"))
 
 
-def read_winner(path: Path | str) -> TrainingSettings:
-    """The settings that `write_winner` wrote.
+def _tried(kind: str, *limits) -> str:
+    if kind != "choice":
+        return f"{limits[0]:g} to {limits[1]:g}" + (", log scale" if kind == "log" else "")
+    named = named_choices(kind, *limits)
+    return ", ".join(f"{choice} {named[choice]}" if named else str(choice) for choice in limits[0])
 
-    Raises:
-        InputError: the file is missing, damaged or from another version of the settings.
+
+def importances(study: optuna.Study, seed: int = 0) -> dict[str, float]:
+    """How much of the variance of the loss each setting explains by itself; their sum is 1.
+
+    Returns:
+        Setting -> share in [0, 1], highest first; the same at each call. Empty with fewer than
+        FEWEST complete trials, or if their losses are all alike.
+
+    Reference: Hutter et al., An efficient approach for assessing hyperparameter importance, ICML
+    2014 (fANOVA).
     """
-    try:
-        return TrainingSettings(**files.read_json(path)["settings"])
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} holds no settings that are known here ({error}): search again."
-        ) from error
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < FEWEST or len({trial.value for trial in complete}) == 1:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in found.items()}

@@ -3,12 +3,17 @@
     {
         "learning_rate": ("log", 1e-3, 1e-2),
         "network_options.width": ("choice", [8, 16, 24]),
+        "loss_options.level_weights": ("choice", {"alike": [1, 1, 1], "to tough": [0.5, 1, 1.5]}),
     }
 
 The names are fields of `TrainingSettings`; a dot reaches into a field that is a dict. So a new
 setting can be searched as soon as there is one.
+
+Optuna keeps plain values only. Choices among others, such as lists, have names: Optuna sees the
+name ("a trial's value"), the settings get what it stands for.
 """
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
@@ -23,23 +28,35 @@ FORMS = {
     "log": '("log", low, high) with 0 < low < high',
     "uniform": '("uniform", low, high) with low < high',
     "integer": '("integer", low, high) with whole numbers low < high',
-    "choice": '("choice", [a, b, ...]) of numbers, words, true, false or null',
+    "choice": '("choice", [a, b, ...]) of numbers, words, true, false or null, '
+    'or ("choice", {"name": value, ...}) of other values',
 }
+UNSAID = "–"  # for an option that settings leave out, so that its function's default holds
 PLAIN = (bool, int, float, str, type(None))  # what a database keeps as it is
 
 
 def suggest(trial: optuna.Trial, space: Space, base: TrainingSettings) -> TrainingSettings:
     """The base settings, changed to what a trial is to try."""
     values = {name: _suggest(trial, name, *choice) for name, choice in space.items()}
-    return with_values(base, values)
+    return with_values(base, meant(space, values))
 
 
 def _suggest(trial: optuna.Trial, name: str, kind: str, *limits) -> Any:
     if kind == "choice":
-        return trial.suggest_categorical(name, *limits)
+        return trial.suggest_categorical(name, list(limits[0]))
     if kind == "integer":
         return trial.suggest_int(name, *limits)
     return trial.suggest_float(name, *limits, log=kind == "log")
+
+
+def meant(space: Space, values: dict[str, Any]) -> dict[str, Any]:
+    """What a trial's values stand for: themselves, unless they are names of choices."""
+    return {name: named_choices(*space[name]).get(value, value) for name, value in values.items()}
+
+
+def named_choices(kind: str, *limits) -> dict[str, Any]:
+    """What the names of a choice stand for; empty where choices have no names."""
+    return limits[0] if kind == "choice" and isinstance(limits[0], dict) else {}
 
 
 def with_values(settings: TrainingSettings, values: dict[str, Any]) -> TrainingSettings:
@@ -53,20 +70,35 @@ def with_values(settings: TrainingSettings, values: dict[str, Any]) -> TrainingS
 
 
 def values_inside(space: Space, settings: TrainingSettings) -> dict[str, Any]:
-    """The values that certain settings have already, as far as the space allows them."""
+    """The trial's values that certain settings have already, as far as the space allows them."""
     found = {}
-    for name, (kind, *limits) in space.items():
-        field, _, option = name.partition(".")
-        value = getattr(settings, field)
-        if option and option not in value:
-            continue
-        value = value[option] if option else value
-        if _is_inside(value, kind, limits):
+    for name, choice in space.items():
+        value, named = value_of(settings, name), named_choices(*choice)
+        words = [word for word, stands_for in named.items() if _same(stands_for, value)]
+        if words:
+            found[name] = words[0]
+        elif not named and _is_inside(value, *choice):
             found[name] = value
     return found
 
 
-def _is_inside(value: Any, kind: str, limits: list) -> bool:
+def value_of(settings: TrainingSettings, name: str) -> Any:
+    """The value of a setting by its name in a space; UNSAID for an option that is not given."""
+    field, _, option = name.partition(".")
+    value = getattr(settings, field)
+    return value.get(option, UNSAID) if option else value
+
+
+def short(value: Any) -> str:
+    """A value as text for the eye: numbers with three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _same(first: Any, second: Any) -> bool:
+    return json.loads(json.dumps(first)) == json.loads(json.dumps(second))  # lists for tuples
+
+
+def _is_inside(value: Any, kind: str, *limits) -> bool:
     if kind == "choice":
         return value in limits[0]
     return type(value) in _numbers(kind) and limits[0] <= value <= limits[1]
@@ -93,11 +125,26 @@ def check_space(space: Space, base: TrainingSettings) -> None:
 
 def _is_choice(kind: str, *limits) -> bool:
     if kind == "choice":
-        is_list = len(limits) == 1 and type(limits[0]) in (list, tuple)
-        return is_list and len(limits[0]) > 0 and all(type(x) in PLAIN for x in limits[0])
+        return len(limits) == 1 and (_is_list(limits[0]) or _is_named(limits[0]))
     if len(limits) != 2 or not all(type(limit) in _numbers(kind) for limit in limits):
         return False
     return limits[0] < limits[1] and (kind != "log" or limits[0] > 0)
+
+
+def _is_list(choices: Any) -> bool:
+    if type(choices) not in (list, tuple) or not choices:
+        return False
+    return all(type(choice) in PLAIN for choice in choices)
+
+
+def _is_named(choices: Any) -> bool:
+    if type(choices) is not dict or not choices:
+        return False
+    try:
+        json.dumps(choices, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return all(type(name) is str for name in choices)
 
 
 def _numbers(kind: str) -> tuple[type, ...]:

@@ -11,7 +11,13 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from helpers.errors import InputError
 from helpers.provenance import code_fingerprint
@@ -125,7 +131,7 @@ def _sqlite(url: sqlalchemy.URL) -> RDBStorage:
 def _database(url: sqlalchemy.URL, options: dict | None = None, attempts: int = 5) -> RDBStorage:
     try:
         return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
-    except (OperationalError, ProgrammingError):
+    except (IntegrityError, OperationalError, ProgrammingError):
         # Of workers that begin at once, all but one may find tables that are just being made.
         if attempts == 1:
             raise

@@ -1,5 +1,6 @@
 """One trial: from its settings to a finished run and the number it is judged by."""
 
+import logging
 import math
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from helpers.dataset.store import PatchStore
 
 PAIRS = 100_000  # of each kind, for verification
+APPROACH = "search"  # so that the folders of trials are told from those of approaches
 
 
 def run_trial(
@@ -38,11 +40,11 @@ def run_trial(
         TrialPruned: the training was given up.
     """
     settings = suggest(trial, space, base)
-    settings = replace(settings, epochs=settings.epochs * budget)
+    settings = replace(settings, approach=APPROACH, epochs=settings.epochs * budget)
     report = reporter(trial, settings.validations)
     folder = train(settings, store, denoiser_run, on_validation=report)
     trial.set_user_attr("run", folder.name)
-    return MEASURES[measure](folder, store, denoiser_run)
+    return MEASURES[measure](folder, store)
 
 
 def reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
@@ -82,6 +84,8 @@ def train_or_give_up(
     """
     from helpers import runs, training  # only here: the rest of a search needs no Keras
 
+    # TensorFlow warns of each further network that one process trains.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     folder = runs.run_folder(settings, store, denoiser_run)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
@@ -92,31 +96,25 @@ def train_or_give_up(
         raise optuna.TrialPruned(str(error)) from error
 
 
-def validation_loss(run: Path, store: "PatchStore", denoiser_run: Path | None) -> float:
+def validation_loss(run: Path, store: "PatchStore") -> float:
     """The validation loss of the weights that a run has kept."""
     return files.read_json(run / "outcome.json")["kept_validation_loss"]
 
 
-def validation_error(run: Path, store: "PatchStore", denoiser_run: Path | None) -> float:
+def validation_error(run: Path, store: "PatchStore") -> float:
     """1 - S of the benchmark on the validation scenes, in [0, 1].
 
-    Raises:
-        InputError: they have too few points for retrieval.
+    Where these have too few points to fill a pool of retrieval, 1 - the mean of V and M: so it is
+    for all trials on the same data.
     """
-    from helpers import benchmark, evaluation, runs
-    from helpers.networks.pipeline import describe, join
+    from helpers import benchmark, evaluation
+    from helpers.networks.pipeline import describe
 
-    denoiser = runs.load_network(denoiser_run) if denoiser_run else None
-    pipeline = join(denoiser, runs.load_network(run))
-    descriptors = describe(pipeline, store, store.parts["validation"])
+    descriptors = describe(evaluation.load_pipeline(run), store, store.parts["validation"])
     tasks = evaluation.make_tasks(store, PAIRS, part="validation")
-    score = benchmark.evaluate(descriptors, tasks).S
-    if score is None:
-        raise InputError(
-            f"The validation scenes of {store.name} have {len(store.rows('validation'))} points, "
-            "too few for retrieval: take more scenes, or validation_loss as the measure."
-        )
-    return 1 - score
+    scores = benchmark.evaluate(descriptors, tasks)
+    found = [score for score in (scores.V, scores.M, scores.R) if score is not None]
+    return 1 - sum(found) / len(found)
 
 
 MEASURES = {"validation_loss": validation_loss, "validation_error": validation_error}
@@ -142,6 +140,7 @@ def check_measure(measure: str, space: Space, base: TrainingSettings) -> None:
 
 def _meanings_of_loss(base: TrainingSettings) -> set[str]:
     """Settings that change what the validation loss is, not only how low it gets."""
-    meanings = {"loss", "loss_options", "batches", "validation_batches"}
+    meanings = {"loss", "loss_options", "batches", "batch_options", "validation_batches"}
+    meanings |= {"reconstruction", "distillation"}
     # The hardest negative of a larger batch is harder.
     return meanings | {"batch"} if base.batches == "Views" else meanings

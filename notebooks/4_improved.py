@@ -12,23 +12,24 @@
 # ---
 
 # %% [markdown]
-# # 3 · The improved approach: residual denoiser and HardNet
+# # 4 · The improved approach: HardNet on noisy patches, and a residual denoiser
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/3_improved.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/4_improved.ipynb)
 #
-# Still two networks in a row, but each with what the baseline lacks: a residual denoiser that
-# estimates the noise and subtracts it; a descriptor that sees each patch at standard brightness and
-# contrast, answers with a vector of length one, and learns from the hardest negative of each batch.
+# The descriptor sees each patch at standard brightness and contrast, answers with a vector of length one,
+# and learns from the hardest negatives of each batch, with the settings that the search has found. The
+# denoiser estimates the noise and subtracts it; whether the descriptor needs one is a setting, too.
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the patch store of notebook 1 | two run folders in `runs/` | about 9 minutes on two CPU cores |
+# | the patch store of notebook 1, the winner of notebook 3 | two run folders in `runs/` | about 8 minutes on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
+PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -49,7 +50,7 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers import figures, inspection, settings, tables, training
+from helpers import figures, inspection, runs, search, settings, tables, training
 from helpers.dataset import open_dataset
 
 profile = settings.profile(PROFILE)
@@ -60,6 +61,7 @@ store = open_dataset(
     split=SPLIT,
     scenes=SCENES,
 )
+profile = search.with_winner(profile, store)
 
 # %% [markdown]
 # ## The denoiser
@@ -86,19 +88,29 @@ tables.show(tables.denoising_table(tables.denoising_errors(clean, estimates)))
 # %% [markdown]
 # ## The descriptor
 #
-# The body has the same convolutions as L2-Net; what is new is before, after and around it. Each batch
-# holds many points, each seen four times: `ref`, easy, hard and tough. For every pair the loss
-# looks for the most similar wrong patch in the batch, and asks that the right one be nearer.
+# What is new is before, after and around the body. Each batch holds many points, each seen several
+# times: `ref` and patches of every level. For every pair the loss looks for the most similar wrong
+# patch in the batch, and asks that the right one be nearer.
+#
+# Three ways to join the two networks are built in: `frozen`, behind the denoiser as it is; `end_to_end`,
+# behind one that learns along; and `direct`, on the noisy patch itself, without any. The profile says which:
+
+# %%
+profile.improved_descriptor.joining
 
 # %%
 training.make_network(profile.improved_descriptor).summary()
 
 # %%
-descriptor_run = training.train(profile.improved_descriptor, store, denoiser_run)
+if PRETRAINED:
+    descriptor_run = runs.pretrained()
+else:
+    in_front = runs.in_front(profile.improved_descriptor, denoiser_run)
+    descriptor_run = training.train(profile.improved_descriptor, store, in_front)
 
 # %%
 figures.plot_losses({"improved": descriptor_run})
 
 # %% [markdown]
 # This loss cannot be compared with the baseline's: its negatives are the hardest instead of random
-# ones. The benchmark compares. Next: [4 · Evaluation](4_evaluation.ipynb).
+# ones. The benchmark compares. Next: [5 · Evaluation](5_evaluation.ipynb).

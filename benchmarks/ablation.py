@@ -1,0 +1,129 @@
+"""What each ingredient of the improved descriptor brings: one training a row, all else alike.
+
+    python benchmarks/ablation.py                                  # about half an hour on two cores
+    python benchmarks/ablation.py --dataset sequences:PATH --split a --budget 0.5
+
+Rows are scored on validation scenes; no test scene is looked at. All but the last see equally many
+patches, not counting the teacher's. Interrupted and started again, it goes on where it was. The
+table goes to `report/measured/ablation.json`, from which the report draws it.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from helpers import benchmark, evaluation, files, paths, training
+from helpers.dataset import PatchStore, open_dataset
+from helpers.networks.blocks import multiply_adds
+from helpers.networks.pipeline import describe
+from helpers.provenance import provenance
+from helpers.runs import in_front
+from helpers.search import with_values
+from helpers.settings import Profile, TrainingSettings, profile
+
+BUDGET = 0.15  # of the profile's epochs
+REFERENCE = "as it is"
+TWICE = "as it is, twice as long"  # for those that take longer a patch
+
+# Changes of the improved descriptor's settings, as helpers.search.space names them.
+ROWS = {
+    REFERENCE: {},
+    "no denoiser": {"joining": "direct"},
+    "denoiser learns along": {"joining": "end_to_end"},
+    "denoiser learns along and still denoises": {"joining": "end_to_end", "reconstruction": 0.02},
+    "taught by one that sees clean patches": {"distillation": 1.0},
+    "random negatives": {"loss": "next_in_batch"},
+    "second-order similarity (SOSNet)": {"loss": "second_order"},
+    "hybrid similarity (HyNet)": {"loss": "hybrid"},
+    "cross-entropy (InfoNCE)": {"loss": "info_nce", "loss_options.temperature": 0.1},
+    "noise as it was stored": {"redraw": False},
+    "no flips and turns": {"augment": False},
+    "each view jittered": {"batch_options.jittered": True},
+    "twice as wide": {"network_options.width": 32},
+}
+
+
+def run(plan: Profile, store: PatchStore, budget: float, target: Path) -> dict:
+    """Trains and scores all rows, and writes the table to `target` after each.
+
+    Args:
+        budget: part of the profile's epochs that each row is trained for, in (0, 1].
+    """
+    table = {
+        "dataset": {"name": store.name, "split": store.split, "fingerprint": store.fingerprint},
+        "part": "validation",
+        "scenes": len(store.parts["validation"]),
+        "points": len(store.rows("validation")),
+        "profile": plan.name,
+        "budget": budget,
+        "provenance": provenance(),
+        "rows": {},
+    }
+    denoiser_run = training.train(plan.improved_denoiser, store)
+    for name, settings in rows(plan.improved_descriptor, budget):
+        print(f"--- {name}", flush=True)
+        table["rows"][name] = measure(settings, store, denoiser_run, plan.pairs)
+        files.write_json(target, table)
+    return table
+
+
+def rows(base: TrainingSettings, budget: float) -> Iterator[tuple[str, TrainingSettings]]:
+    """The name and the settings of each row, all of which see equally many patches."""
+    base = replace(base, epochs=base.epochs * budget, patience=0)
+    for name, changes in ROWS.items():
+        settings = with_values(base, changes)
+        views = 1 + 3 * settings.batch_options.get("views_per_level", 1)
+        yield name, replace(settings, epochs=settings.epochs * 4 / views)
+    yield TWICE, replace(base, epochs=2 * base.epochs)
+
+
+def measure(settings: TrainingSettings, store: PatchStore, denoiser_run: Path, pairs: int) -> dict:
+    """Trains one row, and scores it on the validation scenes."""
+    teacher_run = None
+    if settings.distillation:
+        clean = settings.batch_options | {"noisy": False}
+        teacher = replace(settings, joining="direct", distillation=0.0, batch_options=clean)
+        teacher_run = training.train(teacher, store)
+    behind = in_front(settings, denoiser_run)
+    folder = training.train(settings, store, behind, teacher_run=teacher_run)
+    pipeline, names = evaluation.load_pipeline(folder), store.parts["validation"]
+    tasks = evaluation.make_tasks(store, pairs, part="validation")
+    scores = benchmark.evaluate(describe(pipeline, store, names), tasks).to_json()
+    outcome = files.read_json(folder / "outcome.json")
+    return {key: scores[key] for key in ("V", "M", "R", "S")} | {
+        "run": folder.name,
+        "minutes": outcome["minutes"],
+        "patches": outcome["patches"],
+        "multiply_adds": multiply_adds(pipeline),
+        "parameters": pipeline.count_params(),
+    }
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="coursework")
+    parser.add_argument("--dataset", default="photographs", help="as in `make report DATASET=`")
+    parser.add_argument("--split")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="part of the epochs")
+    parser.add_argument("--json", type=Path, default=paths.MEASURED / "ablation.json")
+    return parser.parse_args(words)
+
+
+def main(words: list[str] | None = None) -> None:
+    options = parse(words)
+    plan = profile(options.profile)
+    store = open_dataset(
+        options.dataset,
+        seed=plan.seed,
+        points_per_scene=plan.points_per_scene,
+        split=options.split,
+    )
+    table = run(plan, store, options.budget, options.json)
+    for name, row in sorted(table["rows"].items(), key=lambda item: -item[1]["S"]):
+        scores = "  ".join(f"{key} {row[key]:.3f}" for key in ("V", "M", "R", "S"))
+        print(f"{name:42s} {scores}  {row['minutes']:5.1f} min {row['multiply_adds'] / 1e6:6.1f} M")
+
+
+if __name__ == "__main__":
+    main()

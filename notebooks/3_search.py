@@ -1,0 +1,171 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3 · Search: which settings are worth a long training
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/3_search.ipynb)
+#
+# How many filters, how deep, how fast to learn, how much to care about each level of noise? Instead of
+# guessing, many short trainings on a smaller dataset are compared. The best settings are trained at full
+# length in the next notebook.
+#
+# | needs | makes | takes |
+# |---|---|---|
+# | the patch store of notebook 1 | a study and its winner in `runs/search/`, one run folder a trial, figures `search-...` | about 5 minutes on two CPU cores |
+
+# %% tags=["parameters"]
+PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
+DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
+SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
+SCENES = None  # or "v_boat, i_leuven": only these scenes
+PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+
+# %%
+# Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    if not os.path.isdir("helpers"):
+        if not os.path.isdir("n-hpatches"):
+            url = os.environ.get("NHPATCHES_REPOSITORY", "https://github.com/USER/n-hpatches")
+            subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
+        os.chdir("n-hpatches")
+    sys.path.insert(0, os.getcwd())
+    from helpers import colab
+
+    colab.set_up(DRIVE)
+
+# %%
+from helpers import figures, search, settings, tables, training
+from helpers.dataset import open_dataset
+from helpers.search import plots
+
+profile = settings.profile(PROFILE)
+store = open_dataset(
+    DATASET,
+    seed=profile.seed,
+    points_per_scene=profile.points_per_scene,
+    split=SPLIT,
+    scenes=SCENES,
+)
+
+# %% [markdown]
+# ## What is tried
+#
+# Each row is a setting of the improved descriptor. Level weights say how much the loss counts pairs of
+# easy, hard and tough patches. The profile's own settings are trial 0: a winner has to beat them.
+
+# %%
+search.space_table(profile.search.space, own=profile.improved_descriptor)
+
+# %% [markdown]
+# ## On a smaller dataset
+#
+# The trials see the first points of each scene only; scenes and parts are the same. Test scenes have no
+# part in the search: a trial learns on *train* and is judged on *validation*.
+
+# %%
+smaller = search.with_fewer_points(store, profile.search.points_per_scene)
+tables.show(tables.dataset_table(smaller.summary()))
+
+# %% [markdown]
+# ## The trials
+#
+# Where the descriptor stands behind a denoiser, that one is trained first, on the whole dataset; the
+# next notebook finds it again. Then each trial is a training of its own. The first ten settings are drawn
+# at random, later ones where good ones were more frequent than bad ones (a tree-structured Parzen
+# estimator). The number to be lowered is 1 − S, where S is the benchmark's mean score on validation scenes (or
+# the mean of V and M, where these scenes have too few points for retrieval). A validation loss would not do:
+# with other weights it means something else.
+#
+# Interrupt it at any time; run the cell again, and it goes on where it was. (After a crash it waits three
+# minutes before it takes up the trial that was lost, as another worker might still be at it.) More workers
+# share the trials, as many as there are devices for; each is started beside this cell by
+#
+# ```bash
+# .venv/bin/python -m helpers search --profile coursework
+# ```
+#
+# with the `--dataset`, `--split` and `--scenes` of this notebook. Workers on other machines need a common
+# database: give all of them the same `--storage`, and this cell the same `storage=`.
+
+# %%
+direct = profile.improved_descriptor.joining == "direct"
+denoiser_run = None if direct else training.train(profile.improved_denoiser, store)
+
+# %%
+study, winner = search.search_improved(profile, store, denoiser_run)
+
+# %%
+table = search.trials_table(study)
+table.drop(columns=["run", "attempts"])
+
+# %% [markdown]
+# ## How it went
+#
+# A search is worth its time while the line still falls.
+
+# %%
+progress = plots.plot_progress(table, profile.search.measure)
+figures.save(progress, "search-progress")
+progress
+
+# %% [markdown]
+# ## What mattered
+#
+# A random forest learns to tell the error from the settings; a setting is as important as the part of the
+# error's variance that it explains by itself (fANOVA). From so few trials this is a hint and no more.
+
+# %%
+importances = plots.plot_importances(search.importances(study))
+figures.save(importances, "search-importances")
+importances
+
+# %% [markdown]
+# Each panel shows all trials against one setting. Look for a side on which there are no good trials at
+# all; single good or bad points have many reasons.
+
+# %%
+slices = plots.plot_slices(table, profile.search.space, profile.search.measure)
+figures.save(slices, "search-slices")
+slices
+
+# %% [markdown]
+# The same trials as lines: what do the best have in common?
+
+# %%
+parallel = plots.plot_parallel(table, profile.search.space, profile.search.measure)
+figures.save(parallel, "search-parallel")
+parallel
+
+# %% [markdown]
+# ## The winner
+#
+# Its settings, with all epochs of the profile, lie in a JSON file beside the study. From here on every
+# notebook takes them from there. Each was trained once, and briefly: differences as small as those between
+# two trainings that differ in their seed alone mean nothing, and what learns fastest on few points need
+# not be what ends best on many.
+
+# %%
+profile = search.with_winner(profile, store)
+
+# %%
+own = settings.profile(PROFILE).improved_descriptor
+search.space_table(profile.search.space, own=own, winner=profile.improved_descriptor)
+
+# %% [markdown]
+# Next: [4 · The improved approach](4_improved.ipynb).

@@ -1,0 +1,59 @@
+"""The ablation script: what its rows are, and that it writes what it measures."""
+
+import importlib.util
+import json
+from dataclasses import replace
+
+import pytest
+
+from helpers import paths, settings, training
+
+SCRIPT = paths.ROOT / "benchmarks" / "ablation.py"
+
+
+@pytest.fixture(scope="module")
+def ablation():
+    spec = importlib.util.spec_from_file_location("ablation", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_row_differs_from_the_improved_descriptor_and_can_be_made(ablation):
+    base = settings.COURSEWORK.improved_descriptor
+    rows = dict(ablation.rows(base, budget=0.5))
+    assert len(rows) >= 8 and len({str(row) for row in rows.values()}) == len(rows)
+    for row in rows.values():
+        training.make_network(row)
+        training.make_loss(row)
+
+
+def test_all_rows_see_equally_many_patches(ablation):
+    base = settings.COURSEWORK.improved_descriptor
+    for name, row in ablation.rows(base, budget=0.5):
+        if name == ablation.TWICE:
+            continue
+        views = 1 + 3 * row.batch_options.get("views_per_level", 1)
+        assert row.epochs * views == pytest.approx(base.epochs * 0.5 * 4)
+
+
+def test_the_table_is_written_with_what_made_it(ablation, tiny_store, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    small = {"network_options": {"width": 4}, "validations": 2, "validation_batches": 1}
+    plan = replace(
+        settings.SMOKE,
+        pairs=200,
+        improved_denoiser=replace(
+            settings.SMOKE.improved_denoiser, redraw=False, epochs=0.1, **small
+        ),
+        improved_descriptor=replace(
+            settings.SMOKE.improved_descriptor, redraw=False, batch=8, epochs=1, **small
+        ),
+    )
+    names = (ablation.REFERENCE, "taught by one that sees clean patches")
+    monkeypatch.setattr(ablation, "ROWS", {name: ablation.ROWS[name] for name in names})
+    ablation.run(plan, tiny_store, 1.0, tmp_path / "ablation.json")
+    table = json.loads((tmp_path / "ablation.json").read_text())
+    assert set(table["rows"]) == {*names, ablation.TWICE} and table["points"] == 24
+    assert table["dataset"]["fingerprint"] == tiny_store.fingerprint
+    assert all(0 < row["V"] < 1 and row["multiply_adds"] for row in table["rows"].values())

@@ -1,0 +1,23 @@
+"""The descriptor that comes with the code: small, whole, and with what is to be known beside it."""
+
+import numpy as np
+
+from helpers import evaluation, files, runs
+
+
+def test_it_is_under_ten_megabytes():
+    assert sum(path.stat().st_size for path in runs.PRETRAINED.iterdir()) < 10e6
+
+
+def test_it_describes_patches_by_vectors_of_unit_length(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.paths, "RUNS", tmp_path)
+    patches = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1)).astype("float32")
+    vectors = evaluation.load_pipeline(runs.pretrained()).predict_on_batch(patches)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_settings_data_device_and_scores_lie_beside_it():
+    described = files.read_json(runs.PRETRAINED / "settings.json")
+    assert described["dataset"]["fingerprint"] and described["device"] and described["versions"]
+    for scores in files.read_json(runs.PRETRAINED / "measured.json").values():
+        assert 0 < scores["S"] < 1 and scores["decided_by"]["dataset"]["fingerprint"]
