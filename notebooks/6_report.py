@@ -92,7 +92,7 @@ improved_run = runs["improved"][1]
 by_hand = classical.score_rows(store, profile.pairs)
 on_clean = evaluation.score_run(improved_run, store, profile.pairs, clean=True)
 ablation = files.read_json(paths.MEASURED / "ablation.json")
-searched = search.winner_numbers(search.winner_path(settings.profile(PROFILE), store))
+winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
 
 # %% [markdown]
 # ## Figure 1: what the denoisers do
@@ -168,7 +168,7 @@ numbers = report.collect_numbers(
     noise=noise.SIGMA,
     denoising={**errors, "points": len(clean)},
     provenance=made_by,
-    search=searched,
+    search=search.summary(winner),
     classical={
         "root_sift": {
             "noisy": by_hand["RootSIFT"],

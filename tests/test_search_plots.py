@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from helpers import figures, files, paths, search
+from helpers import figures, paths, search
 from helpers.search import plots, scales
 
 SPACE = {
@@ -171,11 +171,3 @@ def test_trials_of_one_choice_stand_side_by_side_in_their_order():
     for width, place in zip((8, 16, 24), range(3), strict=True):
         of_choice = places[table["network_options.width"] == width]
         assert np.all(np.diff(of_choice) > 0) and np.all(np.abs(of_choice - place) < 0.21)
-
-
-def test_a_report_can_say_what_a_search_found_or_that_there_was_none(tmp_path):
-    assert search.winner_numbers(tmp_path / "none.json")["trials"] == 0
-    winner = {"searched": {"measure": "validation_error"}, "validation_error": 0.25, "base": 0.5}
-    files.write_json(tmp_path / "w.json", winner | {"trials": {"complete": 3, "pruned": 2}})
-    numbers = search.winner_numbers(tmp_path / "w.json")
-    assert numbers == {"trials": 5, "measure": "validation_error", "best": 0.25, "base": 0.5}

@@ -25,7 +25,6 @@ __all__ = [
     "summary",
     "trials_table",
     "verdict",
-    "winner_numbers",
     "winner_path",
     "with_fewer_points",
     "with_values",

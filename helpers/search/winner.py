@@ -80,28 +80,6 @@ def verdict(winner: dict) -> str:
     return f"trial {winner['trial']} of {trials} won: {words}, {before} it began with; {changed}."
 
 
-def winner_numbers(path: Path | str) -> dict:
-    """What a report says of a search: trials, what was measured, best and own value.
-
-    Args:
-        path: of a winner's file; if there is none, no trial was made.
-
-    Returns:
-        {"trials", "measure", "best", "base"}; "base" is that of the settings it began with.
-    """
-    if not Path(path).is_file():
-        return {"trials": 0, "measure": "nothing", "best": None, "base": None}
-    winner = files.read_json(path)
-    measure = winner["searched"]["measure"]
-    trials = sum(winner["trials"].values())
-    return {
-        "trials": trials,
-        "measure": measure,
-        "best": winner[measure],
-        "base": winner["base"],
-    }
-
-
 def read_winner(path: Path | str) -> TrainingSettings:
     """The settings that `write_winner` wrote.
 
