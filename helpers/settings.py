@@ -17,7 +17,7 @@ JOININGS = ("direct", "frozen", "end_to_end")
 class TrainingSettings:
     """Everything that decides one training run, apart from the data."""
 
-    approach: str  # "baseline" or "improved"
+    approach: str  # "baseline", "improved", or "search" for a trial
     part: str  # "denoiser" or "descriptor"
     network: str  # a name in networks.denoisers.DENOISERS or networks.descriptors.DESCRIPTORS
     loss: str  # a name in losses.LOSSES

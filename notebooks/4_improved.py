@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 4 · The improved approach: HardNet on noisy patches, and a residual denoiser
+# # 4 · The improved approach: residual denoiser and HardNet
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/4_improved.ipynb)
 #
