@@ -125,7 +125,7 @@ def comparison_table(rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
 
 
 def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What each change of the improved descriptor did, the best first.
+    """What each change of a descriptor did, the best first.
 
     Args:
         measured: what `benchmarks/ablation.py` has written.
@@ -134,7 +134,7 @@ def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
     columns = {key: [row[key] for _, row in rows] for key in ("V", "M", "R", "S")}
     columns["Minutes"] = [row["minutes"] for _, row in rows]
     columns["Multiply-adds [M]"] = [_millions(row["multiply_adds"]) for _, row in rows]
-    return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Improved descriptor")
+    return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Change")
 
 
 def denoising_errors(
