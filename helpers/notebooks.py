@@ -55,6 +55,7 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
         _hash_files(chain, [source])
         if source.stem.endswith("report"):
             _hash_files(chain, [paths.REPORT_SOURCES / name for name in report.SOURCES])
+            _hash_files(chain, list(paths.MEASURED.glob("*.json")))
         target = paths.EXECUTED / f"{source.stem}.ipynb"
         if not source.name.startswith(only):
             continue
