@@ -132,7 +132,6 @@ def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
     """
     rows = sorted(measured["rows"].items(), key=lambda item: -(item[1]["S"] or 0))
     columns = {key: [row[key] for _, row in rows] for key in ("V", "M", "R", "S")}
-    columns["Minutes"] = [row["minutes"] for _, row in rows]
     columns["Multiply-adds [M]"] = [_millions(row["multiply_adds"]) for _, row in rows]
     return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Change")
 

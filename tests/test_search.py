@@ -248,6 +248,12 @@ def test_the_first_trial_is_the_base_settings(look, tmp_path):
     assert train.settings == [replace(BASE, patience=20, approach="search")]
 
 
+def test_a_trial_is_trained_to_its_end_unless_patience_is_searched(look, tmp_path):
+    train = Trainer(tmp_path)
+    look(train, 1, space={"seed": ("choice", [1, 2])}, base=replace(BASE, patience=4))
+    assert train.settings[0].patience == 0
+
+
 def test_the_same_seed_chooses_the_same_settings_and_another_one_others(look, tmp_path, storage):
     chosen = []
     for number, seed in enumerate((1, 1, 2)):
@@ -825,7 +831,7 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
     assert search.trials_table(trained)["state"].tolist() == ["complete"]
     assert search.trials_table(given_up)["state"].tolist() == ["pruned"]
 
-    run = runs.find_run(replace(base, approach="search", epochs=0.5), tiny_store)
+    run = runs.find_run(replace(base, approach="search", epochs=0.5, patience=0), tiny_store)
     assert [path for path in paths.RUNS.iterdir() if path.is_dir()] == [run]  # no .unfinished
     assert trained.best_value == files.read_json(run / "outcome.json")["kept_validation_loss"]
     assert set(trained.trials[0].intermediate_values) == {1, 2}

@@ -41,6 +41,8 @@ def run_trial(
     """
     settings = suggest(trial, space, base)
     settings = replace(settings, approach=APPROACH, epochs=settings.epochs * budget)
+    if "patience" not in space:  # so short a training may look stuck before it gets going
+        settings = replace(settings, patience=0)
     report = reporter(trial, settings.validations)
     folder = train(settings, store, denoiser_run, on_validation=report)
     trial.set_user_attr("run", folder.name)
