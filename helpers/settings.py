@@ -154,7 +154,7 @@ SPACE = {
     ),
     "network_options.dropout": ("choice", [0.0, 0.1, 0.3]),
 }
-SEARCH = SearchSettings(trials=8, budget=0.1, points_per_scene=300, space=SPACE)
+SEARCH = SearchSettings(trials=8, budget=0.07, points_per_scene=300, space=SPACE)
 
 _tiny = {"validations": 2, "validation_batches": 2}
 SMOKE = Profile(
