@@ -79,9 +79,9 @@ def test_a_row_holds_the_scores_of_what_was_trained(seeds, tiny_store, tmp_path,
         ),
     )
     row = seeds.measure(plan, tiny_store, "improved", 5)
-    assert row["seed"] == 5 and row["S"] == pytest.approx((row["V"] + row["M"] + row["R"]) / 3)
+    assert row["seed"] == 5 and 0 < row["V"] < 1
     known = json.loads((tmp_path / "runs" / row["runs"][1] / "scores.json").read_text())
-    assert known["S"] == row["S"] and row["trainings"][1]["patches"] > 0
+    assert known["V"] == row["V"] and row["trainings"][1]["patches"] > 0
 
 
 def test_all_ways_take_turns(inference):
