@@ -185,9 +185,9 @@ LONG = Profile(
     points_per_scene=None,
     pairs=100_000,
     # The baseline until its validation loss has stopped falling.
-    baseline_denoiser=replace(BASELINE_DENOISER, epochs=10, validations=40, patience=6),
+    baseline_denoiser=replace(BASELINE_DENOISER, epochs=4, validations=16, patience=4),
     baseline_descriptor=replace(
-        COURSEWORK.baseline_descriptor, epochs=20, validations=40, patience=8
+        COURSEWORK.baseline_descriptor, epochs=10, validations=40, patience=10
     ),
     improved_denoiser=replace(IMPROVED_DENOISER, epochs=4, validations=24),
     improved_descriptor=replace(IMPROVED_DESCRIPTOR, batch=256, validations=25, patience=8),
