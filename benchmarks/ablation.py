@@ -1,11 +1,12 @@
-"""What each ingredient brings: descriptors that differ from a common start in one thing.
+"""What each ingredient brings: pipelines that differ from a common start in one thing.
 
-    python benchmarks/ablation.py                                  # about half an hour on two cores
+    python benchmarks/ablation.py                                  # about 40 minutes on two cores
     python benchmarks/ablation.py --dataset sequences:PATH --split a --budget 0.5
 
-Rows are scored on validation scenes; no test scene is looked at. All but the last see equally many
-patches, not counting the teacher's. Interrupted and started again, it goes on where it was. The
-table goes to `report/measured/ablation.json`, from which the report draws it.
+Rows are scored on validation scenes; no test scene is looked at. All descriptors but the last see
+equally many patches, not counting the teacher's; denoisers are trained as the profile says.
+Interrupted and started again, it goes on where it was. The table goes to
+`report/measured/ablation.json`, from which the report draws it.
 """
 
 import argparse
@@ -22,12 +23,14 @@ from helpers.runs import in_front
 from helpers.search import with_values
 from helpers.settings import Profile, TrainingSettings, profile
 
-BUDGET = 0.15  # of the profile's epochs
-START = {"augment": True}  # where the rows start from: not all that paid is in it yet
+BUDGET = 0.1  # of the profile's epochs
+# Where the rows start from: not all that paid is in it yet.
+START = {"augment": True, "validations": 12}
 REFERENCE = "flips and turns, frozen denoiser"
+DENOISER = "denoiser:"
 TWICE = "twice as long"  # for those that take longer a patch
 
-# Changes of the start, as helpers.search.space names them.
+# Changes of the start, as helpers.search.space names them; "denoiser:" marks the denoiser's.
 ROWS = {
     REFERENCE: {},
     "no denoiser": {"joining": "direct"},
@@ -42,6 +45,11 @@ ROWS = {
     "no flips and turns": {"augment": False},  # the improved descriptor
     "each view jittered": {"batch_options.jittered": True},
     "twice as wide": {"network_options.width": 32},
+    "HyNet's layers": {"network": "hynet"},
+    "residual descriptor": {"network": "resnet_descriptor"},
+    "NAFNet as denoiser": {"denoiser:network": "nafnet_tiny", "denoiser:network_options": {}},
+    "denoiser knows the noise profile": {"denoiser:network_options.profile": True},
+    "denoiser without biases": {"denoiser:network_options.bias": False},
 }
 
 
@@ -61,22 +69,26 @@ def run(plan: Profile, store: PatchStore, budget: float, target: Path) -> dict:
         "provenance": provenance(),
         "rows": {},
     }
-    denoiser_run = training.train(plan.improved_denoiser, store)
-    for name, settings in rows(plan.improved_descriptor, budget):
+    for name, denoiser, descriptor in rows(plan, budget):
         print(f"--- {name}", flush=True)
-        table["rows"][name] = measure(settings, store, denoiser_run, plan.pairs)
+        denoiser_run = training.train(denoiser, store)
+        table["rows"][name] = measure(descriptor, store, denoiser_run, plan.pairs)
         files.write_json(target, table)
     return table
 
 
-def rows(base: TrainingSettings, budget: float) -> Iterator[tuple[str, TrainingSettings]]:
-    """The name and the settings of each row, all of which see equally many patches."""
+def rows(plan: Profile, budget: float) -> Iterator[tuple[str, TrainingSettings, TrainingSettings]]:
+    """The name of each row, and the settings of its denoiser and of its descriptor."""
+    base = plan.improved_descriptor
     base = with_values(replace(base, epochs=base.epochs * budget, patience=0), START)
     for name, changes in ROWS.items():
-        settings = with_values(base, changes)
+        ours = {key: value for key, value in changes.items() if not key.startswith(DENOISER)}
+        others = {key.removeprefix(DENOISER): changes[key] for key in changes.keys() - ours.keys()}
+        settings = with_values(base, ours)
         views = 1 + 3 * settings.batch_options.get("views_per_level", 1)
-        yield name, replace(settings, epochs=settings.epochs * 4 / views)
-    yield TWICE, replace(base, epochs=2 * base.epochs)
+        settings = replace(settings, epochs=settings.epochs * 4 / views)
+        yield name, with_values(plan.improved_denoiser, others), settings
+    yield TWICE, plan.improved_denoiser, replace(base, epochs=2 * base.epochs)
 
 
 def measure(settings: TrainingSettings, store: PatchStore, denoiser_run: Path, pairs: int) -> dict:

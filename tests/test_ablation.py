@@ -20,17 +20,26 @@ def ablation():
 
 
 def test_every_row_differs_from_the_improved_descriptor_and_can_be_made(ablation):
-    base = settings.COURSEWORK.improved_descriptor
-    rows = dict(ablation.rows(base, budget=0.5))
-    assert len(rows) >= 8 and len({str(row) for row in rows.values()}) == len(rows)
-    for row in rows.values():
-        training.make_network(row)
-        training.make_loss(row)
+    rows = {name: parts for name, *parts in ablation.rows(settings.COURSEWORK, budget=0.5)}
+    assert len(rows) >= 8 and len({str(parts) for parts in rows.values()}) == len(rows)
+    for denoiser, descriptor in rows.values():
+        training.make_network(denoiser)
+        training.make_network(descriptor)
+        training.make_loss(descriptor)
+
+
+def test_only_rows_about_the_denoiser_change_it(ablation):
+    base = settings.COURSEWORK.improved_denoiser
+    changed = {n for n, denoiser, _ in ablation.rows(settings.COURSEWORK, 0.5) if denoiser != base}
+    assert changed == {
+        name for name, changes in ablation.ROWS.items() if "denoiser:" in str(changes)
+    }
+    assert changed
 
 
 def test_all_rows_see_equally_many_patches(ablation):
     base = settings.COURSEWORK.improved_descriptor
-    for name, row in ablation.rows(base, budget=0.5):
+    for name, _, row in ablation.rows(settings.COURSEWORK, budget=0.5):
         if name == ablation.TWICE:
             continue
         views = 1 + 3 * row.batch_options.get("views_per_level", 1)
