@@ -144,9 +144,10 @@ IMPROVED_DESCRIPTOR = TrainingSettings(
     patience=4,
 )
 
-# The seed's plan: filters, rate, and the attention given to each level of noise.
+# The interim report's plan: filters, rate, and the attention given to each level of noise. Wider
+# networks (32) came out best once, by 0.007, at twice the time that the coursework profile takes.
 SPACE = {
-    "network_options.width": ("choice", [12, 16, 24, 32]),
+    "network_options.width": ("choice", [12, 16, 20, 24]),
     "learning_rate": ("log", 1e-3, 1e-2),
     "loss_options.level_weights": (
         "choice",
