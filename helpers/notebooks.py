@@ -46,6 +46,7 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
             longer a pair, or a notebook that failed.
     """
     os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
+    os.environ["NHPATCHES_DATA"] = str(paths.DATA)
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
     made, chain = [], hashlib.sha256(repr(decisive).encode())

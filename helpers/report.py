@@ -16,7 +16,8 @@ from typing import Any
 from helpers import paths
 from helpers.errors import InputError
 from helpers.files import atomic_path, read_json, write_text
-from helpers.tables import SEED_SCORES, escape, format_number
+from helpers.settings import APPROACHES
+from helpers.tables import INTERIM_SCORES, escape, format_number
 
 SOURCES = ("report.tex", "references.bib")
 DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
@@ -32,6 +33,7 @@ DECIMALS = {
     "epochs": 1,
     "denoising": 2,
     "noise": 1,
+    "cost": 1,
 }
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 
@@ -137,7 +139,7 @@ def collect_numbers(
     Args:
         baseline, improved: scores dictionaries -> `baseline.S`, `improved.S`, `compare.word.S`, ...
         runs: name of a network -> its run folder -> `settings.<name>.batch`,
-            `outcome.<name>.minutes`, ...
+            `outcome.<name>.minutes`, ..., `cost.improved`: million multiply-adds of a pipeline.
         others: further dictionaries by their prefix, such as dataset=store.summary().
 
     Raises:
@@ -150,18 +152,33 @@ def collect_numbers(
             "baseline": baseline,
             "improved": improved,
             "compare": compare(baseline, improved),
-            "seed": SEED_SCORES,
+            "interim": INTERIM_SCORES,
             "settings": {name: run["settings"] for name, run in settings.items()},
             "outcome": outcome,
             **others,
         }
     )
+    numbers |= {f"cost.{approach}": pipeline_cost(numbers, approach) for approach in APPROACHES}
     # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up.
     return {
         name: value
         for name, value in numbers.items()
         if ".matching.sequences." not in name and ".lengths." not in name
     }
+
+
+def pipeline_cost(numbers: dict[str, Any], approach: str) -> float:
+    """Million multiply-adds that a pipeline takes for one patch.
+
+    Args:
+        numbers: flat, with the settings and outcomes of both networks.
+        approach: "baseline" or "improved".
+    """
+    parts = [f"{approach}-descriptor"]
+    # Joined in any other way, the descriptor's own run holds all that is used.
+    if numbers[f"settings.{approach}-descriptor.joining"] == "frozen":
+        parts.append(f"{approach}-denoiser")
+    return sum(numbers[f"outcome.{part}.multiply_adds"] for part in parts) / 1e6
 
 
 def runs_provenance(
@@ -236,24 +253,36 @@ def readme_results(numbers: dict[str, Any]) -> str:
         numbers: flat, as `numbers.json` holds them.
     """
 
+    keys = ("V", "M", "R", "S")
+
+    def row(name: str, data: str, cells: list[str], cost: float | None) -> str:
+        return "| " + " | ".join([name, data, *cells, format_number(cost, 1)]) + " |"
+
     def cell(approach: str, key: str) -> str:
         value, interval = numbers[f"{approach}.{key}"], numbers[f"{approach}.intervals.{key}"]
         return f"{format_number(value)} {format_number(interval)}"
 
-    lines = ["| approach | V | M | R | S |", "|---|---|---|---|---|"]
-    for approach in ("baseline", "improved"):
-        cells = [cell(approach, key) for key in ("V", "M", "R", "S")]
-        lines.append(f"| {approach} | " + " | ".join(cells) + " |")
-    seed = [format_number(value) for value in SEED_SCORES.values()]
-    lines.append("| *seed report's baseline, on genuine N-HPatches* | " + " | ".join(seed) + " |")
+    data, scenes = numbers["dataset.name"], numbers["dataset.parts.test.scenes"]
+    interim = [format_number(INTERIM_SCORES[key]) for key in keys]
+    rows = [
+        row(
+            approach,
+            f"`{data}`, {scenes} test scenes",
+            [cell(approach, key) for key in keys],
+            pipeline_cost(numbers, approach),
+        )
+        for approach in APPROACHES
+    ]
+    rows.append(row("*coursework's interim report*", "genuine N-HPatches, split a", interim, None))
     made_on = (
-        f"Noisy patches of the {numbers['dataset.parts.test.scenes']} test scenes of the dataset "
-        f"`{numbers['dataset.name']}` ({numbers['dataset.parts.test.points']:,} points), profile "
+        f"Noisy patches of {numbers['dataset.parts.test.points']:,} points; profile "
         f"`{numbers['provenance.profile']}`, one training of each network (seed "
         f"{numbers['provenance.seed']}), {numbers['provenance.backend']} on "
-        f"{numbers['provenance.device']}. The last row comes from other, larger data."
+        f"{numbers['provenance.device']}. The last row comes from other, larger data and cannot be "
+        "compared."
     )
-    return "\n".join([*lines, "", made_on]) + "\n"
+    heading = "| approach | data | V | M | R | S | million multiply-adds a patch |"
+    return "\n".join([heading, "|---" * 7 + "|", *rows, "", made_on]) + "\n"
 
 
 def update_readme(readme: Path | None = None) -> None:

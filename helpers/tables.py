@@ -4,6 +4,7 @@ A column of a comparison is a tuple whose first entry is the approach, so that p
 headings and the better one of each pair can be set in bold. Missing values are None or NaN.
 """
 
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,32 @@ LEVELS = ("easy", "hard", "tough")
 POOLS = (100, 500, 1000, 5000, 10000, 15000, 20000)
 
 # Tables 1-3 of the coursework's interim report, on genuine N-HPatches, split a; rows are levels.
-SEED_IMBALANCED = ((0.828, 0.742), (0.761, 0.646), (0.678, 0.551))  # inter, intra
-SEED_MATCHING = (0.213, 0.079, 0.028)
-SEED_RETRIEVAL = (
+INTERIM_IMBALANCED = ((0.828, 0.742), (0.761, 0.646), (0.678, 0.551))  # inter, intra
+INTERIM_MATCHING = (0.213, 0.079, 0.028)
+INTERIM_RETRIEVAL = (
     (0.745, 0.609, 0.552, 0.434, 0.386, 0.361, 0.345),
     (0.675, 0.488, 0.412, 0.264, 0.215, 0.190, 0.175),
     (0.574, 0.355, 0.278, 0.148, 0.111, 0.094, 0.084),
 )
-SEED_SCORES = {  # by the same means as ours
-    "V": float(np.mean(SEED_IMBALANCED)),
-    "M": float(np.mean(SEED_MATCHING)),
-    "R": float(np.mean(SEED_RETRIEVAL)),
+INTERIM_SCORES = {  # by the same means as ours
+    "V": float(np.mean(INTERIM_IMBALANCED)),
+    "M": float(np.mean(INTERIM_MATCHING)),
+    "R": float(np.mean(INTERIM_RETRIEVAL)),
 }
-SEED_SCORES["S"] = float(np.mean(list(SEED_SCORES.values())))
+INTERIM_SCORES["S"] = float(np.mean(list(INTERIM_SCORES.values())))
 
 ERROR = "MAE"  # heading of rows in which the lower number is the better one
 # By heading of the column or of the rows; everything else gets three.
 DECIMALS = {"Multiply-adds [M]": 1, "Epochs": 1, "Minutes": 1, "Patches/s": 0, ERROR: 2}
 MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A cell that says how far repeated trainings lie apart: mean and sample deviation."""
+
+    mean: float
+    deviation: float
 
 
 # --- the tables ----------------------------------------------------------------------------------
@@ -92,7 +101,7 @@ def matching_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.Dat
 
 
 def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
-    """V, M, R, S with their 95 % intervals, and the seed's own figures on other data.
+    """V, M, R, S with their 95 % intervals, and what the interim report gives on other data.
 
     Args:
         baseline, improved: scores dictionaries.
@@ -106,7 +115,7 @@ def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.Data
         }
 
     frame = _side_by_side(columns(baseline), columns(improved))
-    frame["Interim report", "on genuine N-HPatches"] = [SEED_SCORES[key] for key in keys]
+    frame["Interim report", "on genuine N-HPatches"] = [INTERIM_SCORES[key] for key in keys]
     names = ["Verification V", "Matching M", "Retrieval R", "Mean S"]
     return _with_rows(frame, names, "Task")
 
@@ -134,6 +143,43 @@ def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
     columns = {key: [row[key] for _, row in rows] for key in ("V", "M", "R", "S")}
     columns["Multiply-adds [M]"] = [_millions(row["multiply_adds"]) for _, row in rows]
     return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Change")
+
+
+def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """How far trainings lie apart that differ in nothing but their seed.
+
+    Args:
+        measured: `report/measured/seeds.json`, whose `rows` give for each approach a list of
+            trainings with their `V`, `M`, `R` and `S`.
+
+    Returns:
+        One row an approach: the number of trainings, and mean and sample standard deviation of
+        each score; the score alone where there is one training.
+    """
+    rows = measured["rows"]
+    columns: dict[str, list[Any]] = {"Trainings": [len(runs) for runs in rows.values()]}
+    for key in ("V", "M", "R", "S"):
+        columns[key] = [_spread([run[key] for run in runs]) for runs in rows.values()]
+    return _with_rows(pd.DataFrame(columns, dtype=object), list(rows), "Approach")
+
+
+def inference_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """What one patch costs at inference.
+
+    Args:
+        measured: `report/measured/inference.json`, whose `rows` give for each network
+            `milliseconds` a patch with the `low` and `high` of its repetitions, and for networks
+            `multiply_adds` and `parameters`; `batch` patches went through at once.
+    """
+    rows = measured["rows"]
+    columns = {
+        "Parameters": [row.get("parameters") for row in rows.values()],
+        "Multiply-adds [M]": [_millions(row.get("multiply_adds")) for row in rows.values()],
+        "Milliseconds/patch": [row["milliseconds"] for row in rows.values()],
+        "Lowest, highest": [(row["low"], row["high"]) for row in rows.values()],
+    }
+    name = f"Network, batches of {measured['batch']}"
+    return _with_rows(pd.DataFrame(columns, dtype=object), list(rows), name)
 
 
 def denoising_errors(
@@ -335,11 +381,13 @@ def format_number(value: Any, decimals: int = 3) -> str:
     """One value as text: counts with thousands separators, intervals in brackets, None as a dash.
 
     Args:
-        value: int, float, None or NaN, text, or a sequence of these (an interval).
+        value: int, float, None or NaN, text, a `Spread`, or a sequence of these (an interval).
         decimals: of floats.
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, Spread):
+        return f"{value.mean:,.{decimals}f} ± {value.deviation:,.{decimals}f}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(format_number(entry, decimals) for entry in value) + "]"
     if value is None or pd.isna(value):
@@ -352,7 +400,7 @@ def escape(text: str) -> str:
     special = {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         **{character: "\\" + character for character in "&%$#_{}"},
-        MISSING: "--", "\n": " ",
+        MISSING: "--", "±": r"$\pm$", "\n": " ",
     }  # fmt: skip
     return "".join(special.get(character, character) for character in text)
 
@@ -364,6 +412,15 @@ def _decimals(frame: pd.DataFrame, column: Any) -> int:
 
 def _interval(bounds: list[float] | None) -> tuple[float, ...] | None:
     return None if bounds is None else tuple(bounds)
+
+
+def _spread(values: list[float | None]) -> Spread | float | None:
+    """The score of one training, mean and deviation of several; None where one has no score."""
+    if None in values:
+        return None
+    if len(values) == 1:
+        return values[0]
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
 def _millions(count: int | None) -> float | None:

@@ -29,7 +29,7 @@ PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full:
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
-PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+PRETRAINED = False  # True: the improved networks that come with the code, none trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -52,7 +52,7 @@ if "google.colab" in sys.modules:
 # %%
 import numpy as np
 
-from helpers import figures, settings, tables
+from helpers import explorer, figures, settings, tables
 from helpers.dataset import info, look_at_scene, noise, open_dataset
 from helpers.dataset.layout import LEVELS
 
@@ -114,10 +114,14 @@ strips = figures.plot_strips(store, point)
 figures.save(strips, "strips")
 strips
 
+# %%
+# In a running notebook, pick another scene and point.
+explorer.strips(store, shown)
+
 # %% [markdown]
 # Do patches of one point show the same thing? The table gives the mean normalised cross-correlation of
-# `ref` with the clean patches of its point: 1 for equal patches, 0 for unrelated ones, about 0.15
-# for patches of two different points, since light tends to come from above. It falls with the level.
+# `ref` with the clean patches of its point: 1 for equal patches, near 0 for patches of two different points.
+# It falls with the level.
 
 # %%
 tables.show(tables.correlation_table(info.correlations(store)))

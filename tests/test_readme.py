@@ -3,10 +3,13 @@
 import json
 import re
 import subprocess
+import sys
+import tomllib
 
 import pytest
+import yaml
 
-from helpers import paths, report
+from helpers import paths, report, settings
 from helpers.errors import InputError
 from helpers.files import write_json
 
@@ -40,9 +43,61 @@ def test_the_readme_takes_no_results_of_another_profile(tmp_path, monkeypatch):
         report.update_readme(tmp_path / "README.md")
 
 
+def test_the_data_of_every_row_are_named():
+    rows = report.readme_results(committed("report/generated/numbers.json")).splitlines()
+    data = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in rows[2:5]}
+    assert "`photographs`" in data["baseline"] and data["baseline"] == data["improved"]
+    assert "genuine N-HPatches" in data["*coursework's interim report*"]
+
+
 def test_every_file_it_links_to_is_there():
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+    links = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r'src="([^"]+)"', README)
+    assert {"report/report.pdf", "LICENSE", "CITATION.cff", "helpers/EXTENDING.md"} <= set(links)
+    for link in links:
         assert (paths.ROOT / link).exists(), link
+
+
+def test_every_notebook_has_its_badge():
+    for notebook in paths.NOTEBOOKS.glob("[0-9]_*.ipynb"):
+        link = f"notebooks/{notebook.name}"
+        assert re.search(rf"\({link}\).*\[badge\]\]\(https://colab.*{link}\)", README), link
+
+
+@pytest.mark.parametrize("profile", settings.PROFILES.values(), ids=lambda profile: profile.name)
+def test_the_table_of_profiles_says_what_the_settings_say(profile):
+    (row,) = re.findall(rf"^\| `{profile.name}` \|.*$", README, re.MULTILINE)
+    purpose, points, pairs, takes = (cell.strip() for cell in row.split("|")[2:6])
+    assert points == (str(profile.points_per_scene) if profile.points_per_scene else "all")
+    assert pairs == f"{profile.pairs:,}" and takes == profile.duration
+    if "triplets an epoch" in purpose:
+        assert f"{profile.baseline_descriptor.triplets:,} triplets an epoch" in purpose
+        assert f"{settings.FULL.baseline_descriptor.triplets:,}" in purpose
+
+
+def test_other_promises_are_those_of_the_code():
+    training = (paths.ROOT / "helpers" / "training.py").read_text()  # imported, it takes seconds
+    assert re.search(r"^CHECKPOINT_STEPS = 200\b", training, re.MULTILINE)
+    assert "at most 200 steps\nback" in README
+    assert "in about 25 minutes" in README
+    assert settings.COURSEWORK.duration.startswith("about 25 minutes")
+
+
+def test_a_report_of_other_data_can_be_sent_elsewhere(tmp_path):
+    home = tmp_path / "else where"
+    show = 'show: ; @$(PY) -c "from helpers import paths; print(paths.GENERATED)"'
+    command = ["make", f"NHPATCHES_HOME={home}", f"PY={sys.executable}", f"--eval={show}", "show"]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == str(home / "report" / "generated"), done.stderr
+    assert "NHPATCHES_HOME=FOLDER" in README
+
+
+def test_what_is_cited_is_this_version_under_this_licence():
+    citation = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert str(citation["version"]) == project["version"]
+    licence = (paths.ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert licence.startswith(f"{citation['license']} License")
+    assert citation["authors"][0]["name"] in licence
 
 
 def test_every_file_of_helpers_is_on_the_map():

@@ -1,12 +1,18 @@
+import ast
 import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
+import jupytext
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from helpers import paths, report, tables
+import helpers
+from helpers import files, notebooks, paths, report, tables
 from helpers.errors import InputError
 
 LEVELS = ("easy", "hard", "tough")
@@ -122,11 +128,14 @@ def test_name_that_latex_cannot_look_up_is_refused(tmp_path):
         report.write_numbers({"a b": 1}, tmp_path / "numbers.tex")
 
 
-def test_report_contains_no_typed_result():
-    text = (paths.REPORT_SOURCES / "report.tex").read_text()
-    body = text[text.index(r"\begin{document}") :]
-    body = re.sub(r"\\result\{[^}]*\}|[\d.]+(?:pt|in)\b", "", body)
-    assert re.findall(r"\d*\.\d+", body) == []
+@pytest.mark.parametrize(("joining", "cost"), [("frozen", 3.0), ("direct", 2.0)])
+def test_a_pipeline_costs_what_its_networks_cost(joining, cost):
+    numbers = {
+        "settings.improved-descriptor.joining": joining,
+        "outcome.improved-descriptor.multiply_adds": 2_000_000,
+        "outcome.improved-denoiser.multiply_adds": 1_000_000,
+    }
+    assert report.pipeline_cost(numbers, "improved") == cost
 
 
 # --- the build -----------------------------------------------------------------------------------
@@ -167,6 +176,37 @@ def test_undefined_reference_stops_the_build_by_name(home):
     with pytest.raises(InputError, match="refers to fig:lost"):
         report.build_pdf(sources, home / "report.pdf")
     assert not (home / "report.pdf").exists()
+
+
+@needs_latex
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("photographs", ["the photographs", "with photographs"]),
+        ("photographs+n-hpatches", ["another", "with photographs", "with n-hpatches"]),
+        ("n-hpatches", ["another", "with n-hpatches"]),
+        ("my_hpatches", ["another"]),
+    ],
+)
+def test_text_follows_the_dataset(home, name, said):
+    body = (
+        r"\whendata{photographs}{\typeout{says the photographs}}{\typeout{says another}}"
+        r"\withdata{photographs}{\typeout{says with photographs}}"
+        r"\withdata{hpatches}{\typeout{says with hpatches}}"
+        r"\withdata{n-hpatches}{\typeout{says with n-hpatches}}nothing"
+    )
+    sources = write_small_report(home, body)
+    report.write_numbers({"dataset.name": name})
+    report.build_pdf(sources, home / "report.pdf")
+    log = (home / "build" / "report.log").read_text(errors="replace")
+    assert re.findall(r"^says (.+)$", log, re.MULTILINE) == said
+
+
+@needs_latex
+def test_text_that_depends_on_an_unknown_result_stops_the_build(home):
+    sources = write_small_report(home, r"\when{no.such}{yes}{a}{b}")
+    with pytest.raises(InputError, match=r"no result 'no\.such'"):
+        report.build_pdf(sources, home / "report.pdf")
 
 
 @needs_latex
@@ -268,7 +308,7 @@ def write_run(folder: Path) -> Path:
         "stopped": "after the planned number of steps",
     }  # fmt: skip
     folder.mkdir(parents=True)
-    settings |= {"learning_rate": 1, "redraw": True, "seed": 1}
+    settings |= {"learning_rate": 1, "redraw": True, "seed": 1, "joining": "frozen"}
     settings["network_options"] = {"width": 16, "dropout": 0.3}
     settings["loss_options"] = {"level_weights": [1, 1, 1]}
     dataset = {"name": "made_up", "fingerprint": "0123456789abcdef"}
@@ -284,3 +324,172 @@ def test_provenance_is_that_of_the_runs_and_shows_where_they_differ(tmp_path):
     found = report.runs_provenance(runs, {"baseline": {"provenance": elsewhere}})
     assert found["dataset"] == "made_up" and found["seed"] == "1" and found["keras"] == "3.15"
     assert found["device"] == "cpu; gpu:0"
+
+
+# --- no result is typed --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reported(home, monkeypatch):
+    """Runs the cells of the report's notebook on made-up run folders, as often as it is called.
+
+    What would need trained networks is replaced (pictures, hand-made descriptors, the search);
+    scores, outcomes and settings are read from the run folders as ever.
+    """
+    cells = jupytext.read(paths.NOTEBOOKS / "6_report.py").cells
+    codes = [cell.source for cell in cells if cell.cell_type == "code"]
+    stand_ins = {}
+    for name in helpers_imported(codes) - {"files", "paths", "report", "settings", "tables"}:
+        stand_ins[name] = MagicMock()
+        monkeypatch.setattr(helpers, name, stand_ins[name], raising=False)
+    runs = {name: write_run(home / "runs" / name) for name in RUNS}
+    for approach, value in (("baseline", 0.4), ("improved", 0.6)):
+        scored = scores(value) | {"provenance": MACHINE}
+        files.write_json(runs[f"{approach}-descriptor"] / "scores.json", scored)
+    part = {"scenes": 2, "points": 100, "patches": 1600}
+    parts = dict.fromkeys(("train", "validation", "test"), part)
+    store = MagicMock(fingerprint="0123456789abcdef", split="its own")
+    store.summary.return_value = {"name": "photographs", "split": "its own", "parts": parts}
+    evaluation, search = stand_ins["evaluation"], stand_ins["search"]
+    evaluation.find_runs = lambda _profile, approach, *_: (
+        runs[f"{approach}-denoiser"], runs[f"{approach}-descriptor"],
+    )  # fmt: skip
+    evaluation.score_run = lambda run, *_, **__: files.read_json(run / "scores.json")
+    patches = np.zeros((2, 16, 4, 4), np.uint8)
+    sample = (patches, dict.fromkeys(("noisy", "baseline", "improved"), patches))
+    stand_ins["inspection"].denoise_sample.return_value = sample
+    files.write_json(home / "winner.json", {})
+    search.with_winner = lambda profile, _: profile
+    search.winner_path.return_value = home / "winner.json"
+    search.summary.return_value = {"trials": 2, "best": 0.3, "base": 0.4}
+    by_hand = ("RootSIFT", "RootSIFT of clean patches")
+    stand_ins["classical"].score_rows.return_value = dict.fromkeys(by_hand, scores(0.5))
+    monkeypatch.setattr("helpers.dataset.open_dataset", lambda *_, **__: store)
+    monkeypatch.setattr(report, "build_pdf", lambda: "no PDF")
+    readme = home / "README.md"
+    shutil.copy(paths.ROOT / "README.md", readme)
+
+    def run() -> SimpleNamespace:
+        namespace: dict = {}
+        for code in codes:
+            exec(code, namespace)
+        report.update_readme(readme)
+        made = {path.stem: path.read_text() for path in paths.GENERATED.glob("*.tex")}
+        return SimpleNamespace(runs=runs, readme=readme.read_text(), **made)
+
+    return run
+
+
+def helpers_imported(codes: list[str]) -> set[str]:
+    """The names that cells import from `helpers` itself."""
+    found = (node for code in codes for node in ast.walk(ast.parse(code)))
+    imports = [node for node in found if isinstance(node, ast.ImportFrom)]
+    return {name.name for node in imports if node.module == "helpers" for name in node.names}
+
+
+def edit(path: Path, **values) -> None:
+    files.write_json(path, files.read_json(path) | values)
+
+
+def test_an_edited_score_reaches_the_text_the_tables_and_the_readme(reported):
+    before = reported()
+    assert not any("0.988" in text for text in vars(before).values() if isinstance(text, str))
+    edit(before.runs["improved-descriptor"] / "scores.json", S=0.98765)
+    after = reported()
+    assert r"\@namedef{result@improved.S}{0.988}" in after.numbers
+    assert r"\textbf{0.988}" in after.summary and "0.988" in after.comparison
+    assert re.search(r"^\| improved .*0\.988", after.readme, re.MULTILINE)
+
+
+def test_an_edited_outcome_reaches_the_text_the_tables_and_the_readme(reported):
+    runs = reported().runs
+    edit(runs["baseline-denoiser"] / "outcome.json", minutes=77.77, multiply_adds=123_400_000)
+    after = reported()
+    assert r"\@namedef{result@outcome.baseline-denoiser.minutes}{77.8}" in after.numbers
+    assert re.search(r"^baseline-denoiser .*123\.4 .*77\.8", after.networks, re.MULTILINE)
+    assert re.search(r"^\| baseline .* 180\.9 \|$", after.readme, re.MULTILINE)  # both networks
+
+
+COUNT = (
+    r"(?:\d[\d.,]*|an?|half(?: an?)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|fifteen|twenty|thirty|forty|fifty|sixty|a hundred)"
+)
+TYPED = [
+    r"(?<![\w.])\d*\.\d+",  # decimals
+    r"\d\s*(?:\\,|~)?\s*(?:\\?%|per ?cent)",  # shares
+    # durations, but not "a second image"
+    rf"\b(?!a\s+second\b){COUNT}[\s~-]+(?:milliseconds?|ms|seconds?|s|minutes?|min|hours?|days?)\b",
+    rf"\b(?!an? ){COUNT}[\s~-]*(?:times|fold)\b",  # speed-ups
+    r"\d\s*(?:×|x|\$\\times\$)(?!\w|\s*\d)",
+    r"\b\d{1,3}(?:,\d{3})+\b|\b\d{3,}\b",  # counts
+]
+# Not results: what is defined, asked for or promised. Taken out before anything is looked for.
+DEFINITIONS = [
+    r"128\s+(?:numbers|outputs)|(?:B|K|points), 128\)",  # of a descriptor
+    r"cut out 16 times",  # of a point
+    r"0\.\.255|\[0, 255\]",  # grey levels
+    r"95(?:\\,|\s)+\\?%",  # of an interval
+    r"pools of 100 to 20,000",  # of the benchmark
+    r"(?:original\s+coursework|original coursework's epoch)[\w\s]*100,000(?:\s+triplets)?",
+    r"all\s+116 sequences",  # of HPatches
+    r"\b(?:19|20)\d\d\b|Python 3\.\d+(?: to 3\.\d+)?|4\.1 GB|100MB",  # years, versions, sizes
+    r'width="\d+"',  # of a picture
+    r"at most 200 steps",  # tests/test_readme.py compares it with training.CHECKPOINT_STEPS
+    r"^\| `(?:smoke|coursework|long|full)`.*$|about 25 minutes",  # the same, with the profiles
+    r"^\| (?!needs).*(?:minutes?|minute) on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
+    r"waits three\s+minutes",  # until a trial counts as lost
+    r'\["log", 0\.001, 0\.01\]',  # an example of a search space
+]
+
+
+def typed_results(text: str) -> list[str]:
+    """All that looks like the outcome of a measurement, with a few words around it."""
+    text = re.sub(r"\\(?:result|when|includegraphics)(?:\[[^]]*\])?\{[^}]*\}", "", text)
+    text = re.sub(r"(?<![\w.])\d*\.?\d+(?:pt|in|em)\b|\]\([^)]*\)|https?://\S+", "", text)
+    for definition in DEFINITIONS:
+        text = re.sub(definition, "", text, flags=re.MULTILINE)
+    found = (match for typed in TYPED for match in re.finditer(typed, text))
+    return [text[max(0, match.start() - 30) : match.end() + 20] for match in found]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "S rises to .74", "S of 0.743", "12 % better", r"by 12\,\% of it", "in 40 minutes",
+        "takes 3.5 s", "trained for twenty minutes", "half an hour", "within an hour", "8x faster",
+        r"is 3$\times$ as fast", "five times faster", "tenfold", "2,718 points", "5109 points",
+        "| improved | 0.868 |",
+    ],
+)  # fmt: skip
+def test_a_typed_result_is_found(sentence):
+    assert typed_results(f"The improved approach {sentence}.")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        r"reaches \result{improved.S} on 32$\times$32 pixels", "128 numbers", r"95\,\% bootstrap",
+        "grey levels 0..255", "an epoch of three levels", r"\setlength{\tabcolsep}{3.2pt}",
+    ],
+)  # fmt: skip
+def test_a_definition_is_not_taken_for_a_result(sentence):
+    assert typed_results(f"The improved approach {sentence}.") == []
+
+
+def test_the_report_contains_no_typed_result():
+    text = report._without_comments(paths.REPORT_SOURCES / "report.tex")
+    assert typed_results(text[text.index(r"\begin{document}") :]) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "helpers/EXTENDING.md"])
+def test_pages_contain_no_typed_result(page):
+    text = report.README_BLOCK.sub("", (paths.ROOT / page).read_text(encoding="utf-8"))
+    code = re.compile(r"^```python$.*?^```$", re.DOTALL | re.MULTILINE)  # examples, no results
+    assert typed_results(code.sub("", text)) == []
+
+
+@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda path: path.stem)
+def test_the_text_of_a_notebook_contains_no_typed_result(source):
+    cells = jupytext.read(source).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert typed_results(text) == []

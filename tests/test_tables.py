@@ -66,7 +66,7 @@ def test_no_cell_is_bold_where_one_of_a_pair_is_missing():
     assert not tables.best_cells(frame)[[(BASELINE, "500"), (IMPROVED, "500")]].any(axis=None)
 
 
-def test_matching_table_is_the_seeds_single_row():
+def test_matching_table_is_a_single_row_as_in_the_interim_report():
     frame = tables.matching_table(scores(0.5), scores(0.6))
     assert frame.shape == (1, 8)
     assert [column[1] for column in frame.columns[:4]] == ["Easy", "Hard", "Tough", "Mean"]
@@ -187,3 +187,42 @@ def test_the_ablation_is_sorted_by_its_mean_score():
     frame = tables.ablation_table({"rows": {"worse": row, "better": row | {"S": 0.6}}})
     assert list(frame.index) == ["better", "worse"]
     assert tables.format_cells(frame).at["worse", "Multiply-adds [M]"] == "10.1"
+
+
+def trained(seed: int, value: float | None) -> dict:
+    return {"seed": seed, **dict.fromkeys("VMRS", value)}
+
+
+def test_several_trainings_are_their_mean_and_sample_deviation():
+    runs = [trained(seed, value) for seed, value in enumerate((0.4, 0.5, 0.6))]
+    frame = tables.seeds_table({"rows": {"baseline": runs}})
+    assert frame.at["baseline", "S"] == tables.Spread(pytest.approx(0.5), pytest.approx(0.1))
+    assert list(tables.format_cells(frame).loc["baseline"]) == ["3", *["0.500 ± 0.100"] * 4]
+
+
+def test_one_training_shows_its_score_alone():
+    frame = tables.seeds_table({"rows": {"improved": [trained(1, 0.7)]}})
+    assert list(tables.format_cells(frame).loc["improved"]) == ["1", *["0.700"] * 4]
+
+
+def test_trainings_of_which_one_has_no_score_show_a_dash():
+    frame = tables.seeds_table({"rows": {"improved": [trained(1, 0.7), trained(2, None)]}})
+    assert list(tables.format_cells(frame).loc["improved"]) == ["2", *["–"] * 4]
+
+
+def test_plus_minus_is_written_for_latex():
+    frame = tables.seeds_table({"rows": {"baseline": [trained(1, 0.4), trained(2, 0.4)]}})
+    assert r"baseline & 2 & 0.400 $\pm$ 0.000 &" in tables.to_tabular(frame)
+    assert "0.400 ± 0.000" in tables.show(frame).to_html()
+
+
+def test_inference_shows_what_a_patch_costs_and_in_which_batches():
+    row = {"milliseconds": 0.0512, "low": 0.05, "high": 0.0623}
+    network = row | {"multiply_adds": 57_540_608, "parameters": 59777}
+    rows = {"baseline denoiser": network, "RootSIFT": row}
+    frame = tables.inference_table({"rows": rows, "batch": 256})
+    cells = tables.format_cells(frame)
+    times = ["0.051", "[0.050, 0.062]"]
+    assert list(cells.loc["baseline denoiser"]) == ["59,777", "57.5", *times]
+    assert list(cells.loc["RootSIFT"]) == ["–", "–", *times]
+    assert frame.index.name == "Network, batches of 256"
