@@ -11,14 +11,14 @@ SPLIT   ?=
 SCENES  ?=
 LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 
-.PHONY: report test notebook readme latex clean
+.PHONY: report test notebook readme latex browser clean
 .DEFAULT_GOAL := report
 
 report: .venv/ready latex
 	@.venv/bin/python -m helpers report --profile '$(PROFILE)' --dataset '$(DATASET)' \
 	  --split '$(SPLIT)' --scenes '$(SCENES)'
 
-test: .venv/ready-for-tests latex
+test: .venv/ready-for-tests latex browser
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/pytest
@@ -53,6 +53,14 @@ latex:
 	  echo "Installing LaTeX (about 200 MB, under a minute) ..."; \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(LATEX)) >/dev/null \
 	    || echo "LaTeX could not be installed; the report's PDF will be left out."; \
+	fi
+
+# Without a browser the tests of the notebooks in JupyterLab are skipped.
+browser:
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium (about 100 MB, under a minute) ..."; \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium) >/dev/null \
+	    || echo "Chromium could not be installed; the tests of JupyterLab will be skipped."; \
 	fi
 
 clean:

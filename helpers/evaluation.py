@@ -22,15 +22,15 @@ def find_runs(
 
     Args:
         approach: "baseline" or "improved".
-        pretrained: take the descriptor that comes with the code for the improved one.
+        pretrained: take the networks that come with the code for the improved ones.
 
     Raises:
         InputError: one of them has not been trained yet.
     """
+    if pretrained and approach == "improved":
+        return runs.pretrained("denoiser"), runs.pretrained()
     denoiser, descriptor = profile.trainings(approach)
     denoiser_run = find_run(denoiser, store)
-    if pretrained and approach == "improved":
-        return denoiser_run, runs.pretrained()
     return denoiser_run, find_run(descriptor, store, in_front(descriptor, denoiser_run))
 
 

@@ -46,7 +46,8 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
             longer a pair, or a notebook that failed.
     """
     os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
-    os.environ["NHPATCHES_DATA"] = str(paths.DATA)
+    if "NHPATCHES_DATA" in os.environ:
+        os.environ["NHPATCHES_DATA"] = str(paths.DATA)
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
     made, chain = [], hashlib.sha256(repr(decisive).encode())

@@ -16,7 +16,7 @@ from helpers.errors import InputError
 from helpers.provenance import code_fingerprint
 from helpers.settings import TrainingSettings
 
-PRETRAINED = Path(__file__).parent / "pretrained"  # a finished descriptor's run folder
+PRETRAINED = Path(__file__).parent / "pretrained"  # run folders: denoiser/ and descriptor/
 
 
 def run_folder(
@@ -84,26 +84,36 @@ def named(run: Path | str) -> Path:
     return Path(run)
 
 
-def pretrained() -> Path:
-    """A copy, among the runs, of the finished descriptor that comes with the code.
+def pretrained(part: str = "descriptor") -> Path:
+    """A copy, among the runs, of the finished networks that come with the code.
 
     A copy, because scores are written into a run's folder.
+
+    Args:
+        part: "denoiser", or "descriptor", beside which the denoiser in front of it is copied too.
 
     Raises:
         InputError: the checkout lacks it.
     """
-    model = PRETRAINED / "model.keras"
-    if not model.is_file():
-        raise InputError(f"{model} is missing: restore it from the repository.")
-    key = hashlib.sha256(model.read_bytes()).hexdigest()
-    folder = paths.RUNS / f"pretrained-descriptor-{key[:10]}"
+    if part == "descriptor":
+        pretrained("denoiser")
+    source = PRETRAINED / part
+    folder = paths.RUNS / pretrained_name(part)
     with files.locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.is_dir():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(PRETRAINED, unfinished)
+            shutil.copytree(source, unfinished)
             os.replace(unfinished, folder)
     return folder
+
+
+def pretrained_name(part: str) -> str:
+    """The name of a pretrained network's run folder, which ends in a hash of its weights."""
+    model = PRETRAINED / part / "model.keras"
+    if not model.is_file():
+        raise InputError(f"{model} is missing: restore it from the repository.")
+    return f"pretrained-{part}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}"
 
 
 def in_front(settings: TrainingSettings, denoiser_run: Path) -> Path | None:

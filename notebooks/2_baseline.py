@@ -28,7 +28,7 @@ PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full:
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
-PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+PRETRAINED = False  # True: the improved networks that come with the code, none trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%

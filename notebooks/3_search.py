@@ -29,7 +29,7 @@ PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full:
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
-PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+PRETRAINED = False  # True: the improved networks that come with the code, none trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -50,7 +50,7 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers import figures, search, settings, tables, training
+from helpers import explorer, figures, search, settings, tables, training
 from helpers.dataset import open_dataset
 from helpers.search import plots
 
@@ -123,6 +123,13 @@ table.drop(columns=["run", "attempts"])
 progress = plots.plot_progress(table, profile.search.measure)
 figures.save(progress, "search-progress")
 progress
+
+# %% [markdown]
+# How did the single trainings go? The best trial comes first; in a running notebook, pick others. Losses
+# with other level weights mean something else, so compare the shapes of the curves and not their heights.
+
+# %%
+explorer.trials(table)
 
 # %% [markdown]
 # ## What mattered

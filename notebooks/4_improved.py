@@ -29,7 +29,7 @@ PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full:
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
-PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+PRETRAINED = False  # True: the improved networks that come with the code, none trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -50,7 +50,7 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers import figures, inspection, runs, search, settings, tables, training
+from helpers import explorer, figures, inspection, runs, search, settings, tables, training
 from helpers.dataset import open_dataset
 
 profile = settings.profile(PROFILE)
@@ -76,7 +76,10 @@ profile = search.with_winner(profile, store)
 training.make_network(profile.improved_denoiser).summary()
 
 # %%
-denoiser_run = training.train(profile.improved_denoiser, store)
+if PRETRAINED:
+    denoiser_run = runs.pretrained("denoiser")
+else:
+    denoiser_run = training.train(profile.improved_denoiser, store)
 
 # %%
 figures.plot_losses({"improved": denoiser_run})
@@ -113,4 +116,18 @@ figures.plot_losses({"improved": descriptor_run})
 
 # %% [markdown]
 # This loss cannot be compared with the baseline's: its negatives are the hardest instead of random
-# ones. The benchmark compares. Next: [5 · Evaluation](5_evaluation.ipynb).
+# ones. The benchmark compares.
+#
+# ## Look for yourself
+#
+# Above: one noisy patch of a validation scene, as each denoiser leaves it, and its clean twin, with
+# signal-to-noise ratios. Below: the `ref` patch of the same point, the patch that is to be found for it, and the
+# patches of that strip whose descriptors are nearest to its own; a blue frame marks the right one, its rank
+# stands behind them. In a running notebook, pick scene, point, strip and approach (the baseline, if notebook 2
+# has trained it): which points are found at any level, and which at none?
+
+# %%
+explorer.neighbours(store, explorer.trained(profile, store, PRETRAINED))
+
+# %% [markdown]
+# Next: [5 · Evaluation](5_evaluation.ipynb).

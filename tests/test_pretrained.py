@@ -1,12 +1,14 @@
-"""The descriptor that comes with the code: small, whole, and with what is to be known beside it."""
+"""The networks that come with the code: small, whole, and with what is to be known beside them."""
 
 import numpy as np
+import pytest
 
 from helpers import evaluation, files, runs
+from helpers.errors import InputError
 
 
 def test_it_is_under_ten_megabytes():
-    assert sum(path.stat().st_size for path in runs.PRETRAINED.iterdir()) < 10e6
+    assert sum(path.stat().st_size for path in runs.PRETRAINED.rglob("*")) < 10e6
 
 
 def test_it_describes_patches_by_vectors_of_unit_length(tmp_path, monkeypatch):
@@ -16,8 +18,21 @@ def test_it_describes_patches_by_vectors_of_unit_length(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
 
 
+def test_the_denoiser_in_front_is_the_one_that_comes_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.paths, "RUNS", tmp_path)
+    assert runs.denoiser_of(runs.pretrained()) == runs.pretrained("denoiser")
+
+
+def test_a_missing_model_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PRETRAINED", tmp_path)
+    with pytest.raises(InputError, match=r"denoiser/model.keras is missing: restore it"):
+        runs.pretrained()
+
+
 def test_settings_data_device_and_scores_lie_beside_it():
-    described = files.read_json(runs.PRETRAINED / "settings.json")
-    assert described["dataset"]["fingerprint"] and described["device"] and described["versions"]
+    for part in ("denoiser", "descriptor"):
+        described = files.read_json(runs.PRETRAINED / part / "settings.json")
+        assert described["settings"]["part"] == part and described["dataset"]["fingerprint"]
+        assert described["device"] and described["versions"]
     for scores in files.read_json(runs.PRETRAINED / "measured.json").values():
         assert 0 < scores["S"] < 1 and scores["decided_by"]["dataset"]["fingerprint"]

@@ -105,12 +105,13 @@ def test_a_network_that_carries_code_is_not_loaded(folder):
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """A made-up descriptor that comes with the code, and an empty folder for runs."""
-    (tmp_path / "shipped").mkdir()
-    (tmp_path / "shipped" / "model.keras").write_bytes(b"weights")
-    monkeypatch.setattr(runs, "PRETRAINED", tmp_path / "shipped")
+    """Made-up networks that come with the code, and an empty folder for runs."""
+    for part in ("denoiser", "descriptor"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "model.keras").write_bytes(b"weights")
+    monkeypatch.setattr(runs, "PRETRAINED", tmp_path)
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    return tmp_path / "shipped"
+    return tmp_path / "descriptor"
 
 
 def test_the_pretrained_run_is_a_copy_that_may_be_written_to(shipped):
