@@ -138,7 +138,7 @@ IMPROVED_DESCRIPTOR = TrainingSettings(
     weight_decay=1e-4,
     redraw=True,
     augment=False,  # patches are upright in use, see report/measured/ablation.json
-    epochs=30,
+    epochs=20,
     validations=18,
     validation_batches=3,
     patience=4,
@@ -155,7 +155,7 @@ SPACE = {
     ),
     "network_options.dropout": ("choice", [0.0, 0.1, 0.3]),
 }
-SEARCH = SearchSettings(trials=8, budget=0.07, points_per_scene=300, space=SPACE)
+SEARCH = SearchSettings(trials=8, budget=0.105, points_per_scene=300, space=SPACE)
 
 _tiny = {"validations": 2, "validation_batches": 2}
 SMOKE = Profile(
