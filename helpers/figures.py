@@ -16,6 +16,8 @@ import pandas as pd
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from helpers import paths
 from helpers.dataset import cutting
@@ -25,13 +27,19 @@ from helpers.files import atomic_path
 COLUMN_WIDTH = 3.3  # inches: one column of report.tex
 TEXT_WIDTH = 6.9  # inches: both columns
 
-# Okabe & Ito's colours, which colour-blind readers can tell apart, and a grey lighter than all.
+# Okabe & Ito's colours, which colour-blind readers can tell apart, and a grey.
 BLUE, ORANGE, VERMILLION, GREY = "#0072B2", "#E69F00", "#D55E00", "#ABABAB"
+SKY, YELLOW = "#56B4E9", "#F0E442"
 APPROACH_COLOURS = {"baseline": GREY, "improved": BLUE}
 LEVEL_LOOKS = {  # colour and marker, so that the lines differ in grey print as well
     "easy": {"color": BLUE, "marker": "o"},
     "hard": {"color": ORANGE, "marker": "s"},
     "tough": {"color": VERMILLION, "marker": "^"},
+}
+LEVEL_LINES = {"easy": "-", "hard": "--", "tough": ":"}
+MATCH_LOOKS = {
+    "right": {"color": BLUE, "lw": 0.8, "marker": "o", "ms": 1.8},
+    "wrong": {"color": VERMILLION, "lw": 0.6, "ls": (0, (4, 3)), "marker": "x", "ms": 2.2},
 }
 
 _STYLE = {
@@ -133,29 +141,44 @@ def plot_regions(
             regions: (points, 4), all as `dataset.look_at_scene` returns them.
         target: number of the other image, 2..6.
         shown: regions drawn in the other image, one in each level's jitter; the largest of a
-            random hundred, since small ones hide what happens to them.
+            random hundred that lie apart, since small or crowded ones hide what happens to them.
         seed: of the choice and of the jitter that is drawn.
     """
     rng = np.random.default_rng(seed)
-    figure = ReportFigure(figsize=(TEXT_WIDTH, 2.6), layout="constrained")
+    tallest = max(image.shape[0] / image.shape[1] for image in (images[0], images[target - 1]))
+    size = TEXT_WIDTH, min(TEXT_WIDTH / 2 * tallest, 3.2) + 0.55
+    figure = ReportFigure(figsize=size, layout="constrained")
     left, right = figure.subplots(1, 2)
     for axis, image in ((left, images[0]), (right, images[target - 1])):
         axis.imshow(image, vmin=0, vmax=255)
         axis.set(xticks=[], yticks=[])
+        axis.autoscale(False)  # jittered regions may reach beyond the image
+        axis.spines[:].set_visible(False)
     _draw_squares(left, cutting.frames(regions), np.eye(3), color=BLUE, lw=0.3)
-    hundred = rng.permutation(len(regions))[:100]
-    chosen = cutting.frames(regions[hundred[np.argsort(-regions[hundred, 2])[:shown]]])
+    chosen = cutting.frames(_large_and_apart(regions[rng.permutation(len(regions))[:100]], shown))
     homography = homographies[target - 2]
     _draw_squares(left, chosen, np.eye(3), color="white", lw=1.4)
     _draw_squares(right, chosen, homography, color="white", lw=1.4, label="ref")
     for level, jitter in cutting.JITTER.items():
         jittered = chosen @ cutting.draw_jitter(jitter, len(chosen), rng)
-        colour = LEVEL_LOOKS[level]["color"]
-        _draw_squares(right, jittered, homography, color=colour, lw=1.0, label=level)
+        look = {"color": LEVEL_LOOKS[level]["color"], "ls": LEVEL_LINES[level]}
+        _draw_squares(right, jittered, homography, lw=1.0, label=level, **look)
     left.set_title(f"image 1: {len(regions):,} regions")
     right.set_title(f"image {target}: jittered regions")
-    figure.legend(loc="outside lower center", ncols=4, facecolor="#777777", frameon=True)
+    figure.legend(
+        loc="outside lower center", ncols=4, facecolor="#DDDDDD", edgecolor="none", frameon=True
+    )
     return figure
+
+
+def _large_and_apart(regions: np.ndarray, count: int) -> np.ndarray:
+    """The largest regions (x, y, radius, angle) that keep clear of larger ones, at most `count`."""
+    chosen: list[np.ndarray] = []
+    for region in regions[np.argsort(-regions[:, 2])]:
+        gaps = [np.hypot(*(region - other)[:2]) - region[2] - other[2] for other in chosen]
+        if len(chosen) < count and min(gaps, default=0) >= 0:
+            chosen.append(region)
+    return np.array(chosen)
 
 
 def _draw_squares(axis: Axes, matrices: np.ndarray, homography: np.ndarray, label="", **look: Any):
@@ -177,11 +200,9 @@ def plot_noise(measured_std_by_level: dict[str, np.ndarray], profile: np.ndarray
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.75), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
     bins = np.histogram_bin_edges(np.concatenate(list(measured_std_by_level.values())), 40)
-    for (level, values), line in zip(measured_std_by_level.items(), ("-", "--", ":"), strict=False):
-        colour = LEVEL_LOOKS[level]["color"]
-        left.hist(
-            values, bins, density=True, histtype="step", color=colour, ls=line, lw=1.2, label=level
-        )
+    for level, values in measured_std_by_level.items():
+        look = {"color": LEVEL_LOOKS[level]["color"], "ls": LEVEL_LINES[level], "lw": 1.2}
+        left.hist(values, bins, density=True, histtype="step", label=level, **look)
     left.set(xlabel="noise in a patch [grey levels]", ylabel="share of patches", yticks=[])
     figure.legend(loc="outside upper left", ncols=3, handlelength=1, columnspacing=1)
     picture = right.imshow(profile, cmap="viridis")
@@ -200,7 +221,7 @@ def plot_denoising(
     clean: np.ndarray,
     levels: Sequence[str],
 ) -> Figure:
-    """Noisy, denoised and clean patches side by side, one row a level (Figure 1).
+    """Noisy, denoised and clean patches side by side, one row a level.
 
     Args:
         noisy: (rows, 32, 32), grey levels 0..255.
@@ -224,7 +245,7 @@ def plot_denoising(
 
 @style()
 def plot_losses(runs: dict[str, Path | str]) -> Figure:
-    """Training and validation loss of one network in each approach (Figures 2 and 3).
+    """Training and validation loss of one network in each approach.
 
     One panel an approach, since their losses are different functions. The highest 2 % of the
     training losses and the validation loss before the first step may lie above the panel, so that
@@ -322,7 +343,8 @@ def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
     rows = np.arange(len(values))
     axis.hlines(rows, values["baseline"], values["improved"], color="#DDDDDD", lw=1)
     for name, marker in (("baseline", "s"), ("improved", "o")):
-        axis.plot(values[name], rows, marker, color=APPROACH_COLOURS[name], ms=4, label=name)
+        look = {"color": APPROACH_COLOURS[name], "ms": 4, "clip_on": False}  # 0 is a usual value
+        axis.plot(values[name], rows, marker, label=name, **look)
     axis.set_yticks(rows, values.index)
     axis.set(xlabel="matching AP", ylim=(-0.6, len(values) - 0.4))
     axis.set_xlim(left=0)
@@ -359,49 +381,121 @@ def plot_retrieval(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
     return figure
 
 
+# --- what is found -------------------------------------------------------------------------------
+
+
 @style()
-def plot_neighbours(queries: np.ndarray, neighbours: np.ndarray, correct: np.ndarray) -> Figure:
-    """Query patches and what was found for each, nearest first; right and wrong are marked.
+def plot_neighbours(
+    queries: np.ndarray,
+    right: np.ndarray,
+    found: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> Figure:
+    """Queries, the patch that is to be found, and what each approach finds, nearest first.
+
+    A frame marks the right patch; behind each row stands its rank.
 
     Args:
-        queries: (Q, 32, 32), grey levels 0..255; one query may also be (32, 32).
-        neighbours: (Q, K, 32, 32), or (K, 32, 32).
-        correct: (Q, K) bool, or (K,); True where the neighbour shows the query's own point.
+        queries: (Q, 32, 32), grey levels 0..255.
+        right: (Q, 32, 32), the patch of the query's own point among those that are searched.
+        found: approach -> its nearest patches (Q, K, 32, 32), whether each is right (Q, K), and the
+            rank of the right one, from 1 (Q,).
     """
-    correct = np.atleast_2d(correct)
-    rows, count = correct.shape
-    queries = np.reshape(queries, (rows, *np.shape(queries)[-2:]))
-    neighbours = np.reshape(neighbours, (rows, count, *np.shape(neighbours)[-2:]))
-    side = COLUMN_WIDTH / (count + 1)
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, (side + 0.13) * rows + 0.15), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.01, wspace=0.0, hspace=0.0)
-    axes = figure.subplots(rows, count + 1, squeeze=False)
-    for row in range(rows):
-        _show_patch(axes[row, 0], queries[row], title="query" if row == 0 else "")
-        for rank in range(count):
-            axis = axes[row, rank + 1]
-            _show_patch(axis, neighbours[row, rank], title=str(rank + 1) if row == 0 else "")
-            _mark(axis, bool(correct[row, rank]))
+    counts = [correct.shape[1] for _, correct, _ in found.values()]
+    widths = [1, 1, 0.25, *(width for count in counts for width in (*[1] * count, 0.85))]
+    side = TEXT_WIDTH / sum(widths)
+    figure = ReportFigure(figsize=(TEXT_WIDTH, side * len(queries) + 0.33))
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    axes = figure.subplots(len(queries), len(widths), squeeze=False, width_ratios=widths)
+    for axis in axes.flat:
+        axis.axis("off")
+    _show_column(axes[:, 0], queries, "query")
+    _show_column(axes[:, 1], right, "right\npatch")
+    first = 3
+    for (name, (patches, correct, ranks)), count in zip(found.items(), counts, strict=True):
+        for k in range(count):
+            heading = f"{name}\n{k + 1}" if k == count // 2 else str(k + 1)
+            _show_column(axes[:, first + k], patches[:, k], heading)
+            for axis in axes[correct[:, k], first + k]:
+                _frame(axis)
+        for axis, rank in zip(axes[:, first + count], ranks, strict=True):
+            axis.text(
+                0.08, 0.5, f"rank\n{rank:,}", transform=axis.transAxes, va="center", fontsize=7
+            )
+        first += count + 1
     return figure
 
 
 @style()
-def plot_distances(pos: np.ndarray, neg: np.ndarray) -> Figure:
-    """Histogram of the descriptor distances of matching and of other pairs.
+def plot_matches(
+    images: Sequence[np.ndarray],
+    lines: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> Figure:
+    """Two images of a scene side by side, and lines from points to what they are matched with.
 
     Args:
-        pos: distances of pairs that show the same point, (P,).
-        neg: distances of pairs that do not, (N,).
+        images: the reference image and the other one, grey levels 0..255.
+        lines: approach -> points of the first image (P, 2), of the second (P, 2), each (x, y) in
+            pixels, and whether the match is right (P,).
     """
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.7), layout="constrained")
-    axis = figure.subplots()
-    bins = np.linspace(0, max(np.max(pos), np.max(neg)), 60)
-    axis.hist(neg, bins, density=True, histtype="stepfilled", color="#CCCCCC", label="different")
-    axis.hist(pos, bins, density=True, histtype="step", color=BLUE, lw=1.4, label="same point")
-    axis.set(xlabel="descriptor distance", ylabel="share of pairs", yticks=[])
-    axis.margins(x=0)
-    figure.legend(loc="outside upper center", ncols=2)
+    gap = images[0].shape[1] * 1.04
+    width, height = gap + images[1].shape[1], max(image.shape[0] for image in images)
+    panel = TEXT_WIDTH / len(lines)
+    size = TEXT_WIDTH, panel * height / width + 0.5
+    figure = ReportFigure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)
+    for axis, (name, (start, end, right)) in zip(
+        figure.subplots(1, len(lines), squeeze=False)[0], lines.items(), strict=True
+    ):
+        for image, left in zip(images, (0, gap), strict=True):
+            place = left - 0.5, left + image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5
+            axis.imshow(image, vmin=-300, vmax=255, extent=place)  # pale, so that lines stand out
+        for chosen, look in ((~right, MATCH_LOOKS["wrong"]), (right, MATCH_LOOKS["right"])):
+            ends = np.stack([start[chosen], end[chosen] + (gap, 0)])
+            axis.plot(ends[..., 0], ends[..., 1], **look)
+        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+        axis.set_title(f"{name}: {right.sum()} of {len(right)} right", pad=3)
+        axis.spines[:].set_visible(False)
+    handles = [Line2D([], [], label=name, **look) for name, look in MATCH_LOOKS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, handlelength=4)
     return figure
+
+
+@style()
+def plot_distances(distances: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Histograms of the descriptor distances of matching and of other pairs, one panel an approach.
+
+    The dashed line is the distance below which 95 % of the matching pairs are; beside it stands how
+    many of the others are below it as well (the false positive rate at 95 % recall).
+
+    Args:
+        distances: approach -> distances of pairs that show the same point (P,), and of pairs that
+            do not (N,).
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.1 * len(distances) + 0.4), layout="constrained")
+    axes = figure.subplots(len(distances), 1, squeeze=False)[:, 0]
+    for axis, (name, (same, other)) in zip(axes, distances.items(), strict=True):
+        bins = np.linspace(0, np.percentile(np.concatenate([same, other]), 99.9), 50)
+        axis.hist(
+            other, bins, density=True, histtype="stepfilled", color="#CCCCCC", label="another point"
+        )
+        axis.hist(same, bins, density=True, histtype="step", color=BLUE, lw=1.4, label="same point")
+        axis.margins(y=0.25)
+        limit = np.percentile(same, 95)
+        axis.axvline(limit, color="black", ls="--", lw=0.8)
+        axis.set(title=name, ylabel="share of pairs", yticks=[], xlim=(0, bins[-1]))
+        _note_beside(axis, limit, f"{(other <= limit).mean():.0%} of others\nare nearer")
+    axes[-1].set_xlabel("Euclidean distance of descriptors")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def _note_beside(axis: Axes, x: float, text: str) -> None:
+    """Writes on the side of a vertical line that has more room."""
+    left = x > np.mean(axis.get_xlim())
+    axis.annotate(
+        text, (x, 0.95), (-3 if left else 3, 0), xycoords=("data", "axes fraction"), fontsize=7,
+        textcoords="offset points", ha="right" if left else "left", va="top",
+    )  # fmt: skip
 
 
 # --- shared pieces -------------------------------------------------------------------------------
@@ -416,12 +510,17 @@ def _show_patch(axis: Axes, patch: np.ndarray, title: str = "") -> None:
     axis.spines[:].set_visible(False)
 
 
-def _mark(axis: Axes, right: bool) -> None:
-    axis.spines[:].set(
-        visible=True, color=BLUE if right else VERMILLION, linewidth=1.5,
-        linestyle="-" if right else (0, (2, 1)), capstyle="butt",
-    )  # fmt: skip
-    axis.set_xlabel("right" if right else "wrong", color=BLUE if right else VERMILLION, fontsize=7)
+def _show_column(axes: Sequence[Axes], patches: np.ndarray, title: str) -> None:
+    for axis, patch in zip(axes, patches, strict=True):
+        axis.axis("on")
+        _show_patch(axis, patch, title if axis is axes[0] else "")
+
+
+def _frame(axis: Axes) -> None:
+    """A frame that is seen on dark and on pale patches, in colour and in grey."""
+    height, width = axis.images[0].get_array().shape
+    for colour, line in (("white", 4.0), (BLUE, 2.2)):
+        axis.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, ec=colour, lw=line))
 
 
 def _psnr(patch: np.ndarray, clean: np.ndarray) -> float:

@@ -34,6 +34,7 @@ DECIMALS = {
     "denoising": 2,
     "noise": 1,
     "cost": 1,
+    "baseline_by_improved": 1,
 }
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 
@@ -165,6 +166,20 @@ def collect_numbers(
         for name, value in numbers.items()
         if ".matching.sequences." not in name and ".lengths." not in name
     }
+
+
+def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
+    """What a file in `report/measured/` says beside its table, for `collect_numbers`.
+
+    Of rows that hold one training each (a list of length one, as a training to its end has), the
+    training is kept as `once`.
+    """
+    once = [row[0] for row in measured["rows"].values() if isinstance(row, list) and len(row) == 1]
+    kept = {key: value for key, value in measured.items() if key not in ("rows", "settings")}
+    if once:
+        parts = dict(zip(("denoiser", "descriptor"), once[0]["trainings"], strict=True))
+        kept["once"] = {key: once[0][key] for key in ("V", "M", "R", "S")} | parts
+    return kept
 
 
 def pipeline_cost(numbers: dict[str, Any], approach: str) -> float:

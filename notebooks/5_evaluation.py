@@ -28,7 +28,7 @@ PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full:
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
-PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+PRETRAINED = False  # True: the improved networks that come with the code, none trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -49,8 +49,8 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers import classical, evaluation, figures, inspection, search, settings, tables
-from helpers.dataset import open_dataset
+from helpers import classical, diagram, evaluation, figures, inspection, search, settings, tables
+from helpers.dataset import look_at_scene, open_dataset
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -138,13 +138,44 @@ figures.plot_sequences(baseline, improved)
 # %% [markdown]
 # How far the scenes lie apart is what the intervals of the summary are made of.
 #
-# ## What is found
+# ## What a patch goes through
 #
-# A few queries of the test scenes and the patches that the improved pipeline holds for nearest to
-# them, among the tough patches of one image of the same scene. A blue frame marks the right one.
+# Both pipelines, read from the trained networks: a box is what a layer or a residual block gives, as high
+# as the feature map and thicker for more channels. Below it stand the kernel, changes of resolution (↓ ↑),
+# the number of convolutions of a block (×) and the shape.
 
 # %%
-figures.plot_neighbours(*inspection.neighbours(store, improved_run, strip="t1"))
+runs = {"baseline": baseline_run, "improved": improved_run}
+top_down = {name: runs[name] for name in ("improved", "baseline")}
+diagram.plot_pipeline(*inspection.pipeline_sample(store, top_down))
+
+# %% [markdown]
+# ## What is found
+#
+# Reference patches of the test scenes, and what each pipeline holds for nearest to them among the hard
+# patches of the second image of the same scene. A frame marks the right one; its rank stands behind the
+# row. Queries are drawn with a fixed seed, in turn one that the improved approach finds and one that it
+# misses.
+
+# %%
+described = inspection.describe_strip(store, runs)
+figures.plot_neighbours(*inspection.compare_neighbours(store, described))
+
+# %% [markdown]
+# The same for points all over an image: lines lead from a point to what it is matched with.
+
+# %%
+scene = store.parts["test"][0]
+look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
+matches = inspection.matches(look, described, scene) if look else None
+figures.plot_matches(*matches) if look else "Strips bring no images."
+
+# %% [markdown]
+# Patches of the same point should be near each other and all others far away. The less the two histograms
+# overlap, the fewer wrong patches come before the right one.
+
+# %%
+figures.plot_distances(inspection.pair_distances(described))
 
 # %% [markdown]
 # Next: [6 · Report](6_report.ipynb).

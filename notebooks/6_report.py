@@ -17,19 +17,20 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/6_report.ipynb)
 #
 # Nothing is trained here. Every figure, table and number of the report is drawn from the files that the
-# earlier notebooks left (only the denoisers run once more, on a sample of the test scenes), and LaTeX
-# sets them. No result is typed anywhere.
+# earlier notebooks left (only the networks run once more, on a sample of the test patches), and LaTeX
+# sets them. No result is typed anywhere. So this notebook alone redraws all figures but those of the
+# dataset (notebook 1) and of the search (notebook 3).
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | runs and scores of notebooks 2 to 5 | `figures/`, `report/generated/`, `report/report.pdf` | under a minute |
+# | runs and scores of notebooks 2 to 5 | `figures/`, `report/generated/`, `report/report.pdf` | about a minute on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
-PRETRAINED = False  # True: the improved descriptor that comes with the code, not one trained here
+PRETRAINED = False  # True: the improved networks that come with the code, none trained here
 DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
 
 # %%
@@ -52,6 +53,7 @@ if "google.colab" in sys.modules:
 # %%
 from helpers import (
     classical,
+    diagram,
     evaluation,
     figures,
     files,
@@ -62,7 +64,7 @@ from helpers import (
     settings,
     tables,
 )
-from helpers.dataset import noise, open_dataset
+from helpers.dataset import look_at_scene, noise, open_dataset
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -91,13 +93,16 @@ scores = {
 improved_run = runs["improved"][1]
 by_hand = classical.score_rows(store, profile.pairs)
 on_clean = evaluation.score_run(improved_run, store, profile.pairs, clean=True)
-ablation = files.read_json(paths.MEASURED / "ablation.json")
+measured = {
+    name: files.read_json(paths.MEASURED / f"{name}.json")
+    for name in ("ablation", "seeds", "inference", "genuine")
+}
 winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
 
 # %% [markdown]
-# ## Figure 1: what the denoisers do
+# ## What the denoisers do
 #
-# One test patch of each level, chosen by a fixed seed and not by looks.
+# One test patch of each level, of the point whose contrast is the median: chosen by rule and not by looks.
 
 # %%
 denoisers = {approach: found[0] for approach, found in runs.items()}
@@ -108,7 +113,7 @@ figures.save(denoising, "denoising")
 denoising
 
 # %% [markdown]
-# ## Figures 2 and 3: losses
+# ## Losses
 
 # %%
 denoiser_losses = figures.plot_losses(denoisers)
@@ -130,6 +135,37 @@ figures.save(figures.plot_retrieval(*pair), "retrieval")
 figures.save(figures.plot_sequences(*pair), "sequences")
 
 # %% [markdown]
+# ## The pipelines, read from the trained networks
+
+# %%
+top_down = {approach: descriptors[approach] for approach in ("improved", "baseline")}
+pipeline = diagram.plot_pipeline(*inspection.pipeline_sample(store, top_down))
+figures.save(pipeline, "pipeline")
+pipeline
+
+# %% [markdown]
+# ## What is found
+#
+# A few queries, many distances, and one pair of images where the dataset has images: for the hard patches
+# of one image of each scene.
+
+# %%
+described = inspection.describe_strip(store, descriptors)
+neighbours = figures.plot_neighbours(*inspection.compare_neighbours(store, described))
+figures.save(neighbours, "neighbours")
+figures.save(figures.plot_distances(inspection.pair_distances(described)), "distances")
+neighbours
+
+# %%
+scene = store.parts["test"][0]
+look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
+lines = inspection.matches(look, described, scene) if look else None
+matches = figures.plot_matches(*lines) if look else "Strips bring no images."
+if look:
+    figures.save(matches, "matches")
+matches
+
+# %% [markdown]
 # ## Tables
 #
 # Each becomes a LaTeX file in `report/generated/`; rounding happens there and nowhere else.
@@ -149,11 +185,24 @@ tables.write_table(tables.matching_table(*pair), "matching")
 tables.write_table(tables.summary_table(*pair), "summary")
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
 tables.write_table(tables.comparison_table(rows), "comparison")
-tables.write_table(tables.ablation_table(ablation), "ablation")
+tables.write_table(tables.ablation_table(measured["ablation"]), "ablation")
+tables.write_table(tables.seeds_table(measured["seeds"]), "seeds")
+tables.write_table(tables.inference_table(measured["inference"]), "inference")
 tables.write_table(tables.networks_table(outcomes), "networks")
 tables.write_table(tables.denoising_table(errors), "denoising")
 tables.write_table(tables.provenance_table(made_by), "provenance")
 tables.show(tables.networks_table(outcomes))
+
+# %% [markdown]
+# The same tables for genuine sequences, on which the networks in `helpers/pretrained` were trained.
+
+# %%
+on_genuine = measured["genuine"]["rows"]
+genuine_pair = (on_genuine["baseline"], on_genuine["improved"])
+tables.write_table(tables.comparison_table(on_genuine), "genuine")
+tables.write_table(tables.verification_table(*genuine_pair), "genuine-verification")
+tables.write_table(tables.retrieval_table(*genuine_pair), "genuine-retrieval")
+tables.write_table(tables.matching_table(*genuine_pair), "genuine-matching")
 
 # %% [markdown]
 # ## Numbers in the text
@@ -175,7 +224,8 @@ numbers = report.collect_numbers(
             "clean": by_hand["RootSIFT of clean patches"],
         }
     },
-    ablation={name: value for name, value in ablation.items() if name != "rows"},
+    **{name: report.measured_numbers(table) for name, table in measured.items()},
+    matches=inspection.count_matches(scene, lines[1]) if look else {},
     **{"improved-clean": on_clean},
 )
 files.write_json(paths.GENERATED / "numbers.json", numbers)

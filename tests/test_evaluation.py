@@ -87,9 +87,3 @@ def test_denoising_rows_are_one_patch_of_each_level(runs, tiny_store):
     assert levels == ("easy", "hard", "tough") and list(denoised) == ["baseline"]
     np.testing.assert_array_equal(noisy, estimates["noisy"][2, [1, 6, 11]])
     np.testing.assert_array_equal(target, clean[2, [1, 6, 11]])
-
-
-def test_neighbours_are_sorted_and_marked(runs, tiny_store):
-    queries, found, correct = inspection.neighbours(tiny_store, runs[1], strip="e1", count=12)
-    assert queries.shape == (2, 32, 32) and found.shape == (2, 12, 32, 32)
-    np.testing.assert_array_equal(correct.sum(axis=1), [1, 1])  # the whole scene holds it once

@@ -37,6 +37,23 @@ def patches():
     return np.random.default_rng(0).integers(0, 256, (3, 32, 32)).astype(np.uint8)
 
 
+def found(patches):
+    """Three queries; the first approach finds the first one at rank 2, the second approach none."""
+    correct = np.array([[False, True], [False, False], [False, False]])
+    nearest = np.stack([patches, patches], axis=1)
+    return {
+        "baseline": (nearest, correct, np.array([2, 9, 1234])),
+        "improved": (nearest, np.zeros_like(correct), np.array([3, 4, 5])),
+    }
+
+
+def matches():
+    """Two images of different size and three points, two of which are matched rightly."""
+    images = [np.full((40, 60), 90), np.full((50, 30), 160)]
+    points = np.array([[10.0, 10], [20, 30], [50, 5]])
+    return images, {"improved": (points, points / 2, np.array([True, False, True]))}
+
+
 @pytest.fixture
 def every_figure(patches, tmp_path):
     rng = np.random.default_rng(0)
@@ -56,8 +73,9 @@ def every_figure(patches, tmp_path):
         "scores": figures.plot_scores(*pair),
         "sequences": figures.plot_sequences(*pair),
         "retrieval": figures.plot_retrieval(*pair),
-        "neighbours": figures.plot_neighbours(patches[0], patches, np.array([True, False, True])),
-        "distances": figures.plot_distances(rng.random(50), rng.random(50) + 0.5),
+        "neighbours": figures.plot_neighbours(patches, patches, found(patches)),
+        "matches": figures.plot_matches(*matches()),
+        "distances": figures.plot_distances(dict.fromkeys(runs, rng.random((2, 50)))),
     }
 
 
@@ -69,7 +87,8 @@ def test_saved_figures_have_the_declared_width_and_embedded_truetype(
         pdf = figures.save(figure, name)
         content = pdf.read_bytes()
         width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)[1]) / 72
-        expected = figures.TEXT_WIDTH if name in ("strips", "regions") else figures.COLUMN_WIDTH
+        wide = name in ("strips", "regions", "neighbours", "matches")
+        expected = figures.TEXT_WIDTH if wide else figures.COLUMN_WIDTH
         assert width == pytest.approx(expected, abs=0.01), name
         assert b"/FontFile2" in content and b"/Type3" not in content, name
         assert pdf.with_suffix(".png").is_file(), name
@@ -151,8 +170,41 @@ def test_every_kept_region_is_drawn_and_the_chosen_ones_at_each_level():
     assert len(right.lines) == 2 * (1 + len(LEVELS))
 
 
+def test_regions_that_reach_into_larger_ones_are_not_followed_into_the_other_image():
+    regions = np.array([[60.0, 60, 20, 0], [75, 60, 10, 0], [110, 60, 15, 0]])
+    look = [np.zeros((160, 160), np.uint8)] * 6, [np.eye(3)] * 5, regions
+    _, right = figures.plot_regions(*look, shown=3).axes
+    squares = [line.get_xdata() for line in right.lines if line.get_color() == "white"]
+    assert sorted((min(x) + max(x)) / 2 for x in squares) == pytest.approx([60, 110])
+
+
 def test_retrieval_without_any_pool_says_so():
     none = {level: {"100": None} for level in (*LEVELS, "mean")}
     lacking = scores(0.5) | {"retrieval": none}
     (axis,) = figures.plot_retrieval(lacking, lacking).axes
     assert "too few patches" in axis.texts[0].get_text()
+
+
+def test_right_neighbours_are_framed_and_ranks_stand_behind_the_rows(patches):
+    figure = figures.plot_neighbours(patches, patches, found(patches))
+    framed = [number for number, axis in enumerate(figure.axes) if axis.patches]
+    assert framed == [4]  # first row: query, right patch, air, then the neighbours
+    ranks = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert ranks == [f"rank\n{rank}" for rank in ("2", "3", "9", "4", "1,234", "5")]
+
+
+def test_lines_of_matches_end_where_they_should_and_tell_right_from_wrong():
+    (axis,) = figures.plot_matches(*matches()).axes
+    assert axis.get_title() == "improved: 2 of 3 right"
+    wrong, *right = axis.lines
+    assert wrong.get_linestyle() != right[0].get_linestyle() and len(right) == 2
+    beside = axis.images[1].get_extent()[0] + 0.5
+    np.testing.assert_allclose(right[0].get_xydata(), [[10, 10], [beside + 5, 5]])
+    assert beside >= 60  # the second image does not cover the first
+
+
+def test_distances_tell_how_many_others_are_nearer_than_most_of_the_same_points():
+    same, other = np.linspace(0, 1, 101), np.linspace(0.5, 2.5, 201)
+    (axis,) = figures.plot_distances({"improved": (same, other)}).axes
+    assert axis.lines[0].get_xdata()[0] == pytest.approx(0.95)
+    assert axis.texts[0].get_text().startswith("23% of others")  # 46 of 201
