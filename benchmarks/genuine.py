@@ -13,6 +13,7 @@ from pathlib import Path
 
 from helpers import classical, evaluation, files, paths, runs, training
 from helpers.dataset import PatchStore, open_dataset
+from helpers.networks.blocks import multiply_adds
 from helpers.provenance import provenance
 from helpers.settings import Profile, profile
 
@@ -46,6 +47,10 @@ def run(plan: Profile, learned: PatchStore, tested: PatchStore, target: Path) ->
         "pairs": plan.pairs,
         "trained_on": {run.name: _taught(run) for run in (baseline, improved)},
         "provenance": provenance(),
+        "multiply_adds": {
+            name: multiply_adds(evaluation.load_pipeline(run))
+            for name, run in (("baseline", baseline), ("improved", improved))
+        },
         "rows": {name: {key: row[key] for key in SCORES} for name, row in rows.items()},
     }
     files.write_json(target, table)

@@ -258,6 +258,7 @@ def result_names(source: Path | str) -> list[str]:
     return sorted(set(re.findall(r"\\result\{([^}#]+)\}", _without_comments(Path(source)))))
 
 
+README_SCORES = ("V", "M", "R", "S")
 README_BLOCK = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
@@ -267,37 +268,40 @@ def readme_results(numbers: dict[str, Any]) -> str:
     Args:
         numbers: flat, as `numbers.json` holds them.
     """
-
-    keys = ("V", "M", "R", "S")
-
-    def row(name: str, data: str, cells: list[str], cost: float | None) -> str:
-        return "| " + " | ".join([name, data, *cells, format_number(cost, 1)]) + " |"
-
-    def cell(approach: str, key: str) -> str:
-        value, interval = numbers[f"{approach}.{key}"], numbers[f"{approach}.intervals.{key}"]
-        return f"{format_number(value)} {format_number(interval)}"
-
-    data, scenes = numbers["dataset.name"], numbers["dataset.parts.test.scenes"]
-    interim = [format_number(INTERIM_SCORES[key]) for key in keys]
+    ours = f"`{numbers['dataset.name']}`, {numbers['dataset.parts.test.scenes']} test scenes"
+    genuine = f"genuine HPatches sequences, {len(numbers['genuine.scenes'])} test scenes"
+    cost = {name: numbers[f"genuine.multiply_adds.{name}"] / 1e6 for name in APPROACHES}
     rows = [
-        row(
-            approach,
-            f"`{data}`, {scenes} test scenes",
-            [cell(approach, key) for key in keys],
-            pipeline_cost(numbers, approach),
-        )
-        for approach in APPROACHES
+        *(_readme_row(numbers, f"{n}.", n, ours, pipeline_cost(numbers, n)) for n in APPROACHES),
+        _readme_row(numbers, "on_genuine.baseline.", "baseline", genuine, cost["baseline"]),
+        _readme_row(
+            numbers, "on_genuine.improved.", "improved, pretrained", genuine, cost["improved"]
+        ),
     ]
-    rows.append(row("*coursework's interim report*", "genuine N-HPatches, split a", interim, None))
-    made_on = (
-        f"Noisy patches of {numbers['dataset.parts.test.points']:,} points; profile "
-        f"`{numbers['provenance.profile']}`, one training of each network (seed "
-        f"{numbers['provenance.seed']}), {numbers['provenance.backend']} on "
-        f"{numbers['provenance.device']}. The last row comes from other, larger data and cannot be "
-        "compared."
-    )
+    interim = " | ".join(format_number(INTERIM_SCORES[key]) for key in README_SCORES)
+    rows.append(f"| *coursework's interim report* | genuine N-HPatches, split a | {interim} | – |")
     heading = "| approach | data | V | M | R | S | million multiply-adds a patch |"
-    return "\n".join([heading, "|---" * 7 + "|", *rows, "", made_on]) + "\n"
+    return "\n".join([heading, "|---" * 7 + "|", *rows, "", _made_on(numbers)]) + "\n"
+
+
+def _readme_row(numbers: dict[str, Any], prefix: str, name: str, data: str, cost: float) -> str:
+    cells = [
+        f"{format_number(numbers[prefix + key])} "
+        f"{format_number(numbers[f'{prefix}intervals.{key}'])}"
+        for key in README_SCORES
+    ]
+    return "| " + " | ".join([name, data, *cells, format_number(cost, 1)]) + " |"
+
+
+def _made_on(numbers: dict[str, Any]) -> str:
+    points = [f"{numbers[key]:,}" for key in ("dataset.parts.test.points", "genuine.points")]
+    return (
+        f"Noisy patches of {points[0]} points of the photographs and {points[1]} of the sequences; "
+        f"profile `{numbers['provenance.profile']}`, one training of each network "
+        f"(seed {numbers['provenance.seed']}), {numbers['provenance.backend']} on "
+        f"{numbers['provenance.device']}; the pretrained networks learned for longer, from the "
+        "training scenes of both. The last row comes from other, larger data: it cannot be compared."
+    )
 
 
 def update_readme(readme: Path | None = None) -> None:

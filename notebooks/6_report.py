@@ -225,6 +225,11 @@ numbers = report.collect_numbers(
         }
     },
     **{name: report.measured_numbers(table) for name, table in measured.items()},
+    on_genuine={
+        "baseline": on_genuine["baseline"],
+        "improved": on_genuine["improved"],
+        "root_sift_clean": on_genuine["RootSIFT of clean patches"],
+    },
     matches=inspection.count_matches(scene, lines[1]) if look else {},
     **{"improved-clean": on_clean},
 )

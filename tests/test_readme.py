@@ -45,9 +45,18 @@ def test_the_readme_takes_no_results_of_another_profile(tmp_path, monkeypatch):
 
 def test_the_data_of_every_row_are_named():
     rows = report.readme_results(committed("report/generated/numbers.json")).splitlines()
-    data = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in rows[2:5]}
-    assert "`photographs`" in data["baseline"] and data["baseline"] == data["improved"]
-    assert "genuine N-HPatches" in data["*coursework's interim report*"]
+    data = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows[2:7]]
+    photographs, genuine = (
+        "`photographs`, 5 test scenes",
+        "genuine HPatches sequences, 4 test scenes",
+    )
+    assert data == [
+        ("baseline", photographs),
+        ("improved", photographs),
+        ("baseline", genuine),
+        ("improved, pretrained", genuine),
+        ("*coursework's interim report*", "genuine N-HPatches, split a"),
+    ]
 
 
 def test_every_file_it_links_to_is_there():
