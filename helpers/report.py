@@ -300,7 +300,7 @@ def _made_on(numbers: dict[str, Any]) -> str:
         f"profile `{numbers['provenance.profile']}`, one training of each network "
         f"(seed {numbers['provenance.seed']}), {numbers['provenance.backend']} on "
         f"{numbers['provenance.device']}; the pretrained networks learned for longer, from the "
-        "training scenes of both. The last row comes from other, larger data: it cannot be compared."
+        "training scenes of both. The last row is of other, larger data and cannot be compared."
     )
 
 
