@@ -28,15 +28,7 @@ from helpers.search.space import Space
 TOO_FEW = "too few trials"
 BASE_LABEL = "own settings"
 OTHER = {"marker": "o", "color": BLUE, "ms": 3.5, "ls": "none"}
-BASE = {
-    "marker": "s",
-    "clip_on": False,
-    "mfc": "none",
-    "mec": ORANGE,
-    "ms": 9,
-    "mew": 1.6,
-    "ls": "none",
-}
+BASE = {"marker": "s", "mfc": "none", "mec": ORANGE, "ms": 9, "mew": 1.6, "ls": "none"}
 BEST = {"marker": "*", "color": VERMILLION, "ms": 8, "mec": "black", "mew": 0.5, "ls": "none"}
 GIVEN_UP = {"marker": "x", "color": "black", "ms": 4, "mew": 0.8, "ls": "none"}
 
