@@ -35,7 +35,7 @@ def test_rows_differ_in_seed_and_length_of_training_only(seeds):
     assert seeds.trainings(plan, "improved", 1) == list(plan.trainings("improved"))
     for short, long in zip(
         seeds.trainings(plan, "baseline", 2),
-        seeds.trainings(plan, seeds.TO_THE_END, 2),
+        seeds.trainings(plan, seeds.LONGER, 2),
         strict=True,
     ):
         assert long.seed == short.seed == 2 and long.epochs > short.epochs and long.patience
@@ -51,7 +51,7 @@ def test_each_training_is_written_and_none_is_made_twice(seeds, tiny_store, tmp_
     target = tmp_path / "seeds.json"
     rows = list(seeds.ROWS)
     seeds.run(settings.SMOKE, tiny_store, rows, [1], target)
-    assert made == [("baseline", 1), ("improved", 1), (seeds.TO_THE_END, 1)]
+    assert made == [("baseline", 1), ("improved", 1), (seeds.LONGER, 1)]
     table = seeds.run(settings.SMOKE, tiny_store, rows, [1, 2], target)
     assert made[3:] == [("baseline", 2), ("improved", 2)]
     assert json.loads(target.read_text()) == table
