@@ -185,7 +185,7 @@ LONG = Profile(
     duration="hours on two CPU cores",
     points_per_scene=None,
     pairs=100_000,
-    # The baseline until its validation loss has stopped falling.
+    # The baseline until its validation losses stop falling, or several times the epochs.
     baseline_denoiser=replace(BASELINE_DENOISER, epochs=4, validations=16, patience=4),
     baseline_descriptor=replace(
         COURSEWORK.baseline_descriptor, epochs=10, validations=40, patience=10
