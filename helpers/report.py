@@ -171,14 +171,14 @@ def collect_numbers(
 def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
     """What a file in `report/measured/` says beside its table, for `collect_numbers`.
 
-    Of rows that hold one training each (a list of length one, as a training to its end has), the
-    training is kept as `once`.
+    Of rows that hold one training each (a list of length one, as a very long training has), the
+    last one's is kept as `once`.
     """
     once = [row[0] for row in measured["rows"].values() if isinstance(row, list) and len(row) == 1]
     kept = {key: value for key, value in measured.items() if key not in ("rows", "settings")}
     if once:
-        parts = dict(zip(("denoiser", "descriptor"), once[0]["trainings"], strict=True))
-        kept["once"] = {key: once[0][key] for key in ("V", "M", "R", "S")} | parts
+        parts = dict(zip(("denoiser", "descriptor"), once[-1]["trainings"], strict=True))
+        kept["once"] = {key: once[-1][key] for key in ("V", "M", "R", "S")} | parts
     return kept
 
 

@@ -407,6 +407,7 @@ def reported(home, monkeypatch):
     by_hand = ("RootSIFT", "RootSIFT of clean patches")
     stand_ins["classical"].score_rows.return_value = dict.fromkeys(by_hand, scores(0.5))
     monkeypatch.setattr("helpers.dataset.open_dataset", lambda *_, **__: store)
+    monkeypatch.setattr("helpers.dataset.look_at_scene", lambda *_, **__: None)  # no images
     monkeypatch.setattr(report, "build_pdf", lambda: "no PDF")
     readme = home / "README.md"
     shutil.copy(paths.ROOT / "README.md", readme)
