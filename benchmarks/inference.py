@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import classical, files, paths, training
+from helpers import classical, files, paths, search, training
 from helpers.dataset import open_dataset
 from helpers.networks import pipeline
 from helpers.networks.blocks import multiply_adds
@@ -94,6 +94,7 @@ def main(words: list[str] | None = None) -> None:
     options = parse(words)
     plan = profile(options.profile)
     store = open_dataset("photographs", seed=plan.seed, points_per_scene=plan.points_per_scene)
+    plan = search.with_winner(plan, store)  # a search may have made the networks wider
     patches = np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32))
     table = run(plan, patches, options.rounds)
     files.write_json(options.json, table)
