@@ -87,8 +87,8 @@ def test_other_promises_are_those_of_the_code():
     training = (paths.ROOT / "helpers" / "training.py").read_text()  # imported, it takes seconds
     assert re.search(r"^CHECKPOINT_STEPS = 200\b", training, re.MULTILINE)
     assert "at most 200 steps\nback" in README
-    assert "in about 25 minutes" in README
-    assert settings.COURSEWORK.duration.startswith("about 25 minutes")
+    assert "in about 30 minutes" in README
+    assert settings.COURSEWORK.duration.startswith("about 30 minutes")
 
 
 def test_a_report_of_other_data_can_be_sent_elsewhere(tmp_path):

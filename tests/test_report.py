@@ -478,7 +478,7 @@ DEFINITIONS = [
     r"\b(?:19|20)\d\d\b|Python 3\.\d+(?: to 3\.\d+)?|4\.1 GB|100MB",  # years, versions, sizes
     r'width="\d+"',  # of a picture
     r"at most 200 steps",  # tests/test_readme.py compares it with training.CHECKPOINT_STEPS
-    r"^\| `(?:smoke|coursework|long|full)`.*$|about 25 minutes",  # the same, with the profiles
+    r"^\| `(?:smoke|coursework|long|full)`.*$|about 30 minutes",  # the same, with the profiles
     r"^\| (?!needs).*(?:minutes?|minute) on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
     r"waits three\s+minutes",  # until a trial counts as lost
     r'\["log", 0\.001, 0\.01\]',  # an example of a search space
