@@ -99,7 +99,7 @@ def _overlap(baseline: list[float] | None, improved: list[float] | None) -> str:
 def format_value(name: str, value: Any) -> str:
     """The LaTeX text of one result; the one place where numbers in the text are rounded.
 
-    Scores get three decimals and other floats what DECIMALS says; settings keep every digit
+    Scores get three decimals and other floats what DECIMALS says; settings four digits
     (a learning rate of 1e-5 is shown as 10^-5); counts get thousands separators, except seeds and
     years; lists of words are joined by commas, lists of numbers (intervals) bracketed.
     """
@@ -116,13 +116,13 @@ def format_value(name: str, value: Any) -> str:
     if isinstance(value, Integral) and last in ("seed", "year"):
         return str(value)
     if isinstance(value, Real) and not isinstance(value, Integral) and name.startswith("settings."):
-        return _every_digit(float(value))
+        return _four_digits(float(value))
     decimals = next((DECIMALS[part] for part in parts if part in DECIMALS), 3)
     return escape(format_number(value, decimals))
 
 
-def _every_digit(value: float) -> str:
-    mantissa, _, exponent = f"{value:.10g}".partition("e")
+def _four_digits(value: float) -> str:
+    mantissa, _, exponent = f"{value:.4g}".partition("e")
     if not exponent:
         return mantissa
     factor = "" if mantissa == "1" else rf"{mantissa}\times "
@@ -230,6 +230,8 @@ def _of_data(run: dict[str, Any]) -> dict[str, Any]:
 
 def _of_machine(entry: dict[str, Any]) -> dict[str, Any]:
     found = {name: entry[name] for name in ("backend", "device", "python", "commit")}
+    if commit := found["commit"]:
+        found["commit"] = commit[:7] + "+" * commit.endswith("+")  # "+": with changes since
     return found | entry["versions"]
 
 
