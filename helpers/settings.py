@@ -216,7 +216,13 @@ FULL = Profile(
         validations=100,
         patience=15,
     ),
-    search=replace(SEARCH, trials=60, budget=0.1, points_per_scene=None),
+    search=replace(
+        SEARCH,
+        trials=60,
+        budget=0.1,
+        points_per_scene=None,
+        space=SPACE | {"network_options.width": ("choice", [16, 24, 32])},
+    ),
 )
 PROFILES = {profile.name: profile for profile in (SMOKE, COURSEWORK, LONG, FULL)}
 
