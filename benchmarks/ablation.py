@@ -47,9 +47,26 @@ ROWS = {
     "twice as wide": {"network_options.width": 32},
     "HyNet's layers": {"network": "hynet"},
     "residual descriptor": {"network": "resnet_descriptor"},
-    "NAFNet as denoiser": {"denoiser:network": "nafnet_tiny", "denoiser:network_options": {}},
+    "L2-Net's layers": {"network": "l2net", "network_options": {}},
     "denoiser knows the noise profile": {"denoiser:network_options.profile": True},
     "denoiser without biases": {"denoiser:network_options.bias": False},
+    # Widths at which these cost about as much as the residual U-Net; the baseline's has none.
+    "DnCNN as denoiser": {
+        "denoiser:network": "dncnn",
+        "denoiser:network_options": {"width": 14},
+    },
+    "FFDNet as denoiser": {
+        "denoiser:network": "ffdnet",
+        "denoiser:network_options": {"width": 28},
+    },
+    "NAFNet as denoiser": {
+        "denoiser:network": "nafnet_tiny",
+        "denoiser:network_options": {"width": 13},
+    },
+    "baseline's U-Net as denoiser": {
+        "denoiser:network": "shallow_unet",
+        "denoiser:network_options": {},
+    },
 }
 
 
