@@ -1,7 +1,6 @@
 """The command line, for machines without a browser: `python -m helpers --help`."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from helpers.provenance import require_backend
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, or 2 after a one-sentence error."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with eight lines
     options = _parser().parse_args(arguments)
     try:
         require_backend()
@@ -34,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, command, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(command=command)
-        added.add_argument("--profile", default="coursework", help="smoke, coursework or full")
+        added.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
         added.add_argument(
             "--dataset",
             default="photographs",
