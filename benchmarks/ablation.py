@@ -37,6 +37,11 @@ ROWS = {
     "denoiser learns along": {"joining": "end_to_end"},
     "denoiser learns along and still denoises": {"joining": "end_to_end", "reconstruction": 0.02},
     "taught by one that sees clean patches": {"distillation": 1.0},
+    "denoiser learns along, still denoises, is taught": {
+        "joining": "end_to_end",
+        "reconstruction": 0.02,
+        "distillation": 1.0,
+    },
     "random negatives": {"loss": "next_in_batch"},
     "second-order similarity (SOSNet)": {"loss": "second_order"},
     "hybrid similarity (HyNet)": {"loss": "hybrid"},
@@ -44,12 +49,17 @@ ROWS = {
     "noise as it was stored": {"redraw": False},
     "no flips and turns": {"augment": False},  # the improved descriptor
     "each view jittered": {"batch_options.jittered": True},
+    "each view relit": {"batch_options.relit": True},
+    "two views of a level": {"batch_options.views_per_level": 2},
+    "constant learning rate": {"schedule": "constant"},
     "twice as wide": {"network_options.width": 32},
     "HyNet's layers": {"network": "hynet"},
     "residual descriptor": {"network": "resnet_descriptor"},
     "L2-Net's layers": {"network": "l2net", "network_options": {}},
     "denoiser knows the noise profile": {"denoiser:network_options.profile": True},
     "denoiser without biases": {"denoiser:network_options.bias": False},
+    "denoiser by absolute error": {"denoiser:loss": "mean_absolute_error"},
+    "denoiser by DSSIM, too": {"denoiser:loss": "charbonnier_dssim"},
     # Widths at which these cost about as much as the residual U-Net; the baseline's has none.
     "DnCNN as denoiser": {
         "denoiser:network": "dncnn",
@@ -113,7 +123,8 @@ def measure(settings: TrainingSettings, store: PatchStore, denoiser_run: Path, p
     teacher_run = None
     if settings.distillation:
         clean = settings.batch_options | {"noisy": False}
-        teacher = replace(settings, joining="direct", distillation=0.0, batch_options=clean)
+        alone = {"joining": "direct", "distillation": 0.0, "reconstruction": 0.0}
+        teacher = replace(settings, **alone, batch_options=clean)
         teacher_run = training.train(teacher, store)
     behind = in_front(settings, denoiser_run)
     folder = training.train(settings, store, behind, teacher_run=teacher_run)

@@ -105,3 +105,35 @@ def test_the_speed_table_names_what_a_network_costs(inference):
     assert found["multiply_adds"] == multiply_adds(make_network(settings.SMOKE.baseline_denoiser))
     assert 0 < found["low"] <= found["milliseconds"] <= found["high"]
     assert table["baseline_by_improved"] > 0
+
+
+def test_genuine_trains_all_but_the_pretrained_on_the_same_scenes(
+    tiny_store, tmp_path, monkeypatch
+):
+    genuine, taught = script("genuine"), []
+    run = tmp_path / "run"
+    monkeypatch.setattr(
+        genuine.training,
+        "train",
+        lambda settings, store, *_: taught.append((settings, store)) or run,
+    )
+    monkeypatch.setattr(genuine.runs, "pretrained", lambda: run)
+    monkeypatch.setattr(genuine.evaluation, "load_pipeline", lambda run: None)
+    monkeypatch.setattr(genuine, "multiply_adds", lambda network: 5)
+    monkeypatch.setattr(genuine, "_taught", lambda run: {"run": run.name})
+    row = dict.fromkeys(genuine.SCORES, 0.5)
+    monkeypatch.setattr(genuine.classical, "score_rows", lambda *_: {"raw pixels": row})
+    monkeypatch.setattr(genuine.evaluation, "score_run", lambda *_, **__: row)
+    plan = settings.COURSEWORK
+    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json")
+    expected = [
+        *plan.trainings("baseline"),
+        *settings.LONG.trainings("baseline"),
+        *plan.trainings("improved"),
+    ]
+    assert taught == [(one, tiny_store) for one in expected]
+    assert list(table["rows"])[1:] == [
+        "baseline", genuine.LONGER, "improved", "pretrained", "pretrained, of clean patches"
+    ]  # fmt: skip
+    assert set(table["trained_on"]) == set(table["multiply_adds"]) == set(list(table["rows"])[1:5])
+    assert json.loads((tmp_path / "genuine.json").read_text()) == table
