@@ -16,13 +16,14 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/3_search.ipynb)
 #
-# How many filters, how deep, how fast to learn, how much to care about each level of noise? Instead of
-# guessing, many short trainings on a smaller dataset are compared. The best settings are trained at full
-# length in the next notebook.
+# How many filters, how fast to learn, how much dropout, how much attention to each level of noise? Instead
+# of guessing, several short trainings on a smaller dataset are compared; the next notebook trains the best
+# settings at full length. How deep the network should be is asked in a second search, made beforehand,
+# whose table stands at the end.
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the patch store of notebook 1 | a study and its winner in `runs/search/`, one run folder a trial, figures `search-...` | about 5 minutes on two CPU cores |
+# | the patch store of notebook 1 | a study and its winner in `runs/search/`, one run folder a trial, figures `search-...` | about 15 minutes for eight trials on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
@@ -50,7 +51,7 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers import explorer, figures, search, settings, tables, training
+from helpers import explorer, figures, files, paths, search, settings, tables, training
 from helpers.dataset import open_dataset
 from helpers.search import plots
 
@@ -67,7 +68,8 @@ store = open_dataset(
 # ## What is tried
 #
 # Each row is a setting of the improved descriptor. Level weights say how much the loss counts pairs of
-# easy, hard and tough patches. The profile's own settings are trial 0: a winner has to beat them.
+# easy, hard and tough patches. They alone decide how much attention a level gets: every batch holds equally
+# many patches of each. The profile's own settings are trial 0: a winner has to beat them.
 
 # %%
 search.space_table(profile.search.space, own=profile.improved_descriptor)
@@ -86,11 +88,15 @@ tables.show(tables.dataset_table(smaller.summary()))
 # ## The trials
 #
 # Where the descriptor stands behind a denoiser, that one is trained first, on the whole dataset; the
-# next notebook finds it again. Then each trial is a training of its own. The first ten settings are drawn
-# at random, later ones where good ones were more frequent than bad ones (a tree-structured Parzen
-# estimator). The number to be lowered is 1 − S, where S is the benchmark's mean score on validation scenes (or
-# the mean of V and M, where these scenes have too few points for retrieval). A validation loss would not do:
-# with other weights it means something else.
+# next notebook finds it again. Then each trial is a training of its own. After trial 0, the settings are
+# chosen by a tree-structured Parzen estimator, which looks where good trials were more frequent than bad
+# ones. But it draws at random until ten trials are there to learn from: a search of eight is a random search.
+#
+# The number to be lowered is 1 − S, where S is the benchmark's mean score on validation scenes (or the mean
+# of V and M, where these scenes have too few points for retrieval). A validation loss would not do: with
+# other weights it means something else. For the same reason no trial is given up for a loss that looks
+# bad half-way, as such a trial may still score well; all are trained to the end, unless a loss becomes NaN
+# or a batch does not fit.
 #
 # Interrupt it at any time; run the cell again, and it goes on where it was. (After a crash it waits three
 # minutes before it takes up the trial that was lost, as another worker might still be at it.) More workers
@@ -173,6 +179,33 @@ profile = search.with_winner(profile, store)
 # %%
 own = settings.profile(PROFILE).improved_descriptor
 search.space_table(profile.search.space, own=own, winner=profile.improved_descriptor)
+
+# %% [markdown]
+# ## How deep?
+#
+# The improved descriptor above has the depth of HardNet, whatever its width. A residual network can be
+# made deeper by a number: its blocks at each of two resolutions. `benchmarks/depth.py` has searched that
+# number together with the filters and the learning rate, behind a frozen denoiser and on validation scenes
+# too, and has left a table with the code. There the weights of the loss are alike in all trials, so the
+# validation loss does compare them; trials that are worse than the median half-way are given up, and from
+# the eleventh on the estimator chooses.
+
+# %%
+path = paths.MEASURED / "depth.json"
+second = files.read_json(path) if path.is_file() else None
+if second:
+    print(
+        f"{second['network']} on {second['dataset']['name']}, at most "
+        f"{second['points_per_scene']} points a scene: {second['trials']} trials, "
+        f"{second['pruned']} of them given up"
+    )
+
+# %% [markdown]
+# These are the others, the best first. Each was trained once, and more briefly than would be fair to a
+# network that learns slowly: trust a trend that many rows show, not the order of two neighbours.
+
+# %%
+tables.show(tables.search_table(second)) if second else "not made: see benchmarks/depth.py"
 
 # %% [markdown]
 # Next: [4 · The improved approach](4_improved.ipynb).

@@ -36,3 +36,19 @@ def test_settings_data_device_and_scores_lie_beside_it():
         assert described["device"] and described["versions"]
     for scores in files.read_json(runs.PRETRAINED / "measured.json").values():
         assert 0 < scores["S"] < 1 and scores["decided_by"]["dataset"]["fingerprint"]
+
+
+def test_no_scene_that_was_scored_has_taught_it():
+    data = files.read_json(runs.PRETRAINED / "data.json")
+    learned = data["trained_on"]["scenes"]
+    for scored in data["tested_on"].values():
+        tested = {*scored["scenes"]["test"]}
+        assert tested and not tested & {*learned["train"], *learned["validation"]}
+
+
+def test_scenes_that_have_taught_it_are_named_before_they_are_scored(capsys):
+    runs.warn_of_learned(runs.PRETRAINED.with_name("pretrained-descriptor-0"), ["v_boat", "v_x"])
+    assert "have learned from v_boat: scores" in capsys.readouterr().err
+    runs.warn_of_learned(runs.PRETRAINED.with_name("pretrained-descriptor-0"), ["v_abstract"])
+    runs.warn_of_learned(runs.PRETRAINED.with_name("improved-descriptor-0"), ["v_boat"])
+    assert not capsys.readouterr().err
