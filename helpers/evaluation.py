@@ -28,7 +28,8 @@ def find_runs(
         InputError: one of them has not been trained yet.
     """
     if pretrained and approach == "improved":
-        return runs.pretrained("denoiser"), runs.pretrained()
+        runs.warn_of_learned(run := runs.pretrained(), store.parts["test"])
+        return runs.pretrained("denoiser"), run
     denoiser, descriptor = profile.trainings(approach)
     denoiser_run = find_run(denoiser, store)
     return denoiser_run, find_run(descriptor, store, in_front(descriptor, denoiser_run))
@@ -88,7 +89,7 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
         "pairs": pairs,
         "code": code_fingerprint(SCORING_CODE),
     }
-    if target.is_file() and (known := files.read_json(target))["decided_by"] == decided_by:
+    if target.is_file() and (known := files.read_json(target)).get("decided_by") == decided_by:
         print(f"{descriptor_run.name}: scored already, loaded.")
         return known
     patches = 16 * len(store.rows("test"))

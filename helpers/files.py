@@ -28,7 +28,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Raises:
         InputError: the place cannot be written (no permission, disk full).
     """
-    path = Path(path)
+    path = Path(path).absolute()  # "." has no name of its own
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,8 +38,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 os.fsync(file.fileno())  # else the name may reach the disk before the content
         os.replace(temporary, path)
     except OSError as error:
-        elsewhere = error.filename and not str(error.filename).startswith(str(path.parent))
-        if elsewhere or error.errno not in NOT_WRITABLE:
+        where = Path(error.filename or path)
+        # A missing parent may be what cannot be made.
+        inside = where in (temporary, path, *path.parents) or temporary in where.parents
+        if not inside or error.errno not in NOT_WRITABLE:
             raise  # something else failed inside the block; its own message is the right one
         raise InputError(
             f"{path} could not be written ({error.strerror or error}): "
@@ -117,5 +119,9 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: run the step that writes it first.") from error
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): name a JSON file that you may read."
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run again.") from error

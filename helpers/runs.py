@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -81,7 +83,7 @@ def named(run: Path | str) -> Path:
         return pretrained()
     if not Path(run).is_dir():
         raise InputError(f"{run} is missing: name the run folder of a descriptor, or pretrained.")
-    return Path(run)
+    return Path(run).resolve()  # the denoiser's folder lies beside it, also beside "."
 
 
 def pretrained(part: str = "descriptor") -> Path:
@@ -116,6 +118,22 @@ def pretrained_name(part: str) -> str:
     return f"pretrained-{part}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}"
 
 
+def warn_of_learned(run: Path, names: Iterable[str]) -> None:
+    """Says on stderr which of these scenes have taught the pretrained networks.
+
+    Descriptors of such a scene are better than those of scenes that the networks have not seen.
+    """
+    if not run.name.startswith("pretrained-"):
+        return
+    taught = files.read_json(PRETRAINED / "data.json")["trained_on"]["scenes"]
+    if seen := sorted(set(names) & {*taught["train"], *taught["validation"]}):
+        print(
+            f"The pretrained networks have learned from {', '.join(seen)}: scores of these scenes "
+            "are too good, so name others (--scenes) or take split a.",
+            file=sys.stderr,
+        )
+
+
 def in_front(settings: TrainingSettings, denoiser_run: Path) -> Path | None:
     """The denoiser's run that a descriptor of these settings is trained behind, if any."""
     return None if settings.joining == "direct" else denoiser_run
@@ -131,7 +149,9 @@ def denoiser_of(descriptor_run: Path) -> Path | None:
         InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
     """
     described = files.read_json(descriptor_run / "settings.json")
-    if described.get("settings", {}).get("part") != "descriptor":
+    if not isinstance(described, dict) or (
+        described.get("settings", {}).get("part") != "descriptor"
+    ):
         raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
     if not described["denoiser"] or described["settings"]["joining"] == "end_to_end":
         return None
@@ -148,9 +168,16 @@ def load_network(run: Path) -> keras.Model:
         InputError: the file is missing or damaged.
     """
     path = run / "model.keras"
+    if run.suffix == ".unfinished":
+        raise InputError(f"{run} is a training that has not ended: start it again to go on.")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UNREADABLE as error:
         raise InputError(
-            f"{path} is missing or damaged: delete the folder {run} and train again."
+            f"{path} is missing or damaged, or needs code that is not imported ({_first(error)}): "
+            f"import what defines its layers, or else delete the folder {run} and train again."
         ) from error
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -50,3 +50,13 @@ def test_broken_json_is_named(tmp_path, content):
 def test_missing_json_is_named(tmp_path):
     with pytest.raises(InputError, match=r"scores\.json is missing"):
         files.read_json(tmp_path / "scores.json")
+
+
+def test_places_and_files_that_cannot_be_are_named(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"missing.json could not be written"):
+        files.write_json("/sys/a/b/missing.json", {})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="could not be written"):
+        files.write_json(".", {})
+    with pytest.raises(InputError, match="cannot be read"):
+        files.read_json(tmp_path)

@@ -132,3 +132,14 @@ def test_a_checkout_without_the_pretrained_network_says_so(shipped):
     (shipped / "model.keras").unlink()
     with pytest.raises(InputError, match=r"model\.keras is missing: restore it"):
         runs.named("pretrained")
+
+
+def test_a_run_is_found_from_inside_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert runs.named(".") == tmp_path
+
+
+def test_an_unfinished_run_is_not_called_damaged(tmp_path):
+    (unfinished := tmp_path / "run.unfinished").mkdir()
+    with pytest.raises(InputError, match="has not ended: start it again to go on"):
+        runs.load_network(unfinished)

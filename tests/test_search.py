@@ -869,3 +869,17 @@ def test_the_validation_error_is_that_of_the_validation_scenes(tiny_store, tmp_p
     error = 1 - benchmark.evaluate(descriptors, tasks).S
     assert trials.validation_error(run, tiny_store) == pytest.approx(error)
     assert 0 < error < 1
+
+
+@pytest.mark.parametrize(
+    "space",
+    [[1], 5, {"learning_rate": 5}, {"learning_rate": {"a": 1}}, {"learning_rate": [["log"]]}],
+)
+def test_a_space_of_another_form_is_refused(space):
+    with pytest.raises(InputError, match=r"write|give it as"):
+        search.check_space(space, SMOKE.improved_descriptor)
+
+
+def test_a_database_without_its_driver_is_refused():
+    with pytest.raises(InputError, match=r"storage mysql\+nosuchdriver.* cannot be opened"):
+        studies.open_study("name", "mysql+nosuchdriver://host/db")

@@ -41,7 +41,7 @@ def sequence_names(path: Path | str) -> list[str]:
     """
     path = Path(path)
     if path.suffix == ".npz":
-        with _load(path) as archive:
+        with _load(path, zipped=True) as archive:
             names = list(archive)
     elif path.is_dir():
         names = [entry.stem for entry in path.glob("*.npy")]
@@ -52,6 +52,11 @@ def sequence_names(path: Path | str) -> list[str]:
         raise BenchmarkError(
             f"{path} holds no descriptors: give a folder of <sequence>/<strip>.csv files or of "
             "<sequence>.npy files, or one .npz file."
+        )
+    if twice := sorted(name for name in set(names) if names.count(name) > 1):
+        raise BenchmarkError(
+            f"{path} holds {twice[0]}.npy and {twice[0]}/ref.csv, which may be of different "
+            "descriptors: delete one of them."
         )
     return sorted(names)
 
@@ -95,6 +100,10 @@ def read_descriptors(
             return _read_sequence(path / name)
         if array.dtype.kind not in "fiub":
             raise BenchmarkError(f"Sequence {name} of {path} has type {array.dtype}: save numbers.")
+        if array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
+            raise BenchmarkError(
+                f"Sequence {name} of {path} has shape {array.shape}: save (16, points, D)."
+            )
         with np.errstate(over="ignore"):  # infinities are refused with their row, later
             return array.astype(np.float32, copy=False)
 
@@ -102,14 +111,20 @@ def read_descriptors(
     return dict(zip(names, arrays, strict=True))
 
 
-def _load(path: Path, member: str | None = None, **options):
+def _load(path: Path, member: str | None = None, zipped: bool = False, **options):
     try:
-        if member is None:
-            return np.load(path, **options)
-        with np.load(path) as archive:
-            return archive[member]
+        if member is not None:
+            with np.load(path) as archive:
+                return archive[member]
+        found = np.load(path, **options)
+        if isinstance(found, np.lib.npyio.NpzFile) is not zipped:
+            raise ValueError("one array" if zipped else "an archive of arrays")
+        return found
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise BenchmarkError(f"{path} cannot be read as NumPy data ({error}).") from error
+        kind = path.suffix.removeprefix(".")
+        raise BenchmarkError(
+            f"{path} cannot be read as {kind} ({error}): save these descriptors again."
+        ) from error
 
 
 def _read_sequence(folder: Path) -> np.ndarray:

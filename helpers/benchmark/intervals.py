@@ -52,11 +52,13 @@ def _retrieval(retrieval: Retrieval, weights: np.ndarray) -> np.ndarray:
     each = retrieval.ap.mean(axis=(1, 2))
     sums = np.bincount(retrieval.sequence, each, sequences)
     counts = np.bincount(retrieval.sequence, minlength=sequences)
-    return weights @ sums / np.maximum(weights @ counts, 1)
+    drawn = weights @ counts
+    with np.errstate(invalid="ignore"):  # NaN for a draw of scenes without any query
+        return np.where(drawn > 0, weights @ sums / drawn, np.nan)
 
 
 def _interval(values: np.ndarray | None) -> tuple[float, float] | None:
     if values is None:
         return None
-    low, high = np.quantile(values, (0.025, 0.975))
+    low, high = np.nanquantile(values, (0.025, 0.975))
     return float(low), float(high)

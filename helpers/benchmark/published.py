@@ -1,6 +1,7 @@
 """The published task lists of the official splits: fetched once, verified, cached."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -96,7 +97,7 @@ def _fetch(address: str, path: Path, expected: str) -> None:
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             content = answer.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise BenchmarkError(
             f"{address} could not be fetched ({getattr(error, 'reason', error)}): put this file "
             f"and its four companions into {path.parent}, or name their folder with --tasks, or "

@@ -83,9 +83,11 @@ def generate_tasks(
 
     Raises:
         BenchmarkError: fewer than two sequences, a sequence of fewer than two points, an unknown
-            name, or too few textured patches.
+            name, no pairs, or too few textured patches.
     """
     names = tuple(lengths if test is None else test)
+    if pairs < 1:
+        raise BenchmarkError(f"{pairs} pairs cannot be drawn: ask for one or more of each kind.")
     _check_generator(names, lengths, ref_std)
     counts = np.array([lengths[name] for name in names])
     positive, intra, inter = _draw_pairs(counts, pairs, seed)
@@ -191,8 +193,11 @@ def write_tasks(tasks: Tasks, folder: Path | str) -> None:
         with atomic_path(path) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
     if tasks.split not in OFFICIAL:
-        content = {tasks.split: {"name": tasks.split, "test": list(tasks.sequences)}}
-        with atomic_path(Path(folder) / "splits.json") as temporary:
+        file = Path(folder) / "splits.json"
+        known = file.read_text(encoding="utf-8") if file.is_file() else "{}"
+        content = json.loads(known)  # other splits stay
+        content[tasks.split] = {"name": tasks.split, "test": list(tasks.sequences)}
+        with atomic_path(file) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

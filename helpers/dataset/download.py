@@ -1,6 +1,7 @@
 """Fetching the published archives: resumable, checked, and unpacked only where that is needed."""
 
 import hashlib
+import http.client
 import shutil
 import tarfile
 import urllib.error
@@ -92,7 +93,12 @@ def download(archive: Archive, part: Path) -> None:
                 return
         except urllib.error.HTTPError as error:
             raise InputError(_advice(archive, f"the server answers {error.code}")) from error
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except (
+            urllib.error.URLError,
+            http.client.HTTPException,  # an answer that breaks off or is no HTTP
+            TimeoutError,
+            ConnectionError,
+        ) as error:
             reason = getattr(error, "reason", error)
             if not part.exists() or part.stat().st_size == before:
                 raise InputError(_advice(archive, f"there is no connection ({reason})")) from error

@@ -48,6 +48,7 @@ class Folder:
             self.files = {
                 file.relative_to(path).as_posix(): (file.stat().st_size, file.stat().st_mtime_ns)
                 for file in _files(path)
+                if file.exists()  # links may lead nowhere
             }
         except OSError as error:
             raise InputError(
@@ -88,6 +89,10 @@ class Zip:
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            if path.name.endswith((".tar.gz", ".tgz", ".tar")):
+                raise InputError(
+                    f"{path} is no zip file: unpack it, and give the folder."
+                ) from error
             raise InputError(
                 f"{path} is no complete zip file ({error}): fetch it again, "
                 "a download that broke off can be resumed."

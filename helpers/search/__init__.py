@@ -9,12 +9,13 @@ from helpers.search.improved import search_improved, winner_path, with_winner
 from helpers.search.results import best_settings, importances, space_table, trials_table
 from helpers.search.searching import search
 from helpers.search.smaller import with_fewer_points
-from helpers.search.space import suggest, with_values
+from helpers.search.space import check_space, suggest, with_values
 from helpers.search.studies import open_study
 from helpers.search.winner import read_winner, summary, verdict, write_winner
 
 __all__ = [
     "best_settings",
+    "check_space",
     "importances",
     "open_study",
     "read_winner",

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import optuna
 
@@ -49,7 +50,8 @@ def search_improved(
     base, plan = profile.improved_descriptor, profile.search
     _require_inside(plan.space, base)
     winner = winner_path(profile, store)
-    storage = storage or f"sqlite:///{winner.with_suffix('.db')}"
+    # A path may hold what means something else in an address, such as ? and %.
+    storage = storage or f"sqlite:///{quote(str(winner.with_suffix('.db')))}"
     study = search(
         winner.stem,
         base,

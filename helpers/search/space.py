@@ -112,14 +112,17 @@ def check_space(space: Space, base: TrainingSettings) -> None:
     """
     if not space:
         raise InputError("The search space is empty: name at least one setting.")
+    if not isinstance(space, dict):
+        raise InputError('The search space is no dictionary: write {"learning_rate": [...]}.')
     has_options = {field.name: type(getattr(base, field.name)) is dict for field in fields(base)}
     for name, choice in space.items():
         field, dot, option = name.partition(".")
         if has_options.get(field) is not bool(dot) or bool(option) is not bool(dot):
             known = [f"{name}.OPTION" if inside else name for name, inside in has_options.items()]
             raise InputError(f"There is no setting {name!r} to search: use {', '.join(known)}.")
-        if not choice or choice[0] not in FORMS or not _is_choice(*choice):
-            form = FORMS.get(choice[0] if choice else None) or " or ".join(FORMS.values())
+        is_list = isinstance(choice, list | tuple) and choice and isinstance(choice[0], str)
+        if not is_list or choice[0] not in FORMS or not _is_choice(*choice):
+            form = FORMS.get(choice[0] if is_list else None) or " or ".join(FORMS.values())
             raise InputError(f"{name} cannot be {choice!r}: give it as {form}.")
 
 

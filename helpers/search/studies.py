@@ -100,7 +100,7 @@ def _connect(storage: str) -> BaseStorage:
             return _journal(Path(storage.removeprefix(JOURNAL)).expanduser())
         url = sqlalchemy.make_url(storage)
         return _sqlite(url) if url.get_backend_name() == "sqlite" else _database(url)
-    except (OSError, SQLAlchemyError, StorageInternalError) as error:
+    except (ImportError, OSError, SQLAlchemyError, StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise InputError(
             f"The storage {shown(storage)} cannot be opened ({reason}): give sqlite:///FILE, "

@@ -133,3 +133,37 @@ def test_failed_write_leaves_nothing(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def noisy_copies(noise: float) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    points = random.normal(size=(30, 8))
+    noise = noise * random.normal(size=(16, 30, 8))
+    return {"x": (points + noise).astype(np.float32)}
+
+
+def test_descriptors_in_two_formats_side_by_side_are_refused(tmp_path):
+    write_descriptors(noisy_copies(0.5), tmp_path, "npy")
+    write_descriptors(noisy_copies(0.1), tmp_path, "csv")
+    with pytest.raises(BenchmarkError, match=r"x.npy and x/ref.csv.*delete one of them"):
+        read_descriptors(tmp_path, ["x"])
+
+
+@pytest.mark.parametrize("array", [np.zeros(16), np.float32(1), np.zeros((15, 3, 2))])
+def test_an_array_of_another_form_is_refused(tmp_path, array):
+    np.save(tmp_path / "x.npy", array)
+    with pytest.raises(BenchmarkError, match=r"x of .* has shape .*: save \(16, points, D\)"):
+        read_descriptors(tmp_path, ["x"])
+
+
+def test_an_array_named_as_an_archive_and_the_reverse_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", noisy_copies(0.5)["x"])
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(BenchmarkError, match=r"a.npz cannot be read as npz"):
+        read_descriptors(tmp_path / "a.npz", ["x"])
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    np.savez(tmp_path / "x.npz", **noisy_copies(0.5))
+    (tmp_path / "x.npz").rename(folder / "x.npy")
+    with pytest.raises(BenchmarkError, match=r"x.npy cannot be read as npy"):
+        read_descriptors(folder, ["x"])

@@ -189,3 +189,15 @@ def test_whitening_without_training_sequences_is_refused():
         benchmark.pca_power_law(described(), [], ["v_one"])
     with pytest.raises(benchmark.BenchmarkError, match="v_no has none"):
         benchmark.pca_power_law(described(), ["v_no"], ["v_one"])
+
+
+def test_draws_of_scenes_without_any_query_do_not_count_as_zero():
+    random = np.random.default_rng(0)
+    points = random.normal(size=(60, 8))
+    descriptors = {
+        name: (points + 0.1 * random.normal(size=(16, 60, 8))).astype(np.float32) for name in "xy"
+    }
+    contrast = {"x": np.full(60, 50.0), "y": np.zeros(60)}  # none of y is textured enough
+    tasks = benchmark.generate_tasks(dict.fromkeys("xy", 60), ref_std=contrast, pairs=2000)
+    scores = benchmark.evaluate(descriptors, tasks, pools=[20])
+    assert scores.R == 1 and scores.intervals["R"] == (1, 1)

@@ -136,3 +136,15 @@ def test_bad_rows_are_named_with_file_and_line(tmp_path, stem, line, text, messa
 def test_missing_list_is_named(tmp_path):
     with pytest.raises(benchmark.BenchmarkError, match=r"verif_pos_split-a\.csv is missing"):
         benchmark.read_tasks(tmp_path, "a")
+
+
+@pytest.mark.parametrize("pairs", [-1, 0])
+def test_no_pairs_cannot_be_drawn(pairs):
+    with pytest.raises(benchmark.BenchmarkError, match="ask for one or more"):
+        benchmark.generate_tasks({"x": 9, "y": 9}, pairs=pairs)
+
+
+def test_other_splits_stay_in_a_folder_of_tasks(tmp_path):
+    (tmp_path / "splits.json").write_text('{"other": {"test": ["x"]}}')
+    benchmark.write_tasks(benchmark.generate_tasks({"x": 9, "y": 9}, pairs=50), tmp_path)
+    assert set(json.loads((tmp_path / "splits.json").read_text())) == {"other", "own"}
