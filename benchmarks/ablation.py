@@ -1,6 +1,6 @@
 """What each ingredient brings: pipelines that differ from a common start in one thing.
 
-    python benchmarks/ablation.py                                  # about 40 minutes on two cores
+    python benchmarks/ablation.py                                  # about an hour on two cores
     python benchmarks/ablation.py --dataset sequences:PATH --split a --budget 0.5
 
 Rows are scored on validation scenes; no test scene is looked at. All descriptors but the last see
@@ -10,7 +10,7 @@ Interrupted and started again, it goes on where it was. The table goes to
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from helpers.provenance import provenance
 from helpers.runs import in_front
 from helpers.search import with_values
 from helpers.settings import Profile, TrainingSettings, profile
+from helpers.tables import format_number
 
 BUDGET = 0.15  # of the profile's epochs
 # Where the rows start from: not all that paid is in it yet.
@@ -78,13 +79,21 @@ ROWS = {
         "denoiser:network_options": {},
     },
 }
+NAMES = (*ROWS, TWICE)
 
 
-def run(plan: Profile, store: PatchStore, budget: float, target: Path) -> dict:
-    """Trains and scores all rows, and writes the table to `target` after each.
+def run(
+    plan: Profile,
+    store: PatchStore,
+    budget: float,
+    target: Path,
+    wanted: Sequence[str] | None = None,
+) -> dict:
+    """Trains and scores rows, and writes the table to `target` after each.
 
     Args:
         budget: part of the profile's epochs that each row is trained for, in (0, 1].
+        wanted: which rows, all where None; those that `target` has already stay.
     """
     table = {
         "dataset": {"name": store.name, "split": store.split, "fingerprint": store.fingerprint},
@@ -96,12 +105,22 @@ def run(plan: Profile, store: PatchStore, budget: float, target: Path) -> dict:
         "provenance": provenance(),
         "rows": {},
     }
+    table["rows"] = _known_rows(target, table)
     for name, denoiser, descriptor in rows(plan, budget):
+        if wanted and name not in wanted:
+            continue
         print(f"--- {name}", flush=True)
         denoiser_run = training.train(denoiser, store)
         table["rows"][name] = measure(descriptor, store, denoiser_run, plan.pairs)
         files.write_json(target, table)
     return table
+
+
+def _known_rows(target: Path, table: dict) -> dict:
+    """Rows that were measured before on the same data, until they are measured again."""
+    known = files.read_json(target) if target.is_file() else {}
+    alike = all(known.get(key) == table[key] for key in table.keys() - {"provenance", "rows"})
+    return {name: row for name, row in known.get("rows", {}).items() if alike and name in NAMES}
 
 
 def rows(plan: Profile, budget: float) -> Iterator[tuple[str, TrainingSettings, TrainingSettings]]:
@@ -147,6 +166,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dataset", default="photographs", help="as in `make report DATASET=`")
     parser.add_argument("--split")
     parser.add_argument("--budget", type=float, default=BUDGET, help="part of the epochs")
+    parser.add_argument("--rows", nargs="+", choices=NAMES, metavar="ROW", help="only these")
     parser.add_argument("--json", type=Path, default=paths.MEASURED / "ablation.json")
     return parser.parse_args(words)
 
@@ -160,9 +180,9 @@ def main(words: list[str] | None = None) -> None:
         points_per_scene=plan.points_per_scene,
         split=options.split,
     )
-    table = run(plan, store, options.budget, options.json)
-    for name, row in sorted(table["rows"].items(), key=lambda item: -item[1]["S"]):
-        scores = "  ".join(f"{key} {row[key]:.3f}" for key in ("V", "M", "R", "S"))
+    table = run(plan, store, options.budget, options.json, options.rows)
+    for name, row in sorted(table["rows"].items(), key=lambda item: -(item[1]["S"] or 0)):
+        scores = "  ".join(f"{key} {format_number(row[key])}" for key in ("V", "M", "R", "S"))
         print(f"{name:42s} {scores}  {row['minutes']:5.1f} min {row['multiply_adds'] / 1e6:6.1f} M")
 
 

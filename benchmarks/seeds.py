@@ -21,6 +21,7 @@ from helpers.errors import InputError
 from helpers.provenance import code_fingerprint, provenance
 from helpers.runs import in_front
 from helpers.settings import Profile, TrainingSettings, profile
+from helpers.tables import format_number
 
 SEEDS = (1, 2, 3)
 LONGER = "baseline, trained far longer"
@@ -117,7 +118,7 @@ def main(words: list[str] | None = None) -> None:
     table = run(plan, store, options.rows, options.seeds, options.json)
     for name, found in table["rows"].items():
         for row in found:
-            scores = "  ".join(f"{key} {row[key]:.3f}" for key in ("V", "M", "R", "S"))
+            scores = "  ".join(f"{key} {format_number(row[key])}" for key in ("V", "M", "R", "S"))
             print(f"{name:48s} seed {row['seed']}  {scores}")
 
 

@@ -66,3 +66,38 @@ def test_the_table_is_written_with_what_made_it(ablation, tiny_store, tmp_path, 
     assert set(table["rows"]) == {*names, ablation.TWICE} and table["points"] == 24
     assert table["dataset"]["fingerprint"] == tiny_store.fingerprint
     assert all(0 < row["V"] < 1 and row["multiply_adds"] for row in table["rows"].values())
+
+
+def test_a_broken_run_loses_no_row_and_rows_of_other_data_are_dropped(
+    ablation, tiny_store, tmp_path, monkeypatch
+):
+    target, names = tmp_path / "ablation.json", list(ablation.ROWS)[:2]
+    monkeypatch.setattr(ablation, "ROWS", {name: ablation.ROWS[name] for name in names})
+    monkeypatch.setattr(ablation, "NAMES", (*names, ablation.TWICE))
+    monkeypatch.setattr(ablation.training, "train", lambda *_: tmp_path)
+    monkeypatch.setattr(ablation, "measure", lambda *_: {"S": 1})
+    ablation.run(settings.SMOKE, tiny_store, 0.5, target)
+    monkeypatch.setattr(ablation, "measure", lambda *_: {"S": 2})
+    monkeypatch.setattr(ablation.training, "train", _fail_at_second(tmp_path))
+    with pytest.raises(RuntimeError):
+        ablation.run(settings.SMOKE, tiny_store, 0.5, target)
+    rows = json.loads(target.read_text())["rows"]
+    assert [rows[name]["S"] for name in (*names, ablation.TWICE)] == [2, 1, 1]
+    ablation.run(settings.SMOKE, tiny_store, 0.5, target, wanted=names[1:])
+    assert len(json.loads(target.read_text())["rows"]) == 3
+    monkeypatch.setattr(ablation.training, "train", _fail_at_second(tmp_path))
+    with pytest.raises(RuntimeError):
+        ablation.run(settings.SMOKE, tiny_store, 1.0, target)
+    assert set(json.loads(target.read_text())["rows"]) == {names[0]}
+
+
+def _fail_at_second(run):
+    calls = []
+
+    def train(*_):
+        calls.append(1)
+        if len(calls) % 2 == 0:
+            raise RuntimeError
+        return run
+
+    return train

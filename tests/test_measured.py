@@ -125,7 +125,7 @@ def test_genuine_trains_all_but_the_pretrained_on_the_same_scenes(
     monkeypatch.setattr(genuine.classical, "score_rows", lambda *_: {"raw pixels": row})
     monkeypatch.setattr(genuine.evaluation, "score_run", lambda *_, **__: row)
     plan = settings.COURSEWORK
-    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json")
+    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json", longer=True)
     expected = [
         *plan.trainings("baseline"),
         *settings.LONG.trainings("baseline"),
