@@ -1,4 +1,5 @@
 # make report    the coursework report, from photographs to PDF (set up included)
+# make figures   its figures, tables and PDF again, from finished runs: nothing is trained
 # make test      all checks and tests (set up included)
 # make notebook  JupyterLab on the notebooks
 # make readme    results of the last report into README.md
@@ -11,11 +12,11 @@ SPLIT   ?=
 SCENES  ?=
 LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 
-.PHONY: report test notebook readme latex browser clean
+.PHONY: report figures test notebook readme latex browser clean
 .DEFAULT_GOAL := report
 
-report: .venv/ready latex
-	@.venv/bin/python -m helpers report --profile '$(PROFILE)' --dataset '$(DATASET)' \
+report figures: .venv/ready latex
+	@.venv/bin/python -m helpers $@ --profile '$(PROFILE)' --dataset '$(DATASET)' \
 	  --split '$(SPLIT)' --scenes '$(SCENES)'
 
 test: .venv/ready-for-tests latex browser

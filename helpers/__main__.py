@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from helpers import paths, settings
 from helpers.benchmark import BenchmarkError
 from helpers.errors import InputError
 from helpers.provenance import require_backend
+
+OWN_SEARCH = ("approach", "part", "space", "trials", "budget", "measure", "winner")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +21,15 @@ def main(arguments: list[str] | None = None) -> int:
         options.command(options)
     except (InputError, BenchmarkError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # of the benchmark's writers, which know no InputError
+        if not error.filename:
+            raise
+        print(
+            f"error: {error.filename} cannot be used ({error.strerror}): "
+            "choose a place that you may write to.",
+            file=sys.stderr,
+        )
         return 2
     except ModuleNotFoundError as error:
         print(f"error: {error}: install it with `.venv/bin/pip install`.", file=sys.stderr)
@@ -52,13 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument(
         "name", nargs="?", help="of a study with its own --space; without: the profile's own search"
     )
-    search.add_argument("--approach", choices=settings.APPROACHES, default="improved")
-    search.add_argument("--part", choices=("denoiser", "descriptor"), default="descriptor")
+    search.add_argument("--approach", choices=settings.APPROACHES, help="default: improved")
+    search.add_argument("--part", choices=("denoiser", "descriptor"), help="default: descriptor")
     search.add_argument("--space", type=Path, metavar="JSON", help="what to vary")
     search.add_argument("--storage", help="sqlite:///FILE, journal:FILE or a URL")
     search.add_argument("--trials", type=int, help="in all, of all workers")
-    search.add_argument("--budget", type=float, default=1.0, help="part of the epochs, up to 1")
-    search.add_argument("--measure", default="validation_loss", help="or validation_error")
+    search.add_argument("--budget", type=float, help="part of the epochs, up to 1 (default)")
+    search.add_argument("--measure", help="validation_loss (default) or validation_error")
     search.add_argument("--winner", type=Path, metavar="JSON", help="write the best settings here")
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
     describe.add_argument(
@@ -71,20 +83,26 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("descriptors", type=Path, metavar="FOLDER")
     score.add_argument("--json", type=Path, metavar="FILE", help="write all scores here")
     add("report", _report, "Execute the notebooks and build the report.")
+    add("figures", _figures, "Draw the figures and tables of a finished report again.")
     return parser
 
 
 def _store(options):
     from helpers.dataset import open_dataset
 
+    return settings.profile(options.profile), open_dataset(**_asked_for(options))
+
+
+def _asked_for(options) -> dict:
+    """The data that the options name, for `open_dataset` and `find_source`."""
     profile = settings.profile(options.profile)
-    return profile, open_dataset(
-        options.dataset,
-        seed=profile.seed,
-        points_per_scene=profile.points_per_scene,
-        split=options.split,
-        scenes=options.scenes,
-    )
+    return {
+        "source": _absolute(options.dataset),
+        "seed": profile.seed,
+        "points_per_scene": profile.points_per_scene,
+        "split": _absolute_split(options.split),
+        "scenes": options.scenes or None,
+    }
 
 
 def _dataset(options) -> None:
@@ -119,8 +137,11 @@ def _train(options) -> None:
 def _search(options) -> None:
     if options.name:
         _search_space(options)
-    elif options.space or options.trials or options.winner:
-        raise InputError("A search of your own space needs a name: see search --help.")
+    elif given := [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]:
+        raise InputError(
+            f"A search of your own space needs a name, and the profile's takes no "
+            f"{', '.join(given)}: see search --help."
+        )
     else:
         _search_profile(options)
 
@@ -143,21 +164,23 @@ def _search_space(options) -> None:
         raise InputError("A search with a name needs --space, --storage and --trials.")
     space = files.read_json(options.space)  # before anything that takes long
     profile, store = _store(options)
-    denoiser, descriptor = profile.trainings(options.approach)
+    denoiser, descriptor = profile.trainings(options.approach or "improved")
+    base = denoiser if options.part == "denoiser" else descriptor
+    search.check_space(space, base)
     behind = None
-    if options.part == "descriptor" and descriptor.joining != "direct":
+    if base is descriptor and descriptor.joining != "direct":
         behind = training.train(denoiser, store)
     study = search.search(
         options.name,
-        descriptor if options.part == "descriptor" else denoiser,
+        base,
         space,
         store,
         options.trials,
         options.storage,
         denoiser_run=behind,
         seed=profile.seed,
-        budget=options.budget,
-        measure=options.measure,
+        budget=1.0 if options.budget is None else options.budget,
+        measure=options.measure or "validation_loss",
     )
     print(search.trials_table(study).to_string(index=False))
     if options.winner:
@@ -169,8 +192,9 @@ def _describe(options) -> None:
     from helpers.benchmark.files import write_descriptors
     from helpers.networks.pipeline import describe
 
-    pipeline = evaluation.load_pipeline(runs.named(options.run))
+    pipeline = evaluation.load_pipeline(run := runs.named(options.run))
     _, store = _store(options)
+    runs.warn_of_learned(run, store.parts[options.part])
     descriptors = describe(pipeline, store, store.parts[options.part])
     write_descriptors(descriptors, options.output, options.format)
     print(f"{len(descriptors)} sequences written to {options.output}.")
@@ -198,16 +222,47 @@ def _score(options) -> None:
 
 
 def _report(options) -> None:
-    from helpers import notebooks, report
-    from helpers.dataset import find_source
-
     profile, dataset = settings.profile(options.profile), _absolute(options.dataset)
     more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
     print(f"Profile {profile.name} on {dataset}: {profile.duration}{more}.", flush=True)
-    split, scenes = _absolute_split(options.split), options.scenes or None
-    source = find_source(dataset, profile.seed, profile.points_per_scene, split, scenes)
-    parameters = {"PROFILE": profile.name, "DATASET": dataset, "SPLIT": split, "SCENES": scenes}
-    notebooks.execute_all(parameters, data_key=[source.parts, source.key()])
+    _execute(options)
+
+
+def _figures(options) -> None:
+    from helpers import notebooks
+
+    if missing := next((path for path in _drawn_from(options) if not path.exists()), None):
+        raise InputError(f"{missing} is missing: run `make report` with the same options first.")
+    _execute(options, only=notebooks.that_draw(), force=True)
+
+
+def _drawn_from(options) -> Iterator[Path]:
+    """What has to be there for figures to need no training, each before what it leads to."""
+    from helpers import runs, search
+
+    profile, store = _store(options)
+    winner = search.winner_path(profile, store)
+    yield from (winner, winner.with_suffix(".db"))
+    profile = search.with_winner(profile, store)
+    for approach in settings.APPROACHES:
+        denoiser, descriptor = profile.trainings(approach)
+        yield (denoiser_run := runs.run_folder(denoiser, store))
+        yield runs.run_folder(descriptor, store, runs.in_front(descriptor, denoiser_run))
+
+
+def _execute(options, **how) -> None:
+    from helpers import notebooks, report
+    from helpers.dataset import find_source
+
+    asked = _asked_for(options)
+    source = find_source(**asked)
+    parameters = {
+        "PROFILE": options.profile,
+        "DATASET": asked["source"],
+        "SPLIT": asked["split"],
+        "SCENES": asked["scenes"],
+    }
+    notebooks.execute_all(parameters, data_key=[source.parts, source.key()], **how)
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = report.missing_tools()
     if not problem and not report.pdf_is_current():  # LaTeX has come since, or the PDF has gone
@@ -217,8 +272,13 @@ def _report(options) -> None:
 
 def _absolute(dataset: str) -> str:
     """A dataset whose path does not depend on the folder that a notebook runs in."""
-    kind, colon, place = dataset.partition(":")
-    return f"{kind}:{Path(place).expanduser().resolve()}" if colon else dataset
+    from helpers.dataset.joined import split_names
+
+    parts = []
+    for name in split_names(dataset):
+        kind, colon, place = name.partition(":")
+        parts.append(f"{kind}:{Path(place).expanduser().resolve()}" if colon else name)
+    return "+".join(parts)
 
 
 def _absolute_split(split: str | None) -> str | None:

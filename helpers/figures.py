@@ -252,8 +252,8 @@ def plot_losses(runs: dict[str, Path | str]) -> Figure:
     the rest can be read.
 
     Args:
-        runs: approach -> run folder with steps.csv (step, loss) and history.csv (epoch, step,
-            loss, validation_loss, learning_rate).
+        runs: approach -> run folder with history.csv (epoch, step, loss, validation_loss,
+            learning_rate) and, unless it came with the code, steps.csv (step, loss).
 
     Raises:
         InputError: a file is missing or is no such table.
@@ -261,13 +261,19 @@ def plot_losses(runs: dict[str, Path | str]) -> Figure:
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.35 * len(runs) + 0.3), layout="constrained")
     axes = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
     for axis, (approach, folder) in zip(axes, runs.items(), strict=True):
-        steps = _read_table(Path(folder) / "steps.csv", ["step", "loss"])
+        steps = _training_losses(Path(folder))
         history = _read_table(Path(folder) / "history.csv", ["epoch", "step", "validation_loss"])
         _draw_losses(axis, steps, history)
         axis.set(title=_losses_title(approach, history), ylabel="loss")
     axes[-1].set_xlabel("training step")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
+
+
+def _training_losses(folder: Path) -> pd.DataFrame:
+    """The loss of each step; of the networks that come with the code, between two validations."""
+    kept = "steps.csv" if (folder / "steps.csv").is_file() else "history.csv"
+    return _read_table(folder / kept, ["step", "loss"]).dropna()
 
 
 def _draw_losses(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:
@@ -392,7 +398,8 @@ def plot_neighbours(
 ) -> Figure:
     """Queries, the patch that is to be found, and what each approach finds, nearest first.
 
-    A frame marks the right patch; behind each row stands its rank.
+    A frame marks the right patch; behind each row stands its rank. Each patch is shown in its own
+    grey levels from the darkest to the brightest, as dark scenes would be black otherwise.
 
     Args:
         queries: (Q, 32, 32), grey levels 0..255.
@@ -501,9 +508,13 @@ def _note_beside(axis: Axes, x: float, text: str) -> None:
 # --- shared pieces -------------------------------------------------------------------------------
 
 
-def _show_patch(axis: Axes, patch: np.ndarray, title: str = "") -> None:
-    """Draws a patch on the whole grey scale, so that patches can be compared by eye."""
-    axis.imshow(patch, vmin=0, vmax=255)
+def _show_patch(axis: Axes, patch: np.ndarray, title: str = "", stretched: bool = False) -> None:
+    """Draws a patch on the whole grey scale, so that patches can be compared by eye.
+
+    Args:
+        stretched: from its own darkest to its brightest pixel instead, so that each is seen well.
+    """
+    axis.imshow(patch, **({} if stretched else {"vmin": 0, "vmax": 255}))
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, pad=2)
     axis.xaxis.labelpad = 1
@@ -513,7 +524,7 @@ def _show_patch(axis: Axes, patch: np.ndarray, title: str = "") -> None:
 def _show_column(axes: Sequence[Axes], patches: np.ndarray, title: str) -> None:
     for axis, patch in zip(axes, patches, strict=True):
         axis.axis("on")
-        _show_patch(axis, patch, title if axis is axes[0] else "")
+        _show_patch(axis, patch, title if axis is axes[0] else "", stretched=True)
 
 
 def _frame(axis: Axes) -> None:

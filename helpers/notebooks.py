@@ -30,13 +30,24 @@ def sources() -> list[Path]:
     return sorted(paths.NOTEBOOKS.glob("[0-9]_*.py"))
 
 
-def execute_all(parameters: dict, only: str = "", data_key: object = None) -> list[Path]:
+def that_draw() -> tuple[str, ...]:
+    """The names of the notebooks that save figures."""
+    return tuple(source.stem for source in sources() if "figures.save(" in source.read_text("utf8"))
+
+
+def execute_all(
+    parameters: dict,
+    only: str | tuple[str, ...] = "",
+    data_key: object = None,
+    force: bool = False,
+) -> list[Path]:
     """Executes the notebooks whose inputs changed since their last execution.
 
     Args:
         parameters: values for the cell tagged `parameters`, such as PROFILE and DATASET.
-        only: start of the name of the one notebook to execute, for example "2".
+        only: how the names of the notebooks to execute start, for example "2"; all where empty.
         data_key: JSON-able; changes when the files behind DATASET do.
+        force: execute them even if nothing changed.
 
     Returns:
         The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
@@ -51,6 +62,8 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
     made, chain = [], hashlib.sha256(repr(decisive).encode())
+    outputs = paths.EXECUTED / "outputs.sha256"
+    intact = outputs.is_file() and outputs.read_text() == _hash_of_outputs()
     # Any helper may matter to any notebook; finished trainings are found again by a finer key.
     _hash_files(chain, list((paths.ROOT / "helpers").rglob("*.py")))
     for source in sources():
@@ -61,10 +74,11 @@ def execute_all(parameters: dict, only: str = "", data_key: object = None) -> li
         target = paths.EXECUTED / f"{source.stem}.ipynb"
         if not source.name.startswith(only):
             continue
-        if _is_made(target, chain.hexdigest()):
+        if intact and not force and _is_made(target, chain.hexdigest()):
             print(f"{source.stem}: nothing changed, kept.")
         else:
             _execute(source, target, parameters, chain.hexdigest())
+            files.write_text(outputs, _hash_of_outputs())
         made.append(target)
     return made
 
@@ -74,12 +88,23 @@ def _hash_files(digest, found: list[Path]) -> None:
         digest.update(path.read_bytes())
 
 
+def _hash_of_outputs() -> str:
+    """Of the figures and report parts: some may be deleted or put back to older ones."""
+    digest = hashlib.sha256()
+    for folder in (paths.FIGURES, paths.GENERATED):
+        for path in sorted(folder.glob("[!.]*")):
+            digest.update(f"{path.name} ".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _is_made(executed: Path, key: str) -> bool:
-    """Whether a notebook was executed from the same inputs and its outputs are still there."""
-    outputs = [executed, executed.with_suffix(".html"), paths.FIGURES]
-    if not all(path.exists() for path in outputs):
+    """Whether a notebook was executed from the same inputs and its copies are still there."""
+    if not (executed.exists() and executed.with_suffix(".html").exists()):
         return False
-    return nbformat.read(executed, as_version=4).metadata.get(KEY) == key
+    try:
+        return nbformat.read(executed, as_version=4).metadata.get(KEY) == key
+    except ValueError:  # a damaged copy
+        return False
 
 
 def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:

@@ -38,12 +38,36 @@ DECIMALS = {
 }
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 
+# Rows of measured tables by the names under which the text asks for them.
+LONGER = "baseline, trained far longer"
+ABLATED = {
+    "start": "flips and turns, frozen denoiser",
+    "direct": "no denoiser",
+    "along": "denoiser learns along",
+    "both": "denoiser learns along and still denoises",
+    "upright": "no flips and turns",
+    "random": "random negatives",
+    "jittered": "each view jittered",
+    "wide": "twice as wide",
+    "longer": "twice as long",
+    "teacher": "taught by one that sees clean patches",
+}
+ON_GENUINE = {
+    "baseline": "baseline",
+    "longer": LONGER,
+    "improved": "improved",
+    "pretrained": "pretrained",
+    "pretrained_clean": "pretrained, of clean patches",
+    "root_sift_clean": "RootSIFT of clean patches",
+    "root_sift": "RootSIFT",
+}
+
 
 # --- numbers -------------------------------------------------------------------------------------
 
 
 def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"improved": {"S": 0.5}} -> {"improved.S": 0.5}; lists stay whole.
+    """{"improved": {"S": 0.5}} -> {"improved.S": 0.5}; lists of plain values stay whole.
 
     Args:
         nested: dictionaries in dictionaries, as read from JSON.
@@ -52,6 +76,8 @@ def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         name = f"{prefix}{key}"
+        if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+            value = dict(enumerate(value))  # the recipes of joined datasets
         flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
 
@@ -115,7 +141,8 @@ def format_value(name: str, value: Any) -> str:
         return ", ".join(texts) if words else f"[{', '.join(texts)}]"
     if isinstance(value, Integral) and last in ("seed", "year"):
         return str(value)
-    if isinstance(value, Real) and not isinstance(value, Integral) and name.startswith("settings."):
+    setting = name.startswith("settings.") or last == "learning_rate"
+    if isinstance(value, Real) and not isinstance(value, Integral) and setting:
         return _four_digits(float(value))
     decimals = next((DECIMALS[part] for part in parts if part in DECIMALS), 3)
     return escape(format_number(value, decimals))
@@ -146,26 +173,35 @@ def collect_numbers(
     Raises:
         InputError: a run folder lacks settings.json or outcome.json.
     """
-    settings = {name: read_json(Path(run) / "settings.json") for name, run in runs.items()}
-    outcome = {name: read_json(Path(run) / "outcome.json") for name, run in runs.items()}
-    numbers = flatten(
+    numbers = _of_runs(runs) | flatten(
         {
             "baseline": baseline,
             "improved": improved,
             "compare": compare(baseline, improved),
             "interim": INTERIM_SCORES,
-            "settings": {name: run["settings"] for name, run in settings.items()},
-            "outcome": outcome,
             **others,
         }
     )
     numbers |= {f"cost.{approach}": pipeline_cost(numbers, approach) for approach in APPROACHES}
-    # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up.
+    # One number a scene is for figures; names of scenes, and titles of rows ("baseline, trained
+    # far longer"), may hold what LaTeX cannot look up.
     return {
         name: value
         for name, value in numbers.items()
-        if ".matching.sequences." not in name and ".lengths." not in name
+        if ".matching.sequences." not in name and ".lengths." not in name and "," not in name
     }
+
+
+def _of_runs(runs: dict[str, Path | str]) -> dict[str, Any]:
+    """Settings and outcome of every run, flat."""
+    settings = {name: read_json(Path(run) / "settings.json") for name, run in runs.items()}
+    outcome = {name: read_json(Path(run) / "outcome.json") for name, run in runs.items()}
+    return flatten(
+        {
+            "settings": {name: run["settings"] for name, run in settings.items()},
+            "outcome": outcome,
+        }
+    )
 
 
 def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
@@ -174,12 +210,37 @@ def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
     Of rows that hold one training each (a list of length one, as a very long training has), the
     last one's is kept as `once`.
     """
-    once = [row[0] for row in measured["rows"].values() if isinstance(row, list) and len(row) == 1]
-    kept = {key: value for key, value in measured.items() if key not in ("rows", "settings")}
+    rows = measured["rows"].values() if isinstance(measured["rows"], dict) else []
+    once = [row[0] for row in rows if isinstance(row, list) and len(row) == 1]
+    kept = {
+        key: _with_short_names(value)
+        for key, value in measured.items()
+        if key not in ("rows", "settings")
+    }
     if once:
         parts = dict(zip(("denoiser", "descriptor"), once[-1]["trainings"], strict=True))
-        kept["once"] = {key: once[-1][key] for key in ("V", "M", "R", "S")} | parts
+        kept["once"] = {key: once[-1][key] for key in ("V", "M", "R", "S", "intervals")} | parts
     return kept
+
+
+def _with_short_names(value: Any) -> Any:
+    """LaTeX looks up no name with spaces."""
+    if not isinstance(value, dict):
+        return value
+    return {"longer" if name == LONGER else name: entry for name, entry in value.items()}
+
+
+def named_rows(measured: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Rows of a measured table under short names, for `collect_numbers`.
+
+    A row that is not measured is left out: LaTeX stops by its name where the text asks for it.
+
+    Args:
+        measured: a file in `report/measured/`.
+        names: short name -> name of the row, such as `ABLATED`.
+    """
+    rows = measured["rows"]
+    return {short: rows[name] for short, name in names.items() if name in rows}
 
 
 def pipeline_cost(numbers: dict[str, Any], approach: str) -> float:
@@ -189,11 +250,43 @@ def pipeline_cost(numbers: dict[str, Any], approach: str) -> float:
         numbers: flat, with the settings and outcomes of both networks.
         approach: "baseline" or "improved".
     """
+    parts = _parts(numbers, approach)
+    return sum(numbers[f"outcome.{part}.multiply_adds"] for part in parts) / 1e6
+
+
+def _parts(numbers: dict[str, Any], approach: str) -> list[str]:
+    """The networks of a pipeline."""
     parts = [f"{approach}-descriptor"]
     # Joined in any other way, the descriptor's own run holds all that is used.
     if numbers[f"settings.{approach}-descriptor.joining"] == "frozen":
         parts.append(f"{approach}-denoiser")
-    return sum(numbers[f"outcome.{part}.multiply_adds"] for part in parts) / 1e6
+    return parts
+
+
+def pipeline_costs(
+    runs: dict[str, Path | str], inference: dict[str, Any]
+) -> dict[str, dict[str, float | None]]:
+    """What each approach costs in training and in use, for `tables.comparison_table`.
+
+    Args:
+        runs: name of a network -> its run folder.
+        inference: `report/measured/inference.json`; its milliseconds are taken for a pipeline of
+            as many multiply-adds alone, since others take another time.
+    """
+    numbers, found = _of_runs(runs), {}
+    for approach in APPROACHES:
+        found[approach] = {
+            cost: sum(numbers[f"outcome.{part}.{key}"] for part in _parts(numbers, approach))
+            for cost, key in (
+                ("parameters", "trainable_parameters"),
+                ("multiply_adds", "multiply_adds"),
+                ("minutes", "minutes"),
+            )
+        }
+        timed = inference["rows"][f"{approach}, both"]
+        same = timed["multiply_adds"] == found[approach]["multiply_adds"]
+        found[approach]["milliseconds"] = timed["milliseconds"] if same else None
+    return found
 
 
 def runs_provenance(
@@ -261,6 +354,13 @@ def result_names(source: Path | str) -> list[str]:
 
 
 README_SCORES = ("V", "M", "R", "S")
+README_GENUINE = {
+    "baseline": "baseline",
+    "longer": LONGER,
+    "improved": "improved",
+    "pretrained": "improved, pretrained",
+    "root_sift_clean": ON_GENUINE["root_sift_clean"],
+}
 README_BLOCK = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
@@ -272,21 +372,29 @@ def readme_results(numbers: dict[str, Any]) -> str:
     """
     ours = f"`{numbers['dataset.name']}`, {numbers['dataset.parts.test.scenes']} test scenes"
     genuine = f"genuine HPatches sequences, {len(numbers['genuine.scenes'])} test scenes"
-    cost = {name: numbers[f"genuine.multiply_adds.{name}"] / 1e6 for name in APPROACHES}
+    cost = {name: pipeline_cost(numbers, name) for name in APPROACHES}
+    by_hand = ON_GENUINE["root_sift_clean"]
     rows = [
-        *(_readme_row(numbers, f"{n}.", n, ours, pipeline_cost(numbers, n)) for n in APPROACHES),
-        _readme_row(numbers, "on_genuine.baseline.", "baseline", genuine, cost["baseline"]),
-        _readme_row(
-            numbers, "on_genuine.improved.", "improved, pretrained", genuine, cost["improved"]
-        ),
+        _readme_row(numbers, "baseline.", "baseline", ours, cost["baseline"]),
+        _readme_row(numbers, "seeds.once.", LONGER, ours, cost["baseline"]),
+        _readme_row(numbers, "improved.", "improved", ours, cost["improved"]),
+        _readme_row(numbers, "classical.root_sift.clean.", by_hand, ours, None),
     ]
+    for key, name in README_GENUINE.items():
+        if f"on_genuine.{key}.S" not in numbers:  # trained far longer: it takes an hour
+            continue
+        count = numbers.get(f"genuine.multiply_adds.{key}")
+        row = (f"on_genuine.{key}.", name, genuine, None if count is None else count / 1e6)
+        rows.append(_readme_row(numbers, *row))
     interim = " | ".join(format_number(INTERIM_SCORES[key]) for key in README_SCORES)
     rows.append(f"| *coursework's interim report* | genuine N-HPatches, split a | {interim} | – |")
     heading = "| approach | data | V | M | R | S | million multiply-adds a patch |"
     return "\n".join([heading, "|---" * 7 + "|", *rows, "", _made_on(numbers)]) + "\n"
 
 
-def _readme_row(numbers: dict[str, Any], prefix: str, name: str, data: str, cost: float) -> str:
+def _readme_row(
+    numbers: dict[str, Any], prefix: str, name: str, data: str, cost: float | None
+) -> str:
     cells = [
         f"{format_number(numbers[prefix + key])} "
         f"{format_number(numbers[f'{prefix}intervals.{key}'])}"
@@ -297,12 +405,18 @@ def _readme_row(numbers: dict[str, Any], prefix: str, name: str, data: str, cost
 
 def _made_on(numbers: dict[str, Any]) -> str:
     points = [f"{numbers[key]:,}" for key in ("dataset.parts.test.points", "genuine.points")]
+    longer, by_hand = (
+        format_number(numbers[key]) for key in ("seeds.once.S", "classical.root_sift.noisy.S")
+    )
     return (
-        f"Noisy patches of {points[0]} points of the photographs and {points[1]} of the sequences; "
-        f"profile `{numbers['provenance.profile']}`, one training of each network "
-        f"(seed {numbers['provenance.seed']}), {numbers['provenance.backend']} on "
-        f"{numbers['provenance.device']}; the pretrained networks learned for longer, from the "
-        "training scenes of both. The last row is of other, larger data and cannot be compared."
+        f"Noisy patches (clean ones where a row says so) of {points[0]} points of the photographs "
+        f"and {points[1]} of the sequences; profile `{numbers['provenance.profile']}`, one "
+        f"training of each network (seed {numbers['provenance.seed']}), "
+        f"{numbers['provenance.backend']} on {numbers['provenance.device']}. What is tested on the "
+        "sequences learned from training scenes of the same split, the pretrained networks for "
+        f"longer and from the photographs, too. Trained far longer, the baseline reaches an S of "
+        f"{longer} on the photographs; RootSIFT, made by hand, {by_hand} on the same noisy "
+        "patches. The last row is of other, larger data and cannot be compared."
     )
 
 

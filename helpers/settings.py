@@ -1,6 +1,6 @@
 """All settings in one place: frozen dataclasses, and the profiles that fill them.
 
-A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, 30 minutes on two
+A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, 45 minutes on two
 CPU cores), `long` (the same networks trained to the end: hours), `full` (the original
 coursework's numbers of epochs and triplets and far beyond, for a GPU).
 """
@@ -171,7 +171,7 @@ SMOKE = Profile(
 )
 COURSEWORK = Profile(
     name="coursework",
-    duration="about 30 minutes on two CPU cores without a GPU",
+    duration="about 45 minutes on two CPU cores without a GPU",
     points_per_scene=700,
     pairs=100_000,
     baseline_denoiser=BASELINE_DENOISER,

@@ -37,7 +37,16 @@ INTERIM_SCORES["S"] = float(np.mean(list(INTERIM_SCORES.values())))
 
 ERROR = "MAE"  # heading of rows in which the lower number is the better one
 # By heading of the column or of the rows; everything else gets three.
-DECIMALS = {"Multiply-adds [M]": 1, "Epochs": 1, "Minutes": 1, "Patches/s": 0, ERROR: 2}
+DECIMALS = {
+    "Parameters [k]": 0, "Multiply-adds [M]": 1, "Epochs": 1, "Minutes": 1, "Patches/s": 0,
+    ERROR: 2, "Learning rate": 4,
+}  # fmt: skip
+COSTS = {  # of a comparison: key -> heading and what one of its units holds
+    "parameters": ("Parameters [k]", 1e3),
+    "multiply_adds": ("Multiply-adds [M]", 1e6),
+    "milliseconds": ("ms/patch", 1),
+    "minutes": ("Minutes", 1),
+}
 MISSING = "–"
 
 
@@ -120,29 +129,53 @@ def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.Data
     return _with_rows(frame, names, "Task")
 
 
-def comparison_table(rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def comparison_table(
+    rows: dict[str, dict[str, Any]], costs: dict[str, dict[str, float | None]] | None = None
+) -> pd.DataFrame:
     """The scores of any number of descriptors on the same test scenes, one a row.
 
     Args:
         rows: name -> scores dictionary.
+        costs: name -> what is known of "parameters", "multiply_adds" (both of one pipeline),
+            "milliseconds" a patch and "minutes" of training; a cost of no row has no column.
     """
     frame = pd.DataFrame(
         {key: [scores[key] for scores in rows.values()] for key in ("V", "M", "R", "S")}
     )
     frame["95 % interval of S"] = [_interval(scores["intervals"]["S"]) for scores in rows.values()]
+    for key, (heading, unit) in COSTS.items():
+        values = [(costs or {}).get(name, {}).get(key) for name in rows]
+        if any(value is not None for value in values):
+            frame[heading] = [None if value is None else value / unit for value in values]
     return _with_rows(frame, list(rows), "Descriptor and patches")
 
 
 def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What each change of a descriptor did, the best first.
+    """What each change of a descriptor did: first what all are compared with, then the best first.
 
     Args:
-        measured: what `benchmarks/ablation.py` has written.
+        measured: what `benchmarks/ablation.py` has written; its first row has no change.
     """
-    rows = sorted(measured["rows"].items(), key=lambda item: -(item[1]["S"] or 0))
+    start, *changed = measured["rows"].items()
+    rows = [start, *sorted(changed, key=lambda item: -(item[1]["S"] or 0))]
     columns = {key: [row[key] for _, row in rows] for key in ("V", "M", "R", "S")}
     columns["Multiply-adds [M]"] = [_millions(row["multiply_adds"]) for _, row in rows]
     return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Change")
+
+
+def search_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """The trials of a search over depth that were trained to the end, the best first.
+
+    Args:
+        measured: `report/measured/depth.json`, whose `rows` give for each trial `depth`, `width`,
+            `learning_rate` and `validation_loss`, None if it was given up.
+    """
+    rows = [row for row in measured["rows"] if row["validation_loss"] is not None]
+    rows.sort(key=lambda row: row["validation_loss"])
+    columns = {"Filters": "width", "Learning rate": "learning_rate"}
+    columns["Validation loss"] = "validation_loss"
+    frame = pd.DataFrame({name: [row[key] for row in rows] for name, key in columns.items()})
+    return _with_rows(frame, [str(row["depth"]) for row in rows], "Depth")
 
 
 def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
@@ -161,6 +194,36 @@ def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
     for key in ("V", "M", "R", "S"):
         columns[key] = [_spread([run[key] for run in runs]) for runs in rows.values()]
     return _with_rows(pd.DataFrame(columns, dtype=object), list(rows), "Approach")
+
+
+def levels_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """V, M and R of each noise level, mean over trainings; the improved approach last.
+
+    Args:
+        measured: `report/measured/seeds.json`, whose trainings hold their `verification`,
+            `matching` and `retrieval`.
+    """
+    rows = sorted(measured["rows"].items(), key=lambda item: item[0] == "improved")
+    frame = pd.DataFrame(
+        {
+            (task, level.title()): [
+                _mean([_at_level(run, level)[task] for run in trainings]) for _, trainings in rows
+            ]
+            for task in "VMR"
+            for level in LEVELS
+        }
+    )
+    return _with_rows(frame, [name for name, _ in rows], "Approach")
+
+
+def _at_level(scores: dict[str, Any], level: str) -> dict[str, float | None]:
+    """V, M and R of a level; each is the mean of its three levels, unless a pool is missing."""
+    pools = [ap for ap in scores["retrieval"][level].values() if ap is not None]
+    return {
+        "V": _mean([kind["ap"] for kind in scores["verification"][level].values()]),
+        "M": scores["matching"][level],
+        "R": _mean(pools),
+    }
 
 
 def inference_table(measured: dict[str, Any]) -> pd.DataFrame:
@@ -412,6 +475,11 @@ def _decimals(frame: pd.DataFrame, column: Any) -> int:
 
 def _interval(bounds: list[float] | None) -> tuple[float, ...] | None:
     return None if bounds is None else tuple(bounds)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """None where there is nothing to take the mean of, or a value is missing."""
+    return None if not values or None in values else float(np.mean(values))
 
 
 def _spread(values: list[float | None]) -> Spread | float | None:

@@ -22,10 +22,10 @@
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the patch store of notebook 1, the winner of notebook 3 | two run folders in `runs/` | about 8 minutes on two CPU cores |
+# | the patch store of notebook 1, the winner of notebook 3 | two run folders in `runs/` | about 20 minutes on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes

@@ -24,7 +24,7 @@
 # | the four runs of notebooks 2 and 4 | `scores.json` in the run folders of the descriptors | about 3 minutes on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
@@ -89,11 +89,14 @@ tables.show(tables.summary_table(baseline, improved))
 figures.plot_scores(baseline, improved)
 
 # %% [markdown]
+# Both approaches have the same scenes, and what makes a scene hard widens both intervals. So they may overlap
+# although one approach is better on every scene; the figure of scenes below shows whether it is.
+#
 # ## Beside descriptors made by hand
 #
 # Raw pixels and RootSIFT need no training. On noisy patches they show what the trained networks are worth,
-# with a blur or non-local means in front what classical denoising is. The rows on *clean* patches are bounds:
-# nobody is given those.
+# with a blur or non-local means in front what classical denoising is. The rows on *clean* patches show
+# what the same descriptor reaches without noise; nobody is given those.
 
 # %%
 rows = classical.score_rows(store, profile.pairs)
@@ -104,15 +107,20 @@ rows["improved, of clean patches"] = evaluation.score_run(
 tables.show(tables.comparison_table(rows))
 
 # %% [markdown]
+# A network that does no better than RootSIFT behind the best of the filters has learned little for its cost.
+# How far a row lies below its clean one is what the noise takes away.
+#
 # ## Table 1: verification
 #
-# Do these two patches show the same point? *Inter*: the wrong pairs come from different scenes, which
-# is the easier case. *Intra*: from the same scene.
+# Do these two patches show the same point? *Inter*: the two scenes of a wrong pair are drawn independently,
+# which is the easier case. *Intra*: both patches are from one scene.
 
 # %%
 tables.show(tables.verification_table(baseline, improved))
 
 # %% [markdown]
+# The imbalanced scores are the stricter ones: five wrong pairs stand against each right one.
+#
 # ## Table 2: retrieval
 #
 # Find the five patches of the query's point in a pool of distractors. A dash stands where the test
@@ -125,12 +133,17 @@ tables.show(tables.retrieval_table(baseline, improved))
 figures.plot_retrieval(baseline, improved)
 
 # %% [markdown]
+# The larger the pool, the more of its patches look like the query by chance.
+#
 # ## Table 3: matching
 #
 # For each patch of the reference image, is the nearest patch of the other image the right one?
 
 # %%
 tables.show(tables.matching_table(baseline, improved))
+
+# %% [markdown]
+# Nothing but the nearest patch counts, which makes this the strictest of the three tasks. Scene by scene:
 
 # %%
 figures.plot_sequences(baseline, improved)
@@ -150,6 +163,8 @@ top_down = {name: runs[name] for name in ("improved", "baseline")}
 diagram.plot_pipeline(*inspection.pipeline_sample(store, top_down))
 
 # %% [markdown]
+# Boxes that are both high and thick are the expensive ones: many channels at many pixels.
+#
 # ## What is found
 #
 # Reference patches of the test scenes, and what each pipeline holds for nearest to them among the hard
@@ -162,6 +177,9 @@ described = inspection.describe_strip(store, runs)
 figures.plot_neighbours(*inspection.compare_neighbours(store, described))
 
 # %% [markdown]
+# Beside a strong edge the wrong patches look much like the right one; where a patch shows little but noise,
+# anything may come first.
+#
 # The same for points all over an image: lines lead from a point to what it is matched with.
 
 # %%
@@ -171,6 +189,8 @@ matches = inspection.matches(look, described, scene) if look else None
 figures.plot_matches(*matches) if look else "Strips bring no images."
 
 # %% [markdown]
+# Lines of right matches run much alike, as a change of view moves all points together; wrong ones cross them.
+#
 # Patches of the same point should be near each other and all others far away. The less the two histograms
 # overlap, the fewer wrong patches come before the right one.
 
@@ -178,4 +198,6 @@ figures.plot_matches(*matches) if look else "Strips bring no images."
 figures.plot_distances(inspection.pair_distances(described))
 
 # %% [markdown]
+# The left end of the grey histogram decides: other points that lie nearer than the right one.
+#
 # Next: [6 · Report](6_report.ipynb).

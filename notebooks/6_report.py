@@ -26,7 +26,7 @@
 # | runs and scores of notebooks 2 to 5 | `figures/`, `report/generated/`, `report/report.pdf` | about a minute on two CPU cores |
 
 # %% tags=["parameters"]
-PROFILE = "coursework"  # smoke: under a minute each; coursework: minutes; full: hours on a GPU
+PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
 DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
@@ -95,7 +95,7 @@ by_hand = classical.score_rows(store, profile.pairs)
 on_clean = evaluation.score_run(improved_run, store, profile.pairs, clean=True)
 measured = {
     name: files.read_json(paths.MEASURED / f"{name}.json")
-    for name in ("ablation", "seeds", "inference", "genuine")
+    for name in ("ablation", "depth", "seeds", "inference", "genuine")
 }
 winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
 
@@ -113,6 +113,9 @@ figures.save(denoising, "denoising")
 denoising
 
 # %% [markdown]
+# From top to bottom the noise grows. A denoiser cannot bring back what noise has covered: the more noise, the
+# smoother its picture. The ratio below each patch says how near it comes to the clean one.
+#
 # ## Losses
 
 # %%
@@ -127,14 +130,21 @@ figures.save(descriptor_losses, "descriptor-losses")
 descriptor_losses
 
 # %% [markdown]
+# Each panel has a loss of its own, so only its course can be compared: whether the validation loss was still
+# falling when training ended, and whether it parts from the training loss.
+#
 # ## Retrieval and matching by scene
 
 # %%
 pair = (scores["baseline"], scores["improved"])
 figures.save(figures.plot_retrieval(*pair), "retrieval")
-figures.save(figures.plot_sequences(*pair), "sequences")
+sequences = figures.plot_sequences(*pair)
+figures.save(sequences, "sequences")
+sequences
 
 # %% [markdown]
+# How far the scenes lie apart is what the intervals of the scores are made of.
+#
 # ## The pipelines, read from the trained networks
 
 # %%
@@ -144,6 +154,8 @@ figures.save(pipeline, "pipeline")
 pipeline
 
 # %% [markdown]
+# Boxes that are both high and thick are the expensive ones: many channels at many pixels.
+#
 # ## What is found
 #
 # A few queries, many distances, and one pair of images where the dataset has images: for the hard patches
@@ -156,6 +168,10 @@ figures.save(neighbours, "neighbours")
 figures.save(figures.plot_distances(inspection.pair_distances(described)), "distances")
 neighbours
 
+# %% [markdown]
+# Beside a strong edge the wrong patches look much like the right one; where a patch shows little but noise,
+# anything may come first.
+
 # %%
 scene = store.parts["test"][0]
 look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
@@ -166,6 +182,8 @@ if look:
 matches
 
 # %% [markdown]
+# Lines of right matches run much alike, as a change of view moves all points together; wrong ones cross them.
+#
 # ## Tables
 #
 # Each becomes a LaTeX file in `report/generated/`; rounding happens there and nowhere else.
@@ -184,9 +202,13 @@ tables.write_table(tables.retrieval_table(*pair), "retrieval")
 tables.write_table(tables.matching_table(*pair), "matching")
 tables.write_table(tables.summary_table(*pair), "summary")
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
-tables.write_table(tables.comparison_table(rows), "comparison")
+costs = report.pipeline_costs(networks, measured["inference"])
+costs["improved, of clean patches"] = costs["improved"]
+tables.write_table(tables.comparison_table(rows, costs), "comparison")
 tables.write_table(tables.ablation_table(measured["ablation"]), "ablation")
+tables.write_table(tables.search_table(measured["depth"]), "depth")
 tables.write_table(tables.seeds_table(measured["seeds"]), "seeds")
+tables.write_table(tables.levels_table(measured["seeds"]), "levels")
 tables.write_table(tables.inference_table(measured["inference"]), "inference")
 tables.write_table(tables.networks_table(outcomes), "networks")
 tables.write_table(tables.denoising_table(errors), "denoising")
@@ -194,17 +216,34 @@ tables.write_table(tables.provenance_table(made_by), "provenance")
 tables.show(tables.networks_table(outcomes))
 
 # %% [markdown]
-# The same tables for genuine sequences, on which the networks in `helpers/pretrained` were trained.
+# The multiply-adds of one patch decide what a network costs in use, and how many patches it can learn from in
+# the same time. The number of parameters says little about that.
+
+# %%
+tables.show(tables.comparison_table(rows, costs))
+
+# %% [markdown]
+# What a network is worth shows beside RootSIFT on the same noisy patches; what the noise costs it, beside its
+# own row of clean ones.
+#
+# The same tables for genuine sequences. The improved networks beside the baseline are those in
+# `helpers/pretrained`, which learned from such sequences, too.
 
 # %%
 on_genuine = measured["genuine"]["rows"]
-genuine_pair = (on_genuine["baseline"], on_genuine["improved"])
-tables.write_table(tables.comparison_table(on_genuine), "genuine")
+genuine_pair = (on_genuine["baseline"], on_genuine["pretrained"])
+multiply_adds = measured["genuine"]["multiply_adds"]
+costs = {name: {"multiply_adds": count} for name, count in multiply_adds.items()}
+costs["pretrained, of clean patches"] = costs["pretrained"]
+tables.write_table(tables.comparison_table(on_genuine, costs), "genuine")
 tables.write_table(tables.verification_table(*genuine_pair), "genuine-verification")
 tables.write_table(tables.retrieval_table(*genuine_pair), "genuine-retrieval")
 tables.write_table(tables.matching_table(*genuine_pair), "genuine-matching")
+tables.show(tables.comparison_table(on_genuine, costs))
 
 # %% [markdown]
+# These rows and those of the photographs cannot be compared with each other: other scenes, other pools.
+#
 # ## Numbers in the text
 #
 # The text of the report says `\result{improved.S}`; the file written here says what that is.
@@ -217,7 +256,11 @@ numbers = report.collect_numbers(
     noise=noise.SIGMA,
     denoising={**errors, "points": len(clean)},
     provenance=made_by,
-    search=search.summary(winner),
+    search={
+        **search.summary(winner),
+        "budget": winner["searched"]["budget"],
+        "widths": [str(width) for width in winner["searched"]["space"]["network_options.width"][1]],
+    },
     classical={
         "root_sift": {
             "noisy": by_hand["RootSIFT"],
@@ -225,11 +268,8 @@ numbers = report.collect_numbers(
         }
     },
     **{name: report.measured_numbers(table) for name, table in measured.items()},
-    on_genuine={
-        "baseline": on_genuine["baseline"],
-        "improved": on_genuine["improved"],
-        "root_sift_clean": on_genuine["RootSIFT of clean patches"],
-    },
+    ablated=report.named_rows(measured["ablation"], report.ABLATED),
+    on_genuine=report.named_rows(measured["genuine"], report.ON_GENUINE),
     matches=inspection.count_matches(scene, lines[1]) if look else {},
     **{"improved-clean": on_clean},
 )

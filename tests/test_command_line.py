@@ -5,6 +5,7 @@ One run of `report` executes every notebook; the tests after it look at what it 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from helpers import notebooks, paths, report
-from helpers.__main__ import main
+from helpers.__main__ import _absolute, main
 from helpers.dataset.layout import STRIPS
 
 NOTEBOOKS = ("1_dataset", "2_baseline", "3_search", "4_improved", "5_evaluation", "6_report")
@@ -63,6 +64,26 @@ def test_report_builds_the_pdf_without_undefined_references(home):
     assert "undefined" not in log
 
 
+def test_figures_are_all_drawn_again_and_nothing_is_trained_or_searched(home):
+    def found():
+        drawn = {path.name: path.stat().st_mtime_ns for path in (home / "figures").iterdir()}
+        return drawn, {path.name for path in home.glob("runs/*") if path.is_dir()}
+
+    (drawn, runs), numbers = found(), home / "report" / "generated" / "numbers.json"
+    numbers.unlink()
+    done = run(home, "figures", "--profile", "smoke")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    again, runs_after = found()
+    assert again.keys() == drawn.keys() and all(again[name] > drawn[name] for name in drawn)
+    assert runs_after == runs and numbers.is_file()
+
+
+def test_figures_of_a_report_that_was_not_made_are_refused(home, tmp_path):
+    done = run(tmp_path, "figures", "--profile", "smoke", NHPATCHES_DATA=str(home / "data"))
+    assert done.returncode == 2 and not (tmp_path / "figures").exists()
+    assert re.search(r"smoke-\w+\.json is missing: run `make report` with the same", done.stderr)
+
+
 def test_a_second_report_redoes_nothing(home):
     again = run(home, "report", "--profile", "smoke")
     assert again.returncode == 0 and again.stdout.count("nothing changed, kept") == len(NOTEBOOKS)
@@ -101,6 +122,20 @@ def test_the_pretrained_descriptor_scores_a_dataset_without_any_training(home):
     done = run(home, "score", target, "--json", home / "pretrained.json", *options)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((home / "pretrained.json").read_text())["V"] > 0.7  # untrained ones have .3
+
+
+def test_the_improved_notebook_takes_the_pretrained_networks_and_trains_none(
+    home, tmp_path, monkeypatch
+):
+    for name in ("NHPATCHES_HOME", "NHPATCHES_DATA"):  # what notebooks are told; restored after
+        monkeypatch.setenv(name, "")
+    places = {"HOME": "", "RUNS": "runs", "EXECUTED": "runs/notebooks", "FIGURES": "figures"}
+    for name, place in places.items():
+        monkeypatch.setattr(paths, name, tmp_path / place)
+    monkeypatch.setattr(paths, "DATA", home / "data")
+    (made,) = notebooks.execute_all({"PROFILE": "smoke", "PRETRAINED": True}, only="4")
+    kinds = {run.name.split("-")[0] for run in (tmp_path / "runs").glob("[!.]*")}
+    assert made.is_file() and kinds == {"pretrained", "notebooks"}
 
 
 def test_the_search_of_the_profile_is_the_one_that_the_report_made(home):
@@ -170,7 +205,7 @@ def test_a_written_dataset_can_be_opened_again(home):
     assert "Every patch is as it was built." in done.stdout
 
 
-@pytest.mark.parametrize("command", ["dataset", "train", "describe", "score", "report"])
+@pytest.mark.parametrize("command", ["dataset", "train", "describe", "score", "report", "figures"])
 def test_every_command_that_opens_a_dataset_takes_split_and_scenes(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])
@@ -196,9 +231,12 @@ def test_report_hands_split_and_scenes_to_the_notebooks(tmp_path, monkeypatch):
     assert handed["SCENES"] == "i_text,v_chelsea"
 
 
-def test_make_report_passes_split_and_scenes():
-    command = ["make", "--dry-run", "report", "SPLIT=view", "SCENES=v_boat,v_bark"]
+@pytest.mark.parametrize("target", ["report", "figures"])
+def test_make_passes_profile_split_and_scenes(target):
+    given = ["PROFILE=smoke", "SPLIT=view", "SCENES=v_boat,v_bark"]
+    command = ["make", "--dry-run", target, *given]
     done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    assert f"helpers {target} --profile 'smoke'" in done.stdout
     assert "--split 'view' --scenes 'v_boat,v_bark'" in done.stdout
 
 
@@ -216,3 +254,22 @@ def test_without_latex_the_last_line_says_what_to_install_and_with_it_the_pdf_is
         os.utime(pdf, (0, 0))
         assert run(home, "report", "--profile", "smoke").returncode == 0
         assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_each_path_of_a_joined_dataset_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _absolute("photographs+sequences:a+n-hpatches:b") == (
+        f"photographs+sequences:{tmp_path}/a+n-hpatches:{tmp_path}/b"
+    )
+
+
+def test_options_of_a_search_of_ones_own_need_its_name(capsys):
+    assert main(["search", "--approach", "baseline"]) == 2
+    assert "takes no --approach" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_named(home, tmp_path):
+    (place := tmp_path / "file").touch()
+    asked = ("describe", "--run", "pretrained", "--output", place, "--profile", "smoke")
+    done = run(home, *asked)
+    assert done.returncode == 2 and f"error: {place}" in done.stderr.splitlines()[-1]

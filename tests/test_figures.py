@@ -193,6 +193,14 @@ def test_right_neighbours_are_framed_and_ranks_stand_behind_the_rows(patches):
     assert ranks == [f"rank\n{rank}" for rank in ("2", "3", "9", "4", "1,234", "5")]
 
 
+def test_dark_neighbours_are_shown_in_their_own_grey_levels_and_other_patches_in_all(patches):
+    dark = patches // 16
+    figure = figures.plot_neighbours(dark, patches, found(patches))
+    assert figure.axes[0].images[0].get_clim() == (dark[0].min(), dark[0].max())
+    denoising = figures.plot_denoising(dark, {}, dark, LEVELS)
+    assert denoising.axes[0].images[0].get_clim() == (0, 255)
+
+
 def test_lines_of_matches_end_where_they_should_and_tell_right_from_wrong():
     (axis,) = figures.plot_matches(*matches()).axes
     assert axis.get_title() == "improved: 2 of 3 right"

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import subprocess
 
 import jupytext
 import nbformat
@@ -83,6 +84,26 @@ def test_parameters_are_few_plain_values_alike_in_all_notebooks(source):
     assert parameters(source) == parameters(SOURCES[0])
 
 
+@pytest.mark.parametrize(("number", "approach"), [("2", "baseline"), ("4", "improved")])
+def test_the_minutes_that_a_notebook_announces_are_about_those_of_the_committed_runs(
+    number, approach
+):
+    (source,) = (path for path in SOURCES if path.name.startswith(number))
+    announced = re.search(r"about (\d+) minutes on two CPU cores \|", source.read_text())[1]
+    name = "report/generated/numbers.json"  # as committed: a user's own run may have changed it
+    done = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=paths.ROOT, capture_output=True)
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    numbers = json.loads(done.stdout)
+    parts = (f"{approach}-denoiser", f"{approach}-descriptor")
+    trained = sum(numbers[f"outcome.{part}.minutes"] for part in parts)
+    assert trained / 2 < int(announced) < trained * 2
+
+
+def test_the_notebooks_that_draw_are_those_of_data_search_and_report():
+    assert notebooks.that_draw() == ("1_dataset", "3_search", "6_report")
+
+
 def test_an_unknown_parameter_is_refused_before_anything_runs():
     with pytest.raises(
         InputError, match="no parameter PROFIL: it knows DATASET, DRIVE, PRETRAINED"
@@ -110,6 +131,36 @@ def test_an_executed_notebook_is_kept_until_its_source_changes(tmp_path, monkeyp
     assert first.with_suffix(".html").is_file()
     notebooks.execute_all({"SIZE": 7})
     assert "nothing changed, kept" in capsys.readouterr().out
+    notebooks.execute_all({"SIZE": 7}, force=True)
+    assert "nothing changed, kept" not in capsys.readouterr().out
     source.write_text(source.read_text() + "\n# %%\nprint('more')\n")
     notebooks.execute_all({"SIZE": 7})
     assert "running" in capsys.readouterr().out
+
+
+def test_outputs_that_were_put_back_or_deleted_are_made_again(tmp_path, monkeypatch):
+    for name in ("EXECUTED", "FIGURES", "GENERATED"):
+        monkeypatch.setattr(paths, name, tmp_path / name)
+        (tmp_path / name).mkdir()
+    made, numbers = [], paths.GENERATED / "numbers.tex"
+
+    def execute(source, target, parameters, key):
+        made.append(source.stem)
+        numbers.write_text("new")
+
+    monkeypatch.setattr(notebooks, "_execute", execute)
+    monkeypatch.setattr(notebooks, "_is_made", lambda executed, key: True)
+    count = len(notebooks.sources())
+    notebooks.execute_all({})
+    notebooks.execute_all({})
+    assert len(made) == count
+    numbers.write_text("committed")
+    notebooks.execute_all({})
+    assert len(made) == 2 * count
+
+
+def test_a_damaged_executed_copy_counts_as_not_made(tmp_path):
+    executed = tmp_path / "1_dataset.ipynb"
+    executed.write_text('{"cells": [')
+    executed.with_suffix(".html").touch()
+    assert not notebooks._is_made(executed, "key")

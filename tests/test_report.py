@@ -248,33 +248,48 @@ ABLATION = {
     "dataset": {"name": "made_up"}, "profile": "smoke", "budget": 0.5, "scenes": 2, "points": 100,
     "provenance": {"device": "cpu"},
     "rows": {
-        "as it is": {
-            **dict.fromkeys(("V", "M", "R", "S"), 0.5), "minutes": 1.0, "multiply_adds": 1_000_000
-        }
+        name: {**dict.fromkeys("VMRS", 0.5), "multiply_adds": 1_000_000}
+        for name in report.ABLATED.values()
     },
+}  # fmt: skip
+TRIAL = {"depth": 2, "width": 12, "learning_rate": 0.004, "validation_loss": 0.5}
+DEPTH = {
+    **{key: ABLATION[key] for key in ("dataset", "profile", "provenance", "scenes", "points")},
+    "budget": 0.5, "points_per_scene": 50, "network": "resnet_descriptor", "steps": 90,
+    "trials": 2, "pruned": 1,
+    "best": {"value": 0.5, "values": {"depth": 2, "width": 12, "learning_rate": 0.004}},
+    "rows": [TRIAL, TRIAL | {"validation_loss": None}],
 }  # fmt: skip
 TRAINING = {"epochs": 2.0, "patches": 1000, "minutes": 1.0, "stopped": "after 4 of 10 steps"}
 SEEDS = {
     **{key: ABLATION[key] for key in ("dataset", "profile", "provenance", "scenes", "points")},
     "rows": {
-        "improved": [{"seed": seed, **dict.fromkeys("VMRS", seed / 9)} for seed in (1, 2, 3)],
-        "to the end": [{"seed": 1, **dict.fromkeys("VMRS", 0.5), "trainings": [TRAINING] * 2}],
+        "improved": [{"seed": seed, **scores(seed / 9)} for seed in (1, 2, 3)],
+        report.LONGER: [{"seed": 1, **scores(0.5), "trainings": [TRAINING] * 2}],
     },
 }
+TAUGHT = {"run": "made-up", "dataset": {"name": "sequences"}, **TRAINING}
+NETWORKS = ("baseline", report.LONGER, "improved", "pretrained")
 GENUINE = {
     **{key: ABLATION[key] for key in ("profile", "provenance", "points")},
     "dataset": {"name": "sequences", "split": "a"}, "scenes": ["v_a", "i_b"],
-    "multiply_adds": {"baseline": 96_600_000, "improved": 17_900_000},
-    "rows": {"baseline": scores(0.3), "improved": scores(0.5)},
+    "multiply_adds": dict.fromkeys(NETWORKS, 17_900_000),
+    "trained_on": dict.fromkeys(NETWORKS, TAUGHT),
+    "rows": {name: scores(0.3) for name in report.ON_GENUINE.values()},
 }  # fmt: skip
 INFERENCE = {
     "batch": 512, "patches": 2048, "rounds": 7, "profile": "smoke", "baseline_by_improved": 3.21,
     "provenance": {"device": "cpu"},
     "rows": {
-        "improved": {
-            "milliseconds": 1.0, "low": 0.9, "high": 1.1, "multiply_adds": 10**6, "parameters": 9
+        name: {
+            "milliseconds": 1.5, "low": 1, "high": 2, "multiply_adds": 115_081_216, "parameters": 9
         }
+        for name in ("baseline, both", "improved, both")
     },
+}  # fmt: skip
+MEASURED = {
+    "ablation": ABLATION, "depth": DEPTH, "seeds": SEEDS, "inference": INFERENCE,
+    "genuine": GENUINE,
 }  # fmt: skip
 
 
@@ -282,9 +297,28 @@ def test_of_measured_tables_the_text_gets_all_but_the_rows_and_what_was_trained_
     found = report.measured_numbers(SEEDS)
     assert set(found) == SEEDS.keys() - {"rows"} | {"once"}
     assert found["once"]["descriptor"]["stopped"] == "after 4 of 10 steps"
-    assert report.measured_numbers(INFERENCE) == {
-        key: value for key, value in INFERENCE.items() if key != "rows"
-    }
+    assert found["once"]["intervals"]["S"] == [0.49, 0.51]
+    for table in (INFERENCE, DEPTH):
+        rest = {key: value for key, value in table.items() if key != "rows"}
+        assert report.measured_numbers(table) == rest
+
+
+def test_what_latex_could_not_look_up_gets_a_short_name():
+    assert list(report.measured_numbers(GENUINE)["trained_on"]) == [
+        "baseline", "longer", "improved", "pretrained",
+    ]  # fmt: skip
+    rows = {"RootSIFT of clean patches": 1, "another": 2}
+    assert report.named_rows({"rows": rows}, report.ON_GENUINE) == {"root_sift_clean": 1}
+
+
+def test_a_pipeline_is_timed_by_one_of_as_many_multiply_adds_alone(tmp_path):
+    runs = {name: write_run(tmp_path / name) for name in RUNS}
+    costs = report.pipeline_costs(runs, INFERENCE)
+    assert costs["baseline"] == {
+        "parameters": 119_554, "multiply_adds": 115_081_216, "minutes": 1.0, "milliseconds": 1.5,
+    }  # fmt: skip
+    edit(runs["improved-denoiser"] / "outcome.json", multiply_adds=5)
+    assert report.pipeline_costs(runs, INFERENCE)["improved"]["milliseconds"] is None
 
 
 def fill_home(home: Path) -> None:
@@ -306,13 +340,13 @@ def fill_home(home: Path) -> None:
             baseline, improved, runs,
             dataset=dataset, denoising=errors | {"points": 200}, noise=noise,
             provenance=provenance,
-            search={"trials": 10, "best": 0.3, "base": 0.4},
+            search={
+                "trials": 10, "best": 0.3, "base": 0.4, "budget": 0.5, "widths": ["12", "16"]
+            },
             classical={"root_sift": {"noisy": baseline, "clean": improved}},
-            ablation=report.measured_numbers(ABLATION),
-            seeds=report.measured_numbers(SEEDS),
-            inference=report.measured_numbers(INFERENCE),
-            genuine=report.measured_numbers(GENUINE),
-            on_genuine=GENUINE["rows"] | {"root_sift_clean": GENUINE["rows"]["baseline"]},
+            **{name: report.measured_numbers(table) for name, table in MEASURED.items()},
+            ablated=report.named_rows(ABLATION, report.ABLATED),
+            on_genuine=report.named_rows(GENUINE, report.ON_GENUINE),
             **{"improved-clean": improved},
         )
     )  # fmt: skip
@@ -325,9 +359,14 @@ def fill_home(home: Path) -> None:
         "denoising": tables.denoising_table(errors),
         "networks": tables.networks_table(outcomes),
         "dataset": tables.dataset_table(dataset),
-        "comparison": tables.comparison_table({"baseline": baseline, "improved": improved}),
+        "comparison": tables.comparison_table(
+            {"baseline": baseline, "improved, of clean patches": improved},
+            report.pipeline_costs(runs, INFERENCE),
+        ),
         "ablation": tables.ablation_table(ABLATION),
+        "depth": tables.search_table(DEPTH),
         "seeds": tables.seeds_table(SEEDS),
+        "levels": tables.levels_table(SEEDS),
         "inference": tables.inference_table(INFERENCE),
         "genuine": tables.comparison_table(GENUINE["rows"]),
         "genuine-verification": tables.verification_table(baseline, improved),
@@ -343,7 +382,8 @@ def fill_home(home: Path) -> None:
 
 
 def write_run(folder: Path) -> Path:
-    settings = dict.fromkeys(("batch", "epochs", "triplets", "patience"), 50)
+    keys = ("batch", "epochs", "triplets", "patience", "validation_batches")
+    settings = dict.fromkeys(keys, 50)
     outcome = {
         "trainable_parameters": 59777, "multiply_adds": 57_540_608, "epochs": 1.0, "minutes": 0.5,
         "patches_per_second": 400.0, "patches": 60_000,
@@ -375,8 +415,9 @@ def test_provenance_is_that_of_the_runs_and_shows_where_they_differ(tmp_path):
 def reported(home, monkeypatch):
     """Runs the cells of the report's notebook on made-up run folders, as often as it is called.
 
-    What would need trained networks is replaced (pictures, hand-made descriptors, the search);
-    scores, outcomes and settings are read from the run folders as ever.
+    What would need trained networks is replaced (pictures, hand-made descriptors, the search),
+    and so is what is measured once; scores, outcomes and settings are read from the run folders as
+    ever.
     """
     cells = jupytext.read(paths.NOTEBOOKS / "6_report.py").cells
     codes = [cell.source for cell in cells if cell.cell_type == "code"]
@@ -400,7 +441,11 @@ def reported(home, monkeypatch):
     patches = np.zeros((2, 16, 4, 4), np.uint8)
     sample = (patches, dict.fromkeys(("noisy", "baseline", "improved"), patches))
     stand_ins["inspection"].denoise_sample.return_value = sample
-    files.write_json(home / "winner.json", {})
+    space = {"network_options.width": ["choice", [12, 16]]}
+    files.write_json(home / "winner.json", {"searched": {"space": space, "budget": 0.5}})
+    monkeypatch.setattr(paths, "MEASURED", home / "measured")
+    for name, table in MEASURED.items():
+        files.write_json(paths.MEASURED / f"{name}.json", table)
     search.with_winner = lambda profile, _: profile
     search.winner_path.return_value = home / "winner.json"
     search.summary.return_value = {"trials": 2, "best": 0.3, "base": 0.4}
@@ -418,7 +463,8 @@ def reported(home, monkeypatch):
             exec(code, namespace)
         report.update_readme(readme)
         made = {path.stem: path.read_text() for path in paths.GENERATED.glob("*.tex")}
-        return SimpleNamespace(runs=runs, readme=readme.read_text(), **made)
+        text = expanded(report._without_comments(paths.REPORT_SOURCES / "report.tex"))
+        return SimpleNamespace(runs=runs, readme=readme.read_text(), text=text, **made)
 
     return run
 
@@ -428,6 +474,17 @@ def helpers_imported(codes: list[str]) -> set[str]:
     found = (node for code in codes for node in ast.walk(ast.parse(code)))
     imports = [node for node in found if isinstance(node, ast.ImportFrom)]
     return {name.name for node in imports if node.module == "helpers" for name in node.names}
+
+
+def expanded(text: str) -> str:
+    r"""The text with what numbers.tex says in place of every \result{...}."""
+    numbers = (paths.GENERATED / "numbers.tex").read_text()
+    known = dict(re.findall(r"^\\@namedef\{result@(.+?)\}\{(.*)\}$", numbers, re.MULTILINE))
+    return re.sub(r"\\result\{([^}#]+)\}", lambda name: known.get(name[1], name[0]), text)
+
+
+def between(start: str, end: str, text: str) -> str:
+    return text.partition(start)[2].partition(end)[0]
 
 
 def edit(path: Path, **values) -> None:
@@ -442,6 +499,20 @@ def test_an_edited_score_reaches_the_text_the_tables_and_the_readme(reported):
     assert r"\@namedef{result@improved.S}{0.988}" in after.numbers
     assert r"\textbf{0.988}" in after.summary and "0.988" in after.comparison
     assert re.search(r"^\| improved .*0\.988", after.readme, re.MULTILINE)
+
+
+def test_an_edited_score_is_read_in_the_abstract_and_in_the_results(reported):
+    runs = reported().runs
+    edit(runs["improved-descriptor"] / "scores.json", V=0.98765, S=0.91234)
+    text = reported().text
+    results = between(r"\section{Results}", r"\section", text)
+    assert "0.988" in between(r"\begin{abstract}", r"\end{abstract}", text)
+    assert "0.988" in results and "+0.512" in results  # 0.912 - 0.4: compare.difference.S
+
+
+def test_the_notebook_writes_every_number_that_the_text_asks_for(reported):
+    asked = re.findall(r"\\result\{([^}#]+)\}", reported().text)
+    assert {name for name in asked if not name.startswith("matches.")} == set()  # no images here
 
 
 def test_an_edited_outcome_reaches_the_text_the_tables_and_the_readme(reported):
@@ -478,8 +549,8 @@ DEFINITIONS = [
     r"\b(?:19|20)\d\d\b|Python 3\.\d+(?: to 3\.\d+)?|4\.1 GB|100MB",  # years, versions, sizes
     r'width="\d+"',  # of a picture
     r"at most 200 steps",  # tests/test_readme.py compares it with training.CHECKPOINT_STEPS
-    r"^\| `(?:smoke|coursework|long|full)`.*$|about 30 minutes",  # the same, with the profiles
-    r"^\| (?!needs).*(?:minutes?|minute) on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
+    r"^\| `(?:smoke|coursework|long|full)`.*$|about 45 minutes",  # the same, with the profiles
+    r"^\| (?!needs).*\bminutes?\b[\w ]* on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
     r"waits three\s+minutes",  # until a trial counts as lost
     r'\["log", 0\.001, 0\.01\]',  # an example of a search space
 ]
@@ -536,3 +607,14 @@ def test_the_text_of_a_notebook_contains_no_typed_result(source):
     cells = jupytext.read(source).cells
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert typed_results(text) == []
+
+
+def test_recipes_of_joined_datasets_become_numbers_one_by_one(tmp_path):
+    recipe = {"joined": [{"seed": 1, "sigma": {"easy": 25.5}}, {"seed": 2}]}
+    flat = report.flatten({"recipe": recipe})
+    assert flat == {
+        "recipe.joined.0.seed": 1,
+        "recipe.joined.0.sigma.easy": 25.5,
+        "recipe.joined.1.seed": 2,
+    }
+    report.write_numbers(flat, tmp_path / "numbers.tex")

@@ -182,11 +182,29 @@ def test_the_comparison_has_a_row_for_each_descriptor():
     assert tables.format_cells(frame).at["raw pixels", "R"] == "–"
 
 
-def test_the_ablation_is_sorted_by_its_mean_score():
+def test_the_comparison_shows_the_costs_that_are_known_in_their_units():
+    rows = dict.fromkeys(("RootSIFT", "baseline"), scores(0.5))
+    cost = {"parameters": 1_395_809, "multiply_adds": 96_583_680, "milliseconds": None}
+    cells = tables.format_cells(tables.comparison_table(rows, {"baseline": cost}))
+    assert list(cells.columns)[5:] == ["Parameters [k]", "Multiply-adds [M]"]
+    assert list(cells.loc["baseline"])[5:] == ["1,396", "96.6"]
+    assert list(cells.loc["RootSIFT"])[5:] == ["–", "–"]
+
+
+def test_the_ablation_has_its_start_first_and_then_the_best_first():
     row = {"V": 0.5, "M": 0.5, "R": 0.5, "S": 0.5, "minutes": 1.25, "multiply_adds": 10_108_928}
-    frame = tables.ablation_table({"rows": {"worse": row, "better": row | {"S": 0.6}}})
-    assert list(frame.index) == ["better", "worse"]
+    rows = {"start": row, "worse": row | {"S": 0.4}, "better": row | {"S": 0.6}}
+    frame = tables.ablation_table({"rows": rows})
+    assert list(frame.index) == ["start", "better", "worse"]
     assert tables.format_cells(frame).at["worse", "Multiply-adds [M]"] == "10.1"
+
+
+def test_the_search_shows_its_finished_trials_the_best_first():
+    row = {"depth": 1, "width": 8, "learning_rate": 0.00251, "validation_loss": 0.5}
+    better = row | {"depth": 3, "width": 12, "validation_loss": 0.25}
+    frame = tables.search_table({"rows": [row, row | {"validation_loss": None}, better]})
+    assert list(frame.index) == ["3", "1"] and frame.index.name == "Depth"
+    assert list(tables.format_cells(frame).iloc[0]) == ["12", "0.0025", "0.250"]
 
 
 def trained(seed: int, value: float | None) -> dict:
@@ -208,6 +226,21 @@ def test_one_training_shows_its_score_alone():
 def test_trainings_of_which_one_has_no_score_show_a_dash():
     frame = tables.seeds_table({"rows": {"improved": [trained(1, 0.7), trained(2, None)]}})
     assert list(tables.format_cells(frame).loc["improved"]) == ["2", *["–"] * 4]
+
+
+def test_levels_are_means_over_trainings_with_the_improved_approach_last():
+    other = scores(0.4)
+    other["verification"]["hard"] = {"inter": {"auc": 1, "ap": 0.8}, "intra": {"auc": 1, "ap": 0.4}}
+    other["retrieval"]["tough"] = dict.fromkeys(other["retrieval"]["tough"])
+    rows = {"baseline": [scores(0.5), other], "improved": [scores(0.7)], "longer": [scores(0.6)]}
+    frame = tables.levels_table({"rows": rows})
+    assert list(frame.index) == ["baseline", "longer", "improved"]
+    assert frame.at["baseline", ("V", "Hard")] == pytest.approx((0.5 + 0.6) / 2)
+    assert frame.at["baseline", ("M", "Easy")] == pytest.approx(0.45)
+    assert frame.at["longer", ("R", "Easy")] == pytest.approx(0.6)  # of two pools, others missing
+    assert tables.format_cells(frame).at["baseline", ("R", "Tough")] == "–"
+    lines = tables.to_tabular(frame).splitlines()
+    assert any(line.count(r"\multicolumn{3}{c}") == 3 for line in lines)
 
 
 def test_plus_minus_is_written_for_latex():
