@@ -167,15 +167,17 @@ def search_table(measured: dict[str, Any]) -> pd.DataFrame:
     """The trials of a search over depth that were trained to the end, the best first.
 
     Args:
-        measured: `report/measured/depth.json`, whose `rows` give for each trial `depth`, `width`,
-            `learning_rate` and `validation_loss`, None if it was given up.
+        measured: `report/measured/depth.json`, whose `rows` give for each trial `number`, `depth`,
+            `width`, `learning_rate`, `multiply_adds` and `validation_loss`, None if it was given
+            up.
     """
     rows = [row for row in measured["rows"] if row["validation_loss"] is not None]
     rows.sort(key=lambda row: row["validation_loss"])
-    columns = {"Filters": "width", "Learning rate": "learning_rate"}
+    columns = {"Depth": "depth", "Filters": "width", "Learning rate": "learning_rate"}
     columns["Validation loss"] = "validation_loss"
     frame = pd.DataFrame({name: [row[key] for row in rows] for name, key in columns.items()})
-    return _with_rows(frame, [str(row["depth"]) for row in rows], "Depth")
+    frame.insert(2, "Multiply-adds [M]", [_millions(row["multiply_adds"]) for row in rows])
+    return _with_rows(frame, [str(row["number"]) for row in rows], "Trial")
 
 
 def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:

@@ -252,7 +252,14 @@ ABLATION = {
         for name in report.ABLATED.values()
     },
 }  # fmt: skip
-TRIAL = {"depth": 2, "width": 12, "learning_rate": 0.004, "validation_loss": 0.5}
+TRIAL = {
+    "number": 0,
+    "multiply_adds": 10**7,
+    "depth": 2,
+    "width": 12,
+    "learning_rate": 0.004,
+    "validation_loss": 0.5,
+}
 DEPTH = {
     **{key: ABLATION[key] for key in ("dataset", "profile", "provenance", "scenes", "points")},
     "budget": 0.5, "points_per_scene": 50, "network": "resnet_descriptor", "steps": 90,

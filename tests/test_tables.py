@@ -200,11 +200,13 @@ def test_the_ablation_has_its_start_first_and_then_the_best_first():
 
 
 def test_the_search_shows_its_finished_trials_the_best_first():
-    row = {"depth": 1, "width": 8, "learning_rate": 0.00251, "validation_loss": 0.5}
-    better = row | {"depth": 3, "width": 12, "validation_loss": 0.25}
+    row = {"number": 0, "depth": 1, "width": 8, "learning_rate": 0.00251, "multiply_adds": 10**6}
+    row["validation_loss"] = 0.5
+    better = row | {"number": 2, "width": 12, "validation_loss": 0.25}  # as deep
     frame = tables.search_table({"rows": [row, row | {"validation_loss": None}, better]})
-    assert list(frame.index) == ["3", "1"] and frame.index.name == "Depth"
-    assert list(tables.format_cells(frame).iloc[0]) == ["12", "0.0025", "0.250"]
+    assert list(frame.index) == ["2", "0"] and frame.index.name == "Trial"
+    assert list(tables.format_cells(frame).iloc[0]) == ["1", "12", "1.0", "0.0025", "0.250"]
+    assert "<td" in tables.show(frame).to_html()
 
 
 def trained(seed: int, value: float | None) -> dict:
