@@ -111,7 +111,8 @@ def run(
             continue
         print(f"--- {name}", flush=True)
         denoiser_run = training.train(denoiser, store)
-        table["rows"][name] = measure(descriptor, store, denoiser_run, plan.pairs)
+        known = table["rows"] | {name: measure(descriptor, store, denoiser_run, plan.pairs)}
+        table["rows"] = {key: known[key] for key in NAMES if key in known}  # the start first
         files.write_json(target, table)
     return table
 

@@ -72,7 +72,7 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
 
     Args:
         pairs: verification pairs of each kind.
-        clean: score the clean twins instead, which no approach is given in use: an upper bound.
+        clean: score the clean twins instead, which no approach is given in use.
 
     Returns:
         The scores as `benchmark` gives them, with "provenance", and "decided_by".

@@ -183,12 +183,11 @@ def collect_numbers(
         }
     )
     numbers |= {f"cost.{approach}": pipeline_cost(numbers, approach) for approach in APPROACHES}
-    # One number a scene is for figures; names of scenes, and titles of rows ("baseline, trained
-    # far longer"), may hold what LaTeX cannot look up.
+    # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up.
     return {
         name: value
         for name, value in numbers.items()
-        if ".matching.sequences." not in name and ".lengths." not in name and "," not in name
+        if ".matching.sequences." not in name and ".lengths." not in name
     }
 
 
