@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import benchmark, evaluation, files, paths, training
+from helpers import averaging, benchmark, evaluation, files, paths, training
 from helpers.dataset import PatchStore, open_dataset
 from helpers.networks.blocks import multiply_adds
 from helpers.networks.pipeline import describe
 from helpers.provenance import provenance
-from helpers.runs import in_front
+from helpers.runs import in_front, run_folder
 from helpers.search import with_values
 from helpers.settings import Profile, TrainingSettings, profile
 from helpers.tables import format_number
@@ -29,6 +29,8 @@ BUDGET = 0.15  # of the profile's epochs
 START = {"augment": True, "validations": 12}
 REFERENCE = "flips and turns, frozen denoiser"
 DENOISER = "denoiser:"
+AVERAGED = "constant rate, last weights averaged"
+LAST = 12  # weights of which the mean is taken: the second half of that training
 TWICE = "twice as long"  # for those that take longer a patch
 
 # Changes of the start, as helpers.search.space names them; "denoiser:" marks the denoiser's.
@@ -53,6 +55,7 @@ ROWS = {
     "each view relit": {"batch_options.relit": True},
     "two views of a level": {"batch_options.views_per_level": 2},
     "constant learning rate": {"schedule": "constant"},
+    AVERAGED: {"schedule": "constant", "validations": 24},
     "twice as wide": {"network_options.width": 32},
     "HyNet's layers": {"network": "hynet"},
     "residual descriptor": {"network": "resnet_descriptor"},
@@ -111,7 +114,8 @@ def run(
             continue
         print(f"--- {name}", flush=True)
         denoiser_run = training.train(denoiser, store)
-        known = table["rows"] | {name: measure(descriptor, store, denoiser_run, plan.pairs)}
+        last = LAST if name == AVERAGED else 0
+        known = table["rows"] | {name: measure(descriptor, store, denoiser_run, plan.pairs, last)}
         table["rows"] = {key: known[key] for key in NAMES if key in known}  # the start first
         files.write_json(target, table)
     return table
@@ -138,8 +142,14 @@ def rows(plan: Profile, budget: float) -> Iterator[tuple[str, TrainingSettings, 
     yield TWICE, plan.improved_denoiser, replace(base, epochs=2 * base.epochs)
 
 
-def measure(settings: TrainingSettings, store: PatchStore, denoiser_run: Path, pairs: int) -> dict:
-    """Trains one row, and scores it on the validation scenes."""
+def measure(
+    settings: TrainingSettings, store: PatchStore, denoiser_run: Path, pairs: int, last: int = 0
+) -> dict:
+    """Trains one row, and scores it on the validation scenes.
+
+    Args:
+        last: how many of the last weights to average; 0: none.
+    """
     teacher_run = None
     if settings.distillation:
         clean = settings.batch_options | {"noisy": False}
@@ -147,8 +157,14 @@ def measure(settings: TrainingSettings, store: PatchStore, denoiser_run: Path, p
         teacher = replace(settings, **alone, batch_options=clean)
         teacher_run = training.train(teacher, store)
     behind = in_front(settings, denoiser_run)
-    folder = training.train(settings, store, behind, teacher_run=teacher_run)
+    watch = {}
+    if last:
+        watch["on_validation"] = averaging.Snapshots(run_folder(settings, store, behind))
+    folder = training.train(settings, store, behind, teacher_run=teacher_run, **watch)
     pipeline, names = evaluation.load_pipeline(folder), store.parts["validation"]
+    if last:
+        batches = training.make_batches(settings, store, "train")
+        pipeline = averaging.average(folder, last, batches)
     tasks = evaluation.make_tasks(store, pairs, part="validation")
     scores = benchmark.evaluate(describe(pipeline, store, names), tasks).to_json()
     outcome = files.read_json(folder / "outcome.json")

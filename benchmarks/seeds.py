@@ -5,10 +5,10 @@
 
 Trains both approaches with several seeds, and the baseline for as long as the profile `long` does:
 until the validation losses of its networks stop falling, or several times the epochs; then its
-descriptor from the start once more, for up to three times as long as that. All are scored on the test scenes with the same data, noise and pairs; nothing is chosen by these scores.
-Finished trainings, those of `make report` among them, are loaded. The table goes to
-`report/measured/seeds.json`, from which the report draws it; rows that are there already are kept
-if they are of the same data and settings.
+descriptor once more, for up to three times as long as that. All are scored on the test scenes with
+the same data, noise and pairs; nothing is chosen by these scores. Finished trainings, those of
+`make report` among them, are loaded. The table goes to `report/measured/seeds.json`, from which the
+report draws it; rows that are there already are kept if they are of the same data and settings.
 """
 
 import argparse

@@ -108,6 +108,25 @@ def restore(folder: Path, model: keras.Model) -> Progress:
     return Progress()
 
 
+def newest(folder: Path) -> Path:
+    """The file of the newest checkpoint."""
+    return _newest_first(folder)[0]
+
+
+def saved_values(path: Path) -> list[np.ndarray]:
+    """The values of `variables` in a checkpoint, followed by those of its optimiser.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return _numbered(_read(path), "variable")
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} is damaged ({error}): delete {path.parent} and train again."
+        ) from error
+
+
 def remove(folder: Path) -> None:
     """Removes all checkpoints of a folder."""
     for path in folder.glob("*checkpoint-*.npz"):  # damaged ones, too
