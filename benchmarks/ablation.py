@@ -3,7 +3,8 @@
     python benchmarks/ablation.py                                  # about an hour on two cores
     python benchmarks/ablation.py --dataset sequences:PATH --split a --budget 0.5
 
-Rows are scored on validation scenes; no test scene is looked at. All descriptors but the last see
+Rows are scored on validation scenes, with statistics of batch normalisation measured anew, since
+those of so short trainings lag behind; no test scene is looked at. All descriptors but the last see
 equally many patches, not counting the teacher's; denoisers are trained as the profile says.
 Interrupted and started again, it goes on where it was. The table goes to
 `report/measured/ablation.json`, from which the report draws it.
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import averaging, benchmark, evaluation, files, paths, training
+from helpers import averaging, benchmark, evaluation, files, normalisation, paths, training
 from helpers.dataset import PatchStore, open_dataset
 from helpers.networks.blocks import multiply_adds
 from helpers.networks.pipeline import describe
@@ -105,6 +106,7 @@ def run(
         "points": len(store.rows("validation")),
         "profile": plan.name,
         "budget": budget,
+        "batches_for_statistics": normalisation.BATCHES,
         "provenance": provenance(),
         "rows": {},
     }
@@ -161,10 +163,9 @@ def measure(
     if last:
         watch["on_validation"] = averaging.Snapshots(run_folder(settings, store, behind))
     folder = training.train(settings, store, behind, teacher_run=teacher_run, **watch)
-    pipeline, names = evaluation.load_pipeline(folder), store.parts["validation"]
-    if last:
-        batches = training.make_batches(settings, store, "train")
-        pipeline = averaging.average(folder, last, batches)
+    pipeline = averaging.average(folder, last) if last else evaluation.load_pipeline(folder)
+    normalisation.measure_statistics(pipeline, training.make_batches(settings, store, "train"))
+    names = store.parts["validation"]
     tasks = evaluation.make_tasks(store, pairs, part="validation")
     scores = benchmark.evaluate(describe(pipeline, store, names), tasks).to_json()
     outcome = files.read_json(folder / "outcome.json")

@@ -39,7 +39,8 @@ DECIMALS = {
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 
 # Rows of measured tables by the names under which the text asks for them.
-LONGER = "baseline, trained far longer"
+LONGER, LONGEST = "baseline, trained far longer", "baseline, trained longest"
+ONCE = {"longer": LONGER, "longest": LONGEST}  # with one seed only
 ABLATED = {
     "start": "flips and turns, frozen denoiser",
     "direct": "no denoiser",
@@ -206,20 +207,23 @@ def _of_runs(runs: dict[str, Path | str]) -> dict[str, Any]:
 def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
     """What a file in `report/measured/` says beside its table, for `collect_numbers`.
 
-    Of rows that hold one training each (a list of length one, as a very long training has), the
-    last one's is kept as `once`.
+    Rows of `ONCE` that hold a list of trainings are kept in `once`, with the first training's
+    scores.
     """
-    rows = measured["rows"].values() if isinstance(measured["rows"], dict) else []
-    once = [row[0] for row in rows if isinstance(row, list) and len(row) == 1]
     kept = {
         key: _with_short_names(value)
         for key, value in measured.items()
         if key not in ("rows", "settings")
     }
-    if once:
-        parts = dict(zip(("denoiser", "descriptor"), once[-1]["trainings"], strict=True))
-        kept["once"] = {key: once[-1][key] for key in ("V", "M", "R", "S", "intervals")} | parts
-    return kept
+    rows = named_rows(measured, ONCE) if isinstance(measured["rows"], dict) else {}
+    once = {name: _one(row[0]) for name, row in rows.items() if isinstance(row, list)}
+    return kept | ({"once": once} if once else {})
+
+
+def _one(row: dict[str, Any]) -> dict[str, Any]:
+    """Scores of one training, and how long both networks were trained."""
+    parts = dict(zip(("denoiser", "descriptor"), row["trainings"], strict=True))
+    return {key: row[key] for key in ("V", "M", "R", "S", "intervals")} | parts
 
 
 def _with_short_names(value: Any) -> Any:
@@ -375,7 +379,7 @@ def readme_results(numbers: dict[str, Any]) -> str:
     by_hand = ON_GENUINE["root_sift_clean"]
     rows = [
         _readme_row(numbers, "baseline.", "baseline", ours, cost["baseline"]),
-        _readme_row(numbers, "seeds.once.", LONGER, ours, cost["baseline"]),
+        _readme_row(numbers, "seeds.once.longest.", LONGEST, ours, cost["baseline"]),
         _readme_row(numbers, "improved.", "improved", ours, cost["improved"]),
         _readme_row(numbers, "classical.root_sift.clean.", by_hand, ours, None),
     ]
@@ -405,7 +409,8 @@ def _readme_row(
 def _made_on(numbers: dict[str, Any]) -> str:
     points = [f"{numbers[key]:,}" for key in ("dataset.parts.test.points", "genuine.points")]
     longer, by_hand = (
-        format_number(numbers[key]) for key in ("seeds.once.S", "classical.root_sift.noisy.S")
+        format_number(numbers[key])
+        for key in ("seeds.once.longest.S", "classical.root_sift.noisy.S")
     )
     return (
         f"Noisy patches (clean ones where a row says so) of {points[0]} points of the photographs "
@@ -413,7 +418,7 @@ def _made_on(numbers: dict[str, Any]) -> str:
         f"training of each network (seed {numbers['provenance.seed']}), "
         f"{numbers['provenance.backend']} on {numbers['provenance.device']}. What is tested on the "
         "sequences learned from training scenes of the same split, the pretrained networks for "
-        f"longer and from the photographs, too. Trained far longer, the baseline reaches an S of "
+        f"longer and from the photographs, too. Trained longest, the baseline reaches an S of "
         f"{longer} on the photographs; RootSIFT, made by hand, {by_hand} on the same noisy "
         "patches. The last row is of other, larger data and cannot be compared."
     )

@@ -56,7 +56,7 @@ def test_the_data_of_every_row_are_named():
     longer = [("baseline, trained far longer", genuine)]
     assert data == [
         ("baseline", photographs),
-        ("baseline, trained far longer", photographs),
+        ("baseline, trained longest", photographs),
         ("improved", photographs),
         ("RootSIFT of clean patches", photographs),
         ("baseline", genuine),

@@ -273,6 +273,7 @@ SEEDS = {
     "rows": {
         "improved": [{"seed": seed, **scores(seed / 9)} for seed in (1, 2, 3)],
         report.LONGER: [{"seed": 1, **scores(0.5), "trainings": [TRAINING] * 2}],
+        report.LONGEST: [{"seed": 1, **scores(0.6), "trainings": [TRAINING] * 2}],
     },
 }
 TAUGHT = {"run": "made-up", "dataset": {"name": "sequences"}, **TRAINING}
@@ -303,8 +304,8 @@ MEASURED = {
 def test_of_measured_tables_the_text_gets_all_but_the_rows_and_what_was_trained_once():
     found = report.measured_numbers(SEEDS)
     assert set(found) == SEEDS.keys() - {"rows"} | {"once"}
-    assert found["once"]["descriptor"]["stopped"] == "after 4 of 10 steps"
-    assert found["once"]["intervals"]["S"] == [0.49, 0.51]
+    assert found["once"]["longer"]["descriptor"]["stopped"] == "after 4 of 10 steps"
+    assert found["once"]["longest"]["intervals"]["S"] == [0.59, 0.61]
     for table in (INFERENCE, DEPTH):
         rest = {key: value for key, value in table.items() if key != "rows"}
         assert report.measured_numbers(table) == rest
