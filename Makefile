@@ -23,7 +23,8 @@ test: .venv/ready-for-tests latex browser
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/pytest
-	KERAS_BACKEND=jax .venv/bin/pytest tests/networks tests/test_losses.py tests/test_training.py
+	KERAS_BACKEND=jax .venv/bin/pytest tests/networks tests/test_losses.py tests/test_training.py \
+	  tests/test_averaging.py tests/test_normalisation.py
 
 notebook: .venv/ready
 	.venv/bin/jupyter lab notebooks $$([ "$$(id -u)" = 0 ] && echo --allow-root)
