@@ -1,14 +1,13 @@
 """How much the scores move with the seed of training, and how far the baseline comes in the end.
 
-    python benchmarks/seeds.py                                 # four hours on two cores
+    python benchmarks/seeds.py                                 # two hours on two cores
     python benchmarks/seeds.py --dataset sequences:PATH --split a --rows baseline improved
 
-Trains both approaches with several seeds, and the baseline for as long as the profile `long` does:
-until the validation losses of its networks stop falling, or several times the epochs; then its
-descriptor once more, for up to three times as long as that. All are scored on the test scenes with
-the same data, noise and pairs; nothing is chosen by these scores. Finished trainings, those of
-`make report` among them, are loaded. The table goes to `report/measured/seeds.json`, from which the
-report draws it; rows that are there already are kept if they are of the same data and settings.
+Trains both approaches with several seeds, and the baseline until the validation loss of its
+descriptor stops falling. All are scored on the test scenes with the same data, noise and pairs;
+nothing is chosen by these scores. Finished trainings, those of `make report` among them, are
+loaded. The table goes to `report/measured/seeds.json`, from which the report draws it; rows that
+are there already are kept if they are of the same data and settings.
 """
 
 import argparse
@@ -24,13 +23,11 @@ from helpers.settings import Profile, TrainingSettings, profile
 from helpers.tables import format_number
 
 SEEDS = (1, 2, 3)
-LONGER = "baseline, trained far longer"
-LONGEST = "baseline, trained longest"
-ROWS = ("baseline", "improved", LONGER, LONGEST)
-ONCE = (LONGER, LONGEST)  # with the first seed only: they take hours
-# Of its descriptor: 450,000 triplets, 4.5 epochs of the original coursework. The denoiser's loss
-# falls by a hundredth an epoch at the end of the far longer training: it stays.
-LONGEST_TRAINING = {"epochs": 30, "validations": 60, "patience": 15}
+TO_THE_END = "baseline, trained to the end"
+ROWS = ("baseline", "improved", TO_THE_END)
+# Its denoiser trains as long as in the profile `long`, at the end of which its loss falls by a
+# hundredth an epoch; its descriptor may go on for 450,000 triplets.
+DESCRIPTOR_TO_THE_END = {"epochs": 30, "validations": 60, "patience": 15}
 SCORES = ("V", "M", "R", "S", "intervals", "matching", "verification", "retrieval")
 
 
@@ -40,8 +37,8 @@ def run(plan: Profile, store: PatchStore, rows: list[str], seeds: list[int], tar
     for seed in seeds:
         for name in rows:
             known = {row["seed"] for row in table["rows"].get(name, [])}
-            if seed in known or (name in ONCE and seed != seeds[0]):
-                continue
+            if seed in known or (name == TO_THE_END and seed != seeds[0]):
+                continue  # one takes more than an hour
             print(f"--- {name}, seed {seed}", flush=True)
             table["rows"].setdefault(name, []).append(measure(plan, store, name, seed))
             files.write_json(target, table)
@@ -55,7 +52,7 @@ def measure(plan: Profile, store: PatchStore, name: str, seed: int) -> dict:
     run = training.train(descriptor, store, in_front(descriptor, denoiser_run))
     scores = evaluation.score_run(run, store, plan.pairs)
     outcomes = [files.read_json(folder / "outcome.json") for folder in (denoiser_run, run)]
-    keys = ("epochs", "patches", "minutes", "stopped", "kept_validation_loss")
+    keys = ("epochs", "steps", "patches", "minutes", "stopped", "kept_step", "kept_validation_loss")
     return {"seed": seed, **{key: scores[key] for key in SCORES}} | {
         "runs": [denoiser_run.name, run.name],
         "trainings": [{key: outcome[key] for key in keys} for outcome in outcomes],
@@ -66,15 +63,11 @@ def measure(plan: Profile, store: PatchStore, name: str, seed: int) -> dict:
 def trainings(plan: Profile, name: str, seed: int) -> list[TrainingSettings]:
     """Settings of the denoiser and the descriptor of a row."""
     found = plan.trainings("improved" if name == "improved" else "baseline")
-    if name in ONCE:
-        long = profile("long").trainings("baseline")
-        how = ("epochs", "validations", "patience")
-        found = [
-            replace(mine, **{key: getattr(theirs, key) for key in how})
-            for mine, theirs in zip(found, long, strict=True)
-        ]
-    if name == LONGEST:
-        found[1] = replace(found[1], **LONGEST_TRAINING)
+    if name == TO_THE_END:
+        denoiser, descriptor = found
+        long, _ = profile("long").trainings("baseline")
+        how = {key: getattr(long, key) for key in ("epochs", "validations", "patience")}
+        found = replace(denoiser, **how), replace(descriptor, **DESCRIPTOR_TO_THE_END)
     return [replace(settings, seed=seed) for settings in found]
 
 

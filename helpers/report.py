@@ -39,8 +39,7 @@ DECIMALS = {
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 
 # Rows of measured tables by the names under which the text asks for them.
-LONGER, LONGEST = "baseline, trained far longer", "baseline, trained longest"
-ONCE = {"longer": LONGER, "longest": LONGEST}  # with one seed only
+TO_THE_END = "baseline, trained to the end"
 ABLATED = {
     "start": "flips and turns, frozen denoiser",
     "direct": "no denoiser",
@@ -55,7 +54,7 @@ ABLATED = {
 }
 ON_GENUINE = {
     "baseline": "baseline",
-    "longer": LONGER,
+    "end": TO_THE_END,
     "improved": "improved",
     "pretrained": "pretrained",
     "pretrained_clean": "pretrained, of clean patches",
@@ -207,30 +206,26 @@ def _of_runs(runs: dict[str, Path | str]) -> dict[str, Any]:
 def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
     """What a file in `report/measured/` says beside its table, for `collect_numbers`.
 
-    Rows of `ONCE` that hold a list of trainings are kept in `once`, with the first training's
-    scores.
+    Of trainings with several seeds it is the row of the one that went to the end, as `end`.
     """
     kept = {
         key: _with_short_names(value)
         for key, value in measured.items()
         if key not in ("rows", "settings")
     }
-    rows = named_rows(measured, ONCE) if isinstance(measured["rows"], dict) else {}
-    once = {name: _one(row[0]) for name, row in rows.items() if isinstance(row, list)}
-    return kept | ({"once": once} if once else {})
-
-
-def _one(row: dict[str, Any]) -> dict[str, Any]:
-    """Scores of one training, and how long both networks were trained."""
-    parts = dict(zip(("denoiser", "descriptor"), row["trainings"], strict=True))
-    return {key: row[key] for key in ("V", "M", "R", "S", "intervals")} | parts
+    rows = measured["rows"] if isinstance(measured["rows"], dict) else {}
+    if isinstance(rows.get(TO_THE_END), list):
+        (row,) = rows[TO_THE_END]
+        parts = dict(zip(("denoiser", "descriptor"), row["trainings"], strict=True))
+        kept["end"] = {key: row[key] for key in ("V", "M", "R", "S", "intervals")} | parts
+    return kept
 
 
 def _with_short_names(value: Any) -> Any:
     """LaTeX looks up no name with spaces."""
     if not isinstance(value, dict):
         return value
-    return {"longer" if name == LONGER else name: entry for name, entry in value.items()}
+    return {"end" if name == TO_THE_END else name: entry for name, entry in value.items()}
 
 
 def named_rows(measured: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -359,7 +354,7 @@ def result_names(source: Path | str) -> list[str]:
 README_SCORES = ("V", "M", "R", "S")
 README_GENUINE = {
     "baseline": "baseline",
-    "longer": LONGER,
+    "end": TO_THE_END,
     "improved": "improved",
     "pretrained": "improved, pretrained",
     "root_sift_clean": ON_GENUINE["root_sift_clean"],
@@ -379,12 +374,12 @@ def readme_results(numbers: dict[str, Any]) -> str:
     by_hand = ON_GENUINE["root_sift_clean"]
     rows = [
         _readme_row(numbers, "baseline.", "baseline", ours, cost["baseline"]),
-        _readme_row(numbers, "seeds.once.longest.", LONGEST, ours, cost["baseline"]),
+        _readme_row(numbers, "seeds.end.", TO_THE_END, ours, cost["baseline"]),
         _readme_row(numbers, "improved.", "improved", ours, cost["improved"]),
         _readme_row(numbers, "classical.root_sift.clean.", by_hand, ours, None),
     ]
     for key, name in README_GENUINE.items():
-        if f"on_genuine.{key}.S" not in numbers:  # trained far longer: it takes an hour
+        if f"on_genuine.{key}.S" not in numbers:  # trained to the end: it takes an hour
             continue
         count = numbers.get(f"genuine.multiply_adds.{key}")
         row = (f"on_genuine.{key}.", name, genuine, None if count is None else count / 1e6)
@@ -409,8 +404,7 @@ def _readme_row(
 def _made_on(numbers: dict[str, Any]) -> str:
     points = [f"{numbers[key]:,}" for key in ("dataset.parts.test.points", "genuine.points")]
     longer, by_hand = (
-        format_number(numbers[key])
-        for key in ("seeds.once.longest.S", "classical.root_sift.noisy.S")
+        format_number(numbers[key]) for key in ("seeds.end.S", "classical.root_sift.noisy.S")
     )
     return (
         f"Noisy patches (clean ones where a row says so) of {points[0]} points of the photographs "
@@ -418,7 +412,7 @@ def _made_on(numbers: dict[str, Any]) -> str:
         f"training of each network (seed {numbers['provenance.seed']}), "
         f"{numbers['provenance.backend']} on {numbers['provenance.device']}. What is tested on the "
         "sequences learned from training scenes of the same split, the pretrained networks for "
-        f"longer and from the photographs, too. Trained longest, the baseline reaches an S of "
+        f"longer and from the photographs, too. Trained to the end, the baseline reaches an S of "
         f"{longer} on the photographs; RootSIFT, made by hand, {by_hand} on the same noisy "
         "patches. The last row is of other, larger data and cannot be compared."
     )

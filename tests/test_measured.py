@@ -35,7 +35,7 @@ def test_rows_differ_in_seed_and_length_of_training_only(seeds):
     assert seeds.trainings(plan, "improved", 1) == list(plan.trainings("improved"))
     for short, long in zip(
         seeds.trainings(plan, "baseline", 2),
-        seeds.trainings(plan, seeds.LONGER, 2),
+        seeds.trainings(plan, seeds.TO_THE_END, 2),
         strict=True,
     ):
         assert long.seed == short.seed == 2 and long.epochs > short.epochs and long.patience
@@ -51,7 +51,7 @@ def test_each_training_is_written_and_none_is_made_twice(seeds, tiny_store, tmp_
     target = tmp_path / "seeds.json"
     rows = list(seeds.ROWS)
     seeds.run(settings.SMOKE, tiny_store, rows, [1], target)
-    assert made == [("baseline", 1), ("improved", 1), (seeds.LONGER, 1)]
+    assert made == [("baseline", 1), ("improved", 1), (seeds.TO_THE_END, 1)]
     table = seeds.run(settings.SMOKE, tiny_store, rows, [1, 2], target)
     assert made[3:] == [("baseline", 2), ("improved", 2)]
     assert json.loads(target.read_text()) == table
@@ -125,7 +125,7 @@ def test_genuine_trains_all_but_the_pretrained_on_the_same_scenes(
     monkeypatch.setattr(genuine.classical, "score_rows", lambda *_: {"raw pixels": row})
     monkeypatch.setattr(genuine.evaluation, "score_run", lambda *_, **__: row)
     plan = settings.COURSEWORK
-    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json", longer=True)
+    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json", to_the_end=True)
     expected = [
         *plan.trainings("baseline"),
         *settings.LONG.trainings("baseline"),
@@ -133,7 +133,7 @@ def test_genuine_trains_all_but_the_pretrained_on_the_same_scenes(
     ]
     assert taught == [(one, tiny_store) for one in expected]
     assert list(table["rows"])[1:] == [
-        "baseline", genuine.LONGER, "improved", "pretrained", "pretrained, of clean patches"
+        "baseline", genuine.TO_THE_END, "improved", "pretrained", "pretrained, of clean patches"
     ]  # fmt: skip
     assert set(table["trained_on"]) == set(table["multiply_adds"]) == set(list(table["rows"])[1:5])
     assert json.loads((tmp_path / "genuine.json").read_text()) == table
