@@ -60,7 +60,7 @@ ROWS = {
     "twice as wide": {"network_options.width": 32},
     "HyNet's layers": {"network": "hynet"},
     "residual descriptor": {"network": "resnet_descriptor"},
-    "L2-Net's layers": {"network": "l2net", "network_options": {}},
+    "L2-Net, output of any length": {"network": "l2net", "network_options": {}},
     "denoiser knows the noise profile": {"denoiser:network_options.profile": True},
     "denoiser without biases": {"denoiser:network_options.bias": False},
     "denoiser by absolute error": {"denoiser:loss": "mean_absolute_error"},

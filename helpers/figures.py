@@ -244,6 +244,25 @@ def plot_denoising(
 
 
 @style()
+def plot_spectra(frequencies: np.ndarray, left: dict[str, np.ndarray]) -> Figure:
+    """What each denoiser leaves of the noise, by spatial frequency.
+
+    Args:
+        frequencies, left: from `spectra.by_ring`.
+    """
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9), layout="constrained")
+    axis = figure.subplots()
+    for (name, share), marker in zip(left.items(), "os", strict=False):
+        axis.plot(frequencies, share, marker=marker, label=name, color=APPROACH_COLOURS[name])
+    axis.axhline(1, color="black", ls="--", lw=0.8)
+    axis.text(frequencies[-1], 1, "as much as the noise ", ha="right", va="bottom", fontsize=7)
+    axis.set(yscale="log", xlabel="cycles a pixel", ylabel="power of the error\n/ of the noise")
+    axis.yaxis.grid(True, color="#E5E5E5", lw=0.5)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@style()
 def plot_losses(runs: dict[str, Path | str]) -> Figure:
     """Training and validation loss of one network in each approach.
 

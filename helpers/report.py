@@ -32,6 +32,7 @@ DECIMALS = {
     "patches_per_second": 0,
     "epochs": 1,
     "denoising": 2,
+    "spectrum": 1,
     "noise": 1,
     "cost": 1,
     "baseline_by_improved": 1,
@@ -51,6 +52,12 @@ ABLATED = {
     "wide": "twice as wide",
     "longer": "twice as long",
     "teacher": "taught by one that sees clean patches",
+    "constant": "constant learning rate",
+    "averaged": "constant rate, last weights averaged",
+    "dncnn": "DnCNN as denoiser",
+    "ffdnet": "FFDNet as denoiser",
+    "nafnet": "NAFNet as denoiser",
+    "told": "denoiser knows the noise profile",
 }
 ON_GENUINE = {
     "baseline": "baseline",

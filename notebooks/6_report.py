@@ -62,6 +62,7 @@ from helpers import (
     report,
     search,
     settings,
+    spectra,
     tables,
 )
 from helpers.dataset import look_at_scene, noise, open_dataset
@@ -116,6 +117,16 @@ denoising
 # From top to bottom the noise grows. A denoiser cannot bring back what noise has covered: the more noise, the
 # smoother its picture. The ratio below each patch says how near it comes to the clean one.
 #
+# Which frequencies of the noise are left? The interim report found them removed in unequal proportions. What
+# counts is all that is wrong after denoising: noise that is left and detail that is gone.
+
+# %%
+power = spectra.error_power(clean, estimates)
+spectrum = figures.plot_spectra(*spectra.by_ring(*power))
+figures.save(spectrum, "spectrum")
+spectrum
+
+# %% [markdown]
 # ## Losses
 
 # %%
@@ -255,6 +266,7 @@ numbers = report.collect_numbers(
     dataset=store.summary(),
     noise=noise.SIGMA,
     denoising={**errors, "points": len(clean)},
+    spectrum=spectra.by_band(*power),
     provenance=made_by,
     search={
         **search.summary(winner),

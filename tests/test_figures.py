@@ -69,6 +69,9 @@ def every_figure(patches, tmp_path):
             {level: rng.normal(20, 2, 100) for level in LEVELS}, np.ones((32, 32))
         ),
         "denoising": figures.plot_denoising(patches, {"baseline": patches}, patches, LEVELS),
+        "spectra": figures.plot_spectra(
+            np.linspace(0, 0.5, 17), {"baseline": rng.random(17), "improved": rng.random(17)}
+        ),
         "losses": figures.plot_losses(runs),
         "scores": figures.plot_scores(*pair),
         "sequences": figures.plot_sequences(*pair),
