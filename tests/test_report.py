@@ -246,6 +246,7 @@ def test_names_in_the_report_are_listed_without_comments(tmp_path):
 
 ABLATION = {
     "dataset": {"name": "made_up"}, "profile": "smoke", "budget": 0.5, "scenes": 2, "points": 100,
+    "batches_for_statistics": 40,
     "provenance": {"device": "cpu"},
     "rows": {
         name: {**dict.fromkeys("VMRS", 0.5), "multiply_adds": 1_000_000}
@@ -297,6 +298,7 @@ INFERENCE = {
         for name in ("baseline, both", "improved, both")
     },
 }  # fmt: skip
+SPECTRUM = {name: {"low": 50.0, "middle": 20.0, "high": 9.0} for name in ("baseline", "improved")}
 MEASURED = {
     "ablation": ABLATION, "depth": DEPTH, "seeds": SEEDS, "inference": INFERENCE,
     "genuine": GENUINE,
@@ -357,6 +359,7 @@ def fill_home(home: Path) -> None:
             **{name: report.measured_numbers(table) for name, table in MEASURED.items()},
             ablated=report.named_rows(ABLATION, report.ABLATED),
             on_genuine=report.named_rows(GENUINE, report.ON_GENUINE),
+            spectrum=SPECTRUM,
             **{"improved-clean": improved},
         )
     )  # fmt: skip
@@ -451,6 +454,7 @@ def reported(home, monkeypatch):
     patches = np.zeros((2, 16, 4, 4), np.uint8)
     sample = (patches, dict.fromkeys(("noisy", "baseline", "improved"), patches))
     stand_ins["inspection"].denoise_sample.return_value = sample
+    stand_ins["spectra"].by_band.return_value = SPECTRUM
     space = {"network_options.width": ["choice", [12, 16]]}
     files.write_json(home / "winner.json", {"searched": {"space": space, "budget": 0.5}})
     monkeypatch.setattr(paths, "MEASURED", home / "measured")
