@@ -1,6 +1,6 @@
 """What each ingredient brings: pipelines that differ from a common start in one thing.
 
-    python benchmarks/ablation.py                                  # about an hour on two cores
+    python benchmarks/ablation.py                                  # about two hours on two cores
     python benchmarks/ablation.py --dataset sequences:PATH --split a --budget 0.5
 
 Rows are scored on validation scenes, with statistics of batch normalisation measured anew, since
