@@ -68,6 +68,13 @@ def test_the_data_of_every_row_are_named():
     ]
 
 
+def test_a_baseline_that_was_not_trained_to_the_end_is_left_out():
+    numbers = committed("report/generated/numbers.json")
+    kept = {name: value for name, value in numbers.items() if ".end." not in name}
+    assert len(kept) < len(numbers)
+    assert "trained to the end" not in report.readme_results(kept)
+
+
 def test_every_file_it_links_to_is_there():
     links = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r'src="([^"]+)"', README)
     assert {"report/report.pdf", "LICENSE", "CITATION.cff", "helpers/EXTENDING.md"} <= set(links)

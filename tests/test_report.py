@@ -151,6 +151,18 @@ def test_report_builds_from_results_with_no_warning(home):
 
 
 @needs_latex
+def test_report_builds_where_no_baseline_was_trained_to_the_end(home):
+    fill_home(home)
+    numbers = paths.GENERATED / "numbers.tex"
+    kept, left_out = [], []
+    for line in numbers.read_text().splitlines(keepends=True):
+        (left_out if re.search(r"\.end\.", line) else kept).append(line)
+    assert left_out
+    numbers.write_text("".join(kept))
+    assert report.build_pdf(target=home / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@needs_latex
 def test_same_inputs_give_the_same_pdf(home):
     sources = write_small_report(home, r"\result{improved.S}")
     sources.joinpath("report.tex").write_text(
