@@ -5,7 +5,7 @@
 
 Rows are scored on validation scenes, with statistics of batch normalisation measured anew, since
 those of so short trainings lag behind; no test scene is looked at. All descriptors but the last see
-equally many patches, not counting the teacher's; denoisers are trained as the profile says.
+about as many patches, not counting the teacher's; denoisers are trained as the profile says.
 Interrupted and started again, it goes on where it was. The table goes to
 `report/measured/ablation.json`, from which the report draws it.
 """
@@ -15,7 +15,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import averaging, benchmark, evaluation, files, normalisation, paths, training
+from helpers import (
+    averaging,
+    backend,
+    benchmark,
+    evaluation,
+    files,
+    normalisation,
+    paths,
+    training,
+)
 from helpers.dataset import PatchStore, open_dataset
 from helpers.networks.blocks import multiply_adds
 from helpers.networks.pipeline import describe
@@ -60,7 +69,7 @@ ROWS = {
     "twice as wide": {"network_options.width": 32},
     "HyNet's layers": {"network": "hynet"},
     "residual descriptor": {"network": "resnet_descriptor"},
-    "L2-Net, output of any length": {"network": "l2net", "network_options": {}},
+    "baseline's L2-Net as descriptor": {"network": "l2net", "network_options": {}},
     "denoiser knows the noise profile": {"denoiser:network_options.profile": True},
     "denoiser without biases": {"denoiser:network_options.bias": False},
     "denoiser by absolute error": {"denoiser:loss": "mean_absolute_error"},
@@ -163,6 +172,7 @@ def measure(
     if last:
         watch["on_validation"] = averaging.Snapshots(run_folder(settings, store, behind))
     folder = training.train(settings, store, behind, teacher_run=teacher_run, **watch)
+    backend.make_deterministic(settings.seed)  # of the dropout while statistics are measured
     pipeline = averaging.average(folder, last) if last else evaluation.load_pipeline(folder)
     normalisation.measure_statistics(pipeline, training.make_batches(settings, store, "train"))
     names = store.parts["validation"]

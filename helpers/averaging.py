@@ -15,6 +15,7 @@ from helpers.errors import InputError
 from helpers.evaluation import load_pipeline
 
 FOLDER = "snapshots"  # in a run folder
+PATTERN = "[0-9]*.npz"  # numbers of validations; the first is from before the first step
 
 
 class Snapshots:
@@ -28,9 +29,13 @@ class Snapshots:
         self.unfinished = run.with_name(f"{run.name}.unfinished")
 
     def __call__(self, losses: list[float]) -> None:
-        newest = checkpoints.newest(self.unfinished)
-        with files.atomic_path(self.unfinished / FOLDER / newest.name) as temporary:
-            shutil.copyfile(newest, temporary)
+        folder = self.unfinished / FOLDER
+        # Checkpoints are also made between validations, which are none of these. Where a killed
+        # training has left a gap nothing more is kept, so that `average` notices.
+        if len(losses) != len(list(folder.glob(PATTERN))) + 1:
+            return
+        with files.atomic_path(folder / f"{len(losses) - 1:05}.npz") as temporary:
+            shutil.copyfile(checkpoints.newest(self.unfinished), temporary)
 
 
 def average(run: Path, last: int) -> keras.Model:
@@ -47,16 +52,18 @@ def average(run: Path, last: int) -> keras.Model:
         (B, 32, 32, 1) -> (B, D); the run's own files stay as they are.
 
     Raises:
-        InputError: there are fewer snapshots, or one is damaged or of another network.
+        InputError: snapshots are missing, or one is damaged or of another network.
     """
-    found = sorted((run / FOLDER).glob("checkpoint-*.npz"))[-last:]
-    if len(found) < last:
+    found = sorted((run / FOLDER).glob(PATTERN))
+    validations = len((run / "history.csv").read_text().splitlines()) - 1
+    if len(found) < max(last, validations):
         raise InputError(
-            f"{run} has {len(found)} of {last} snapshots: delete it and train again with them."
+            f"{run} has {len(found)} of {max(last, validations)} snapshots: delete it and train "
+            "again with them."
         )
     pipeline = load_pipeline(run)
     own = checkpoints.copy_of(pipeline)
-    snapshots = [checkpoints.saved_values(path)[: len(own)] for path in found]
+    snapshots = [checkpoints.saved_values(path)[: len(own)] for path in found[-last:]]
     if any([a.shape for a in snapshot] != [a.shape for a in own] for snapshot in snapshots):
         raise InputError(f"The snapshots in {run} are of another network: delete it.")
     means = [

@@ -1,8 +1,9 @@
 """Statistics of batch normalisation that belong to the weights as they are now.
 
 Keras follows mean and variance with a momentum of 0.99, so they belong to the weights of the last
-hundred passes, on average. At the end of a long training these are all but the same; in a short
-one the weights have moved on since. Averaged weights (`averaging`) have no statistics of their own.
+hundred passes, on average. Where the rate has fallen to zero after a long training these are all
+but the same; in a short one, or at a constant rate, the weights have moved on since. Averaged
+weights (`averaging`) have no statistics of their own.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,8 @@ def measure_statistics(
 ) -> None:
     """Sets the statistics of a pipeline's descriptor to their means over training batches.
 
-    Each view goes through by itself, as in training. A denoiser in front stays as it is.
+    Each view goes through by itself, as in training. A denoiser in front is frozen, and stays
+    so. Dropout is at work, as in training: seed Keras before the pipeline is loaded.
 
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D), as `evaluation.load_pipeline` gives it.

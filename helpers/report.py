@@ -40,7 +40,7 @@ DECIMALS = {
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 
 # Rows of measured tables by the names under which the text asks for them.
-TO_THE_END = "baseline, trained to the end"
+EARLY_STOPPED = "baseline, until early stopping"
 ABLATED = {
     "start": "flips and turns, frozen denoiser",
     "direct": "no denoiser",
@@ -61,7 +61,7 @@ ABLATED = {
 }
 ON_GENUINE = {
     "baseline": "baseline",
-    "end": TO_THE_END,
+    "end": EARLY_STOPPED,
     "improved": "improved",
     "pretrained": "pretrained",
     "pretrained_clean": "pretrained, of clean patches",
@@ -213,7 +213,7 @@ def _of_runs(runs: dict[str, Path | str]) -> dict[str, Any]:
 def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
     """What a file in `report/measured/` says beside its table, for `collect_numbers`.
 
-    Of trainings with several seeds it is the row of the one that went to the end, as `end`.
+    Of a table of trainings it is also the row of the one that stopped early, as `end`.
     """
     kept = {
         key: _with_short_names(value)
@@ -221,8 +221,8 @@ def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
         if key not in ("rows", "settings")
     }
     rows = measured["rows"] if isinstance(measured["rows"], dict) else {}
-    if isinstance(rows.get(TO_THE_END), list):
-        (row,) = rows[TO_THE_END]
+    if isinstance(rows.get(EARLY_STOPPED), list):
+        row = rows[EARLY_STOPPED][0]
         parts = dict(zip(("denoiser", "descriptor"), row["trainings"], strict=True))
         kept["end"] = {key: row[key] for key in ("V", "M", "R", "S", "intervals")} | parts
     return kept
@@ -232,7 +232,7 @@ def _with_short_names(value: Any) -> Any:
     """LaTeX looks up no name with spaces."""
     if not isinstance(value, dict):
         return value
-    return {"end" if name == TO_THE_END else name: entry for name, entry in value.items()}
+    return {"end" if name == EARLY_STOPPED else name: entry for name, entry in value.items()}
 
 
 def named_rows(measured: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -361,7 +361,7 @@ def result_names(source: Path | str) -> list[str]:
 README_SCORES = ("V", "M", "R", "S")
 README_GENUINE = {
     "baseline": "baseline",
-    "end": TO_THE_END,
+    "end": EARLY_STOPPED,
     "improved": "improved",
     "pretrained": "improved, pretrained",
     "root_sift_clean": ON_GENUINE["root_sift_clean"],
@@ -385,9 +385,9 @@ def readme_results(numbers: dict[str, Any]) -> str:
         _readme_row(numbers, "classical.root_sift.clean.", by_hand, ours, None),
     ]
     if "seeds.end.S" in numbers:
-        rows.insert(1, _readme_row(numbers, "seeds.end.", TO_THE_END, ours, cost["baseline"]))
+        rows.insert(1, _readme_row(numbers, "seeds.end.", EARLY_STOPPED, ours, cost["baseline"]))
     for key, name in README_GENUINE.items():
-        if f"on_genuine.{key}.S" not in numbers:  # trained to the end: it takes an hour
+        if f"on_genuine.{key}.S" not in numbers:  # until early stopping: it takes an hour
             continue
         count = numbers.get(f"genuine.multiply_adds.{key}")
         row = (f"on_genuine.{key}.", name, genuine, None if count is None else count / 1e6)

@@ -35,7 +35,7 @@ def test_rows_differ_in_seed_and_length_of_training_only(seeds):
     assert seeds.trainings(plan, "improved", 1) == list(plan.trainings("improved"))
     for short, long in zip(
         seeds.trainings(plan, "baseline", 2),
-        seeds.trainings(plan, seeds.TO_THE_END, 2),
+        seeds.trainings(plan, seeds.EARLY_STOPPED, 2),
         strict=True,
     ):
         assert long.seed == short.seed == 2 and long.epochs > short.epochs and long.patience
@@ -51,9 +51,11 @@ def test_each_training_is_written_and_none_is_made_twice(seeds, tiny_store, tmp_
     target = tmp_path / "seeds.json"
     rows = list(seeds.ROWS)
     seeds.run(settings.SMOKE, tiny_store, rows, [1], target)
-    assert made == [("baseline", 1), ("improved", 1), (seeds.TO_THE_END, 1)]
+    assert made == [("baseline", 1), ("improved", 1), (seeds.EARLY_STOPPED, 1)]
     table = seeds.run(settings.SMOKE, tiny_store, rows, [1, 2], target)
     assert made[3:] == [("baseline", 2), ("improved", 2)]
+    seeds.run(settings.SMOKE, tiny_store, [seeds.EARLY_STOPPED], [3], target)
+    assert len(made) == 5  # a second one would take an hour, and the report asks for one
     assert json.loads(target.read_text()) == table
     assert [row["seed"] for row in table["rows"]["improved"]] == [1, 2]
 
@@ -125,7 +127,7 @@ def test_genuine_trains_all_but_the_pretrained_on_the_same_scenes(
     monkeypatch.setattr(genuine.classical, "score_rows", lambda *_: {"raw pixels": row})
     monkeypatch.setattr(genuine.evaluation, "score_run", lambda *_, **__: row)
     plan = settings.COURSEWORK
-    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json", to_the_end=True)
+    table = genuine.run(plan, tiny_store, tiny_store, tmp_path / "genuine.json", patient=True)
     expected = [
         *plan.trainings("baseline"),
         *settings.LONG.trainings("baseline"),
@@ -133,7 +135,7 @@ def test_genuine_trains_all_but_the_pretrained_on_the_same_scenes(
     ]
     assert taught == [(one, tiny_store) for one in expected]
     assert list(table["rows"])[1:] == [
-        "baseline", genuine.TO_THE_END, "improved", "pretrained", "pretrained, of clean patches"
+        "baseline", genuine.EARLY_STOPPED, "improved", "pretrained", "pretrained, of clean patches"
     ]  # fmt: skip
     assert set(table["trained_on"]) == set(table["multiply_adds"]) == set(list(table["rows"])[1:5])
     assert json.loads((tmp_path / "genuine.json").read_text()) == table

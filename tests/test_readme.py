@@ -53,10 +53,10 @@ def test_the_data_of_every_row_are_named():
         "`photographs`, 5 test scenes",
         "genuine HPatches sequences, 4 test scenes",
     )
-    longest = [("baseline, trained to the end", genuine)]
+    longest = [("baseline, until early stopping", genuine)]
     assert data == [
         ("baseline", photographs),
-        ("baseline, trained to the end", photographs),
+        ("baseline, until early stopping", photographs),
         ("improved", photographs),
         ("RootSIFT of clean patches", photographs),
         ("baseline", genuine),
@@ -68,11 +68,11 @@ def test_the_data_of_every_row_are_named():
     ]
 
 
-def test_a_baseline_that_was_not_trained_to_the_end_is_left_out():
+def test_a_baseline_that_was_not_trained_so_long_is_left_out():
     numbers = committed("report/generated/numbers.json")
     kept = {name: value for name, value in numbers.items() if ".end." not in name}
     assert len(kept) < len(numbers)
-    assert "trained to the end" not in report.readme_results(kept)
+    assert "early stopping" not in report.readme_results(kept)
 
 
 def test_every_file_it_links_to_is_there():

@@ -151,7 +151,7 @@ def test_report_builds_from_results_with_no_warning(home):
 
 
 @needs_latex
-def test_report_builds_where_no_baseline_was_trained_to_the_end(home):
+def test_report_builds_where_no_baseline_was_trained_until_early_stopping(home):
     fill_home(home)
     numbers = paths.GENERATED / "numbers.tex"
     kept, left_out = [], []
@@ -288,11 +288,11 @@ SEEDS = {
     **{key: ABLATION[key] for key in ("dataset", "profile", "provenance", "scenes", "points")},
     "rows": {
         "improved": [{"seed": seed, **scores(seed / 9)} for seed in (1, 2, 3)],
-        report.TO_THE_END: [{"seed": 1, **scores(0.5), "trainings": [TRAINING] * 2}],
+        report.EARLY_STOPPED: [{"seed": 1, **scores(0.5), "trainings": [TRAINING] * 2}],
     },
 }
 TAUGHT = {"run": "made-up", "dataset": {"name": "sequences"}, **TRAINING}
-NETWORKS = ("baseline", report.TO_THE_END, "improved", "pretrained")
+NETWORKS = ("baseline", report.EARLY_STOPPED, "improved", "pretrained")
 GENUINE = {
     **{key: ABLATION[key] for key in ("profile", "provenance", "points")},
     "dataset": {"name": "sequences", "split": "a"}, "scenes": ["v_a", "i_b"],
@@ -317,7 +317,7 @@ MEASURED = {
 }  # fmt: skip
 
 
-def test_of_measured_tables_the_text_gets_all_but_the_rows_and_what_was_trained_to_the_end():
+def test_of_measured_tables_the_text_gets_all_but_the_rows_and_what_stopped_early():
     found = report.measured_numbers(SEEDS)
     assert set(found) == SEEDS.keys() - {"rows"} | {"end"}
     assert found["end"]["descriptor"]["stopped"] == "after 4 of 10 steps"
