@@ -17,28 +17,25 @@ from helpers import classical, evaluation, files, paths, runs, search, training
 from helpers.dataset import PatchStore, open_dataset
 from helpers.networks.blocks import multiply_adds
 from helpers.provenance import provenance
+from helpers.report import EARLY_STOPPED
 from helpers.settings import Profile, profile
 from helpers.tables import format_number
 
 POINTS = 480  # a test scene
-EARLY_STOPPED = "baseline, until early stopping"
 SCORES = ("V", "M", "R", "S", "intervals", "matching", "verification", "retrieval")
 
 
 def run(
-    plan: Profile,
-    learned: PatchStore,
-    tested: PatchStore,
-    target: Path,
-    patient: bool = False,
+    plan: Profile, learned: PatchStore, tested: PatchStore, target: Path, patient: bool = False
 ) -> dict:
     """Trains on one store, scores all on another, and writes the table.
 
     Args:
         plan: its settings of the improved approach are a search's winner.
         learned: its training scenes teach all but the pretrained networks.
-        patient: train the baseline so, too: as long as the profile `long` does.
         tested: its test scenes are scored.
+        patient: train the baseline once more, as the profile `long` does: until early stopping or
+            for several times the epochs.
     """
     found = {"baseline": train(plan, "baseline", learned)}
     if patient:

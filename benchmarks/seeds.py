@@ -18,12 +18,12 @@ from helpers import evaluation, files, paths, search, training
 from helpers.dataset import PatchStore, open_dataset
 from helpers.errors import InputError
 from helpers.provenance import code_fingerprint, provenance
+from helpers.report import EARLY_STOPPED
 from helpers.runs import in_front
 from helpers.settings import Profile, TrainingSettings, profile
 from helpers.tables import format_number
 
 SEEDS = (1, 2, 3)
-EARLY_STOPPED = "baseline, until early stopping"
 ROWS = ("baseline", "improved", EARLY_STOPPED)
 # The denoiser trains as long as in the profile `long`, at the end of which its loss falls slowly.
 # The validation loss of the descriptor jumps, hence the patience.

@@ -123,7 +123,7 @@ def saved_values(path: Path) -> list[np.ndarray]:
         return _numbered(_read(path), "variable")
     except UNREADABLE as error:
         raise InputError(
-            f"{path} is damaged ({error}): delete {path.parent} and train again."
+            f"{path} is damaged ({error}): delete the run that it is of and train again."
         ) from error
 
 

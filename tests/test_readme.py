@@ -53,14 +53,14 @@ def test_the_data_of_every_row_are_named():
         "`photographs`, 5 test scenes",
         "genuine HPatches sequences, 4 test scenes",
     )
-    longest = [("baseline, until early stopping", genuine)]
+    patient = [("baseline, until early stopping", genuine)]
     assert data == [
         ("baseline", photographs),
         ("baseline, until early stopping", photographs),
         ("improved", photographs),
         ("RootSIFT of clean patches", photographs),
         ("baseline", genuine),
-        *(longest if "on_genuine.end.S" in numbers else []),
+        *(patient if "on_genuine.end.S" in numbers else []),
         ("improved", genuine),
         ("improved, pretrained", genuine),
         ("RootSIFT of clean patches", genuine),
