@@ -30,7 +30,7 @@ notebook: .venv/ready
 	.venv/bin/jupyter lab notebooks $$([ "$$(id -u)" = 0 ] && echo --allow-root)
 
 readme: .venv/ready
-	@.venv/bin/python -c "from helpers import report; report.update_readme()"
+	@.venv/bin/python -c "from helpers.report.readme import update_readme; update_readme()"
 
 # Debian's python3 may come without venv; --clear mends a half-made environment.
 .venv/bin/python:

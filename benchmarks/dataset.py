@@ -23,9 +23,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.splits import load_split
-from helpers.dataset import PatchStore, batches, open_dataset
-from helpers.dataset.layout import PATCH_SIDE, STRIPS
+from helpers.dataset import PatchStore, open_dataset
+from helpers.dataset.layout import PATCH_SIDE
+from helpers.training import batches
 
 FULL_SIZE = 156_967  # points of N-HPatches
 BATCH = 512

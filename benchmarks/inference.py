@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import classical, files, paths, search, training
+from helpers import search, training
+from helpers.common import files, paths
+from helpers.common.provenance import provenance
 from helpers.dataset import open_dataset
+from helpers.evaluation import classical
 from helpers.networks import pipeline
-from helpers.networks.blocks import multiply_adds
-from helpers.provenance import provenance
+from helpers.networks.blocks import macs
 from helpers.settings import APPROACHES, Profile, profile
 
 ROUNDS = 7
@@ -63,7 +65,7 @@ def run(plan: Profile, patches: np.ndarray, rounds: int) -> dict:
         }
         if model := models.get(name):
             rows[name] |= {
-                "multiply_adds": multiply_adds(model),
+                "macs": macs(model),
                 "parameters": model.count_params(),
             }
     return {

@@ -138,7 +138,7 @@ def _jax_steps(model, batch) -> Callable[[int], None]:
 def ours(settings: TrainingSettings, model, batches, store) -> Callable[[int], None]:
     """What a run does between two checkpoints."""
     from helpers import training
-    from helpers.checkpoints import Progress
+    from helpers.training.checkpoints import Progress
 
     progress = Progress()
 
@@ -221,7 +221,8 @@ class Measurement:
     def __init__(self, variant: Variant, profile_name: str, store: PatchStore):
         import keras
 
-        from helpers import backend, training
+        from helpers import training
+        from helpers.training import backend
 
         if variant.precision:
             keras.config.set_dtype_policy(variant.precision)
@@ -255,7 +256,7 @@ class Measurement:
 
     def facts(self) -> dict:
         """What else is to be known about it."""
-        from helpers.provenance import device, package_versions
+        from helpers.common.provenance import device, package_versions
 
         facts = {"peak_mb": peak_megabytes(), "patches_a_step": self.patches}
         facts |= {"device": device(), "versions": package_versions()}
@@ -266,7 +267,7 @@ class Measurement:
         return facts
 
     def _checkpoint_seconds(self) -> float:
-        from helpers import checkpoints, curves
+        from helpers.training import checkpoints, curves
 
         progress = checkpoints.Progress(losses=[0.0] * 1000, rows=[(0.0, 0, 0.0, 0.0, 0.0)] * 10)
         if self.settings.patience:
@@ -307,7 +308,7 @@ def peak_megabytes() -> float:
 
 def serve(variant: Variant, store: PatchStore, profile_name: str, pipe) -> None:
     """Makes ready, then measures whenever seconds come in, until None does."""
-    from helpers import backend
+    from helpers.training import backend
 
     try:
         with backend.data_parallel(variant.settings(profile_name).batch):

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import paths, settings
+from helpers import settings
 from helpers.benchmark import BenchmarkError
-from helpers.errors import InputError
-from helpers.provenance import require_backend
+from helpers.common import paths
+from helpers.common.errors import InputError
+from helpers.common.provenance import require_backend
 
 OWN_SEARCH = ("approach", "part", "space", "trials", "budget", "measure", "winner")
 
@@ -106,7 +107,8 @@ def _asked_for(options) -> dict:
 
 
 def _dataset(options) -> None:
-    from helpers.dataset import download, info, write_strips
+    from helpers.dataset import info, write_strips
+    from helpers.dataset.sources import download
 
     if options.action != "info" and not options.target:
         raise InputError(f"dataset {options.action} needs a name behind it: see --help.")
@@ -124,14 +126,15 @@ def _dataset(options) -> None:
 
 
 def _train(options) -> None:
-    from helpers import runs, search, training
+    from helpers import search, training
+    from helpers.training import runs
 
     profile, store = _store(options)
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
     denoiser, descriptor = profile.trainings(options.approach)
     denoiser_run = training.train(denoiser, store)
-    print(training.train(descriptor, store, runs.in_front(descriptor, denoiser_run)))
+    print(training.train(descriptor, store, runs.upstream_run(descriptor, denoiser_run)))
 
 
 def _search(options) -> None:
@@ -158,7 +161,8 @@ def _search_profile(options) -> None:
 
 
 def _search_space(options) -> None:
-    from helpers import files, search, training
+    from helpers import search, training
+    from helpers.common import files
 
     if not (options.space and options.storage and options.trials):
         raise InputError("A search with a name needs --space, --storage and --trials.")
@@ -188,11 +192,11 @@ def _search_space(options) -> None:
 
 
 def _describe(options) -> None:
-    from helpers import evaluation, runs
     from helpers.benchmark.files import write_descriptors
-    from helpers.networks.pipeline import describe
+    from helpers.evaluation.scoring import describe
+    from helpers.training import runs
 
-    pipeline = evaluation.load_pipeline(run := runs.named(options.run))
+    pipeline = runs.load_pipeline(run := runs.named(options.run))
     _, store = _store(options)
     runs.warn_of_learned(run, store.parts[options.part])
     descriptors = describe(pipeline, store, store.parts[options.part])
@@ -201,12 +205,14 @@ def _describe(options) -> None:
 
 
 def _score(options) -> None:
-    from helpers import benchmark, evaluation, files
+    from helpers import benchmark
     from helpers.benchmark.files import read_descriptors
     from helpers.benchmark.tables import results_text
+    from helpers.common import files
+    from helpers.evaluation import scoring
 
     profile, store = _store(options)
-    tasks = evaluation.make_tasks(store, profile.pairs)
+    tasks = scoring.make_tasks(store, profile.pairs)
     descriptors = read_descriptors(options.descriptors, store.parts["test"])
     for name, points in store.lengths("test").items():
         if descriptors[name].shape[1] != points:
@@ -229,16 +235,17 @@ def _report(options) -> None:
 
 
 def _figures(options) -> None:
-    from helpers import notebooks
+    from helpers.notebook import execute
 
     if missing := next((path for path in _drawn_from(options) if not path.exists()), None):
         raise InputError(f"{missing} is missing: run `make report` with the same options first.")
-    _execute(options, only=notebooks.that_draw(), force=True)
+    _execute(options, only=execute.that_draw(), force=True)
 
 
 def _drawn_from(options) -> Iterator[Path]:
     """What has to be there for figures to need no training, each before what it leads to."""
-    from helpers import runs, search
+    from helpers import search
+    from helpers.training import runs
 
     profile, store = _store(options)
     winner = search.winner_path(profile, store)
@@ -247,12 +254,13 @@ def _drawn_from(options) -> Iterator[Path]:
     for approach in settings.APPROACHES:
         denoiser, descriptor = profile.trainings(approach)
         yield (denoiser_run := runs.run_folder(denoiser, store))
-        yield runs.run_folder(descriptor, store, runs.in_front(descriptor, denoiser_run))
+        yield runs.run_folder(descriptor, store, runs.upstream_run(descriptor, denoiser_run))
 
 
 def _execute(options, **how) -> None:
-    from helpers import notebooks, report
     from helpers.dataset import find_source
+    from helpers.notebook import execute
+    from helpers.report import latex
 
     asked = _asked_for(options)
     source = find_source(**asked)
@@ -262,17 +270,17 @@ def _execute(options, **how) -> None:
         "SPLIT": asked["split"],
         "SCENES": asked["scenes"],
     }
-    notebooks.execute_all(parameters, data_key=[source.parts, source.key()], **how)
+    execute.execute_all(parameters, data_key=[source.parts, source.key()], **how)
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
-    problem = report.missing_tools()
-    if not problem and not report.pdf_is_current():  # LaTeX has come since, or the PDF has gone
-        report.build_pdf()
+    problem = latex.missing_tools()
+    if not problem and not latex.pdf_is_current():  # LaTeX has come since, or the PDF has gone
+        latex.build_pdf()
     print(problem or f"The report: {paths.REPORT_PDF}")
 
 
 def _absolute(dataset: str) -> str:
     """A dataset whose path does not depend on the folder that a notebook runs in."""
-    from helpers.dataset.joined import split_names
+    from helpers.dataset.sources.joined import split_names
 
     parts = []
     for name in split_names(dataset):

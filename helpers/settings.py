@@ -7,7 +7,7 @@ coursework's numbers of epochs and triplets and far beyond, for a GPU).
 
 from dataclasses import dataclass, field, replace
 
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 
 APPROACHES = ("baseline", "improved")
 JOININGS = ("direct", "frozen", "end_to_end")
@@ -18,21 +18,22 @@ class TrainingSettings:
     """Everything that decides one training run, apart from the data."""
 
     approach: str  # "baseline", "improved", or "search" for a trial
-    part: str  # "denoiser" or "descriptor"
+    role: str  # "denoiser" or "descriptor"
     network: str  # a name in networks.denoisers.DENOISERS or networks.descriptors.DESCRIPTORS
-    loss: str  # a name in losses.LOSSES
-    batches: str  # a class in dataset.batches: "DenoisingPairs", "Triplets" or "Views"
+    loss: str  # a name in training.losses.LOSSES
+    batches: str  # a name in training.registry.BATCHES: "DenoisingPairs", "Triplets" or "Views"
     batch: int  # patches, triplets or points a batch
     optimizer: str  # "sgd", "nesterov" (momentum 0.9) or "adamw"
     learning_rate: float
     epochs: float  # passes over the training data; 0.5 stops half-way through the first
     network_options: dict = field(default_factory=dict)  # arguments of the network's function
     loss_options: dict = field(default_factory=dict)  # arguments of the loss, such as a margin
-    batch_options: dict = field(default_factory=dict)  # arguments of the batches, such as relit
+    batch_options: dict = field(default_factory=dict)  # arguments of the batches: views_per_level
     joining: str = "frozen"  # of a descriptor: behind a denoiser that stays as it is; "direct": on
     # noisy patches, without a denoiser; "end_to_end": the denoiser in front learns along
-    reconstruction: float = 0.0  # end to end: weight of the error of the denoised patches
-    distillation: float = 0.0  # weight of the distance to a teacher who sees the clean patches
+    assembly: str = "plain"  # how network, denoiser and loss are put together: a name in
+    # training.registry.ASSEMBLIES
+    assembly_options: dict = field(default_factory=dict)  # arguments of the assembly
     schedule: str = "constant"  # or "cosine": falls to zero over all epochs
     weight_decay: float = 0.0
     triplets: int = 0  # an epoch, for "Triplets"
@@ -45,7 +46,7 @@ class TrainingSettings:
 
     @property
     def name(self) -> str:
-        return f"{self.approach}-{self.part}"
+        return f"{self.approach}-{self.role}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Profile:
 
 BASELINE_DENOISER = TrainingSettings(
     approach="baseline",
-    part="denoiser",
+    role="denoiser",
     network="shallow_unet",
     loss="mean_absolute_error",
     batches="DenoisingPairs",
@@ -92,7 +93,7 @@ BASELINE_DENOISER = TrainingSettings(
 )
 BASELINE_DESCRIPTOR = TrainingSettings(
     approach="baseline",
-    part="descriptor",
+    role="descriptor",
     network="l2net",
     loss="triplet",
     batches="Triplets",
@@ -105,7 +106,7 @@ BASELINE_DESCRIPTOR = TrainingSettings(
 )
 IMPROVED_DENOISER = TrainingSettings(
     approach="improved",
-    part="denoiser",
+    role="denoiser",
     network="residual_unet",
     network_options={"width": 8},
     loss="charbonnier",
@@ -123,7 +124,7 @@ IMPROVED_DENOISER = TrainingSettings(
 )
 IMPROVED_DESCRIPTOR = TrainingSettings(
     approach="improved",
-    part="descriptor",
+    role="descriptor",
     joining="frozen",
     network="hardnet",
     network_options={"width": 16, "dropout": 0.3},
@@ -131,7 +132,6 @@ IMPROVED_DESCRIPTOR = TrainingSettings(
     loss_options={"level_weights": [1, 1, 1]},
     batches="Views",
     batch=128,
-    batch_options={"jittered": False, "relit": False},
     optimizer="adamw",
     learning_rate=3e-3,
     schedule="cosine",

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -45,16 +47,18 @@ if "google.colab" in sys.modules:
             subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
-    from helpers import colab
+    from helpers.notebook import colab
 
     colab.set_up(DRIVE)
 
 # %%
 import numpy as np
 
-from helpers import explorer, figures, settings, tables
+from helpers import settings
+from helpers.benchmark.layout import LEVELS
 from helpers.dataset import info, look_at_scene, noise, open_dataset
-from helpers.dataset.layout import LEVELS
+from helpers.notebook import explorer
+from helpers.report import figures, tables
 
 profile = settings.profile(PROFILE)
 

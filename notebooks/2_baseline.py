@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -44,13 +46,15 @@ if "google.colab" in sys.modules:
             subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
-    from helpers import colab
+    from helpers.notebook import colab
 
     colab.set_up(DRIVE)
 
 # %%
-from helpers import figures, inspection, settings, tables, training
+from helpers import settings, training
 from helpers.dataset import open_dataset
+from helpers.evaluation import samples
+from helpers.report import figures, tables
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -82,14 +86,14 @@ figures.plot_losses({"baseline": denoiser_run})
 # epoch. It is in grey levels: compare it with the error of doing nothing in the table below.
 
 # %%
-clean, estimates = inspection.denoise_sample(store, {"baseline": denoiser_run})
+clean, estimates = samples.denoise_sample(store, {"baseline": denoiser_run})
 tables.show(tables.denoising_table(tables.denoising_errors(clean, estimates)))
 
 # %% [markdown]
 # `ref` patches carry no noise: whatever error a denoiser makes there, it has added.
 
 # %%
-figures.plot_denoising(*inspection.denoising_rows(clean, estimates))
+figures.plot_denoising(*samples.denoising_rows(clean, estimates))
 
 # %% [markdown]
 # ## The descriptor

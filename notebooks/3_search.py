@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -46,13 +48,16 @@ if "google.colab" in sys.modules:
             subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
-    from helpers import colab
+    from helpers.notebook import colab
 
     colab.set_up(DRIVE)
 
 # %%
-from helpers import explorer, figures, files, paths, search, settings, tables, training
-from helpers.dataset import open_dataset
+from helpers import search, settings, training
+from helpers.common import files, paths
+from helpers.dataset import open_dataset, with_fewer_points
+from helpers.notebook import explorer
+from helpers.report import figures, tables
 from helpers.search import plots
 
 profile = settings.profile(PROFILE)
@@ -81,7 +86,7 @@ search.space_table(profile.search.space, own=profile.improved_descriptor)
 # part in the search: a trial learns on *train* and is judged on *validation*.
 
 # %%
-smaller = search.with_fewer_points(store, profile.search.points_per_scene)
+smaller = with_fewer_points(store, profile.search.points_per_scene)
 tables.show(tables.dataset_table(smaller.summary()))
 
 # %% [markdown]

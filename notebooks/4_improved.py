@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -45,13 +47,17 @@ if "google.colab" in sys.modules:
             subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
-    from helpers import colab
+    from helpers.notebook import colab
 
     colab.set_up(DRIVE)
 
 # %%
-from helpers import explorer, figures, inspection, runs, search, settings, tables, training
+from helpers import search, settings, training
 from helpers.dataset import open_dataset
+from helpers.evaluation import samples
+from helpers.notebook import explorer
+from helpers.report import figures, tables
+from helpers.training import runs
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -85,7 +91,7 @@ else:
 figures.plot_losses({"improved": denoiser_run})
 
 # %%
-clean, estimates = inspection.denoise_sample(store, {"improved": denoiser_run})
+clean, estimates = samples.denoise_sample(store, {"improved": denoiser_run})
 tables.show(tables.denoising_table(tables.denoising_errors(clean, estimates)))
 
 # %% [markdown]
@@ -108,7 +114,7 @@ training.make_network(profile.improved_descriptor).summary()
 if PRETRAINED:
     descriptor_run = runs.pretrained()
 else:
-    in_front = runs.in_front(profile.improved_descriptor, denoiser_run)
+    in_front = runs.upstream_run(profile.improved_descriptor, denoiser_run)
     descriptor_run = training.train(profile.improved_descriptor, store, in_front)
 
 # %%

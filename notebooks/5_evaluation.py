@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -44,13 +46,15 @@ if "google.colab" in sys.modules:
             subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
-    from helpers import colab
+    from helpers.notebook import colab
 
     colab.set_up(DRIVE)
 
 # %%
-from helpers import classical, diagram, evaluation, figures, inspection, search, settings, tables
+from helpers import search, settings
 from helpers.dataset import look_at_scene, open_dataset
+from helpers.evaluation import classical, samples, scoring
+from helpers.report import diagram, figures, tables
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -66,12 +70,12 @@ profile = search.with_winner(profile, store)
 # ## Describe and score
 
 # %%
-_, baseline_run = evaluation.find_runs(profile, "baseline", store)
-baseline = evaluation.score_run(baseline_run, store, profile.pairs)
+_, baseline_run = scoring.find_runs(profile, "baseline", store)
+baseline = scoring.score_run(baseline_run, store, profile.pairs)
 
 # %%
-_, improved_run = evaluation.find_runs(profile, "improved", store, PRETRAINED)
-improved = evaluation.score_run(improved_run, store, profile.pairs)
+_, improved_run = scoring.find_runs(profile, "improved", store, PRETRAINED)
+improved = scoring.score_run(improved_run, store, profile.pairs)
 
 # %% [markdown]
 # ## The summary
@@ -101,7 +105,7 @@ figures.plot_scores(baseline, improved)
 # %%
 rows = classical.score_rows(store, profile.pairs)
 rows |= {"baseline": baseline, "improved": improved}
-rows["improved, of clean patches"] = evaluation.score_run(
+rows["improved, of clean patches"] = scoring.score_run(
     improved_run, store, profile.pairs, clean=True
 )
 tables.show(tables.comparison_table(rows))
@@ -160,7 +164,7 @@ figures.plot_sequences(baseline, improved)
 # %%
 runs = {"baseline": baseline_run, "improved": improved_run}
 top_down = {name: runs[name] for name in ("improved", "baseline")}
-diagram.plot_pipeline(*inspection.pipeline_sample(store, top_down))
+diagram.plot_pipeline(*samples.pipeline_sample(store, top_down))
 
 # %% [markdown]
 # Boxes that are both high and thick are the expensive ones: many channels at many pixels.
@@ -173,8 +177,8 @@ diagram.plot_pipeline(*inspection.pipeline_sample(store, top_down))
 # misses.
 
 # %%
-described = inspection.describe_strip(store, runs)
-figures.plot_neighbours(*inspection.compare_neighbours(store, described))
+described = samples.describe_strip(store, runs)
+figures.plot_neighbours(*samples.compare_neighbours(store, described))
 
 # %% [markdown]
 # Beside a strong edge the wrong patches look much like the right one; where a patch shows little but noise,
@@ -185,7 +189,7 @@ figures.plot_neighbours(*inspection.compare_neighbours(store, described))
 # %%
 scene = store.parts["test"][0]
 look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
-matches = inspection.matches(look, described, scene) if look else None
+matches = samples.matches(look, described, scene) if look else None
 figures.plot_matches(*matches) if look else "Strips bring no images."
 
 # %% [markdown]
@@ -195,7 +199,7 @@ figures.plot_matches(*matches) if look else "Strips bring no images."
 # overlap, the fewer wrong patches come before the right one.
 
 # %%
-figures.plot_distances(inspection.pair_distances(described))
+figures.plot_distances(samples.pair_distances(described))
 
 # %% [markdown]
 # The left end of the grey histogram decides: other points that lie nearer than the right one.

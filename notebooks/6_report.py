@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -46,26 +48,16 @@ if "google.colab" in sys.modules:
             subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
-    from helpers import colab
+    from helpers.notebook import colab
 
     colab.set_up(DRIVE)
 
 # %%
-from helpers import (
-    classical,
-    diagram,
-    evaluation,
-    figures,
-    files,
-    inspection,
-    paths,
-    report,
-    search,
-    settings,
-    spectra,
-    tables,
-)
+from helpers import search, settings
+from helpers.common import files, paths
 from helpers.dataset import look_at_scene, noise, open_dataset
+from helpers.evaluation import classical, samples, scoring, spectra
+from helpers.report import diagram, figures, latex, numbers, tables
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -79,11 +71,11 @@ profile = search.with_winner(profile, store)
 
 # %%
 runs = {
-    approach: evaluation.find_runs(profile, approach, store, PRETRAINED)
+    approach: scoring.find_runs(profile, approach, store, PRETRAINED)
     for approach in settings.APPROACHES
 }
 scores = {
-    approach: evaluation.score_run(descriptor_run, store, profile.pairs)
+    approach: scoring.score_run(descriptor_run, store, profile.pairs)
     for approach, (_, descriptor_run) in runs.items()
 }
 
@@ -93,7 +85,7 @@ scores = {
 # %%
 improved_run = runs["improved"][1]
 by_hand = classical.score_rows(store, profile.pairs)
-on_clean = evaluation.score_run(improved_run, store, profile.pairs, clean=True)
+on_clean = scoring.score_run(improved_run, store, profile.pairs, clean=True)
 measured = {
     name: files.read_json(paths.MEASURED / f"{name}.json")
     for name in ("ablation", "depth", "seeds", "inference", "genuine")
@@ -107,9 +99,9 @@ winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
 
 # %%
 denoisers = {approach: found[0] for approach, found in runs.items()}
-clean, estimates = inspection.denoise_sample(store, denoisers, part="test")
+clean, estimates = samples.denoise_sample(store, denoisers, part="test")
 errors = tables.denoising_errors(clean, estimates)
-denoising = figures.plot_denoising(*inspection.denoising_rows(clean, estimates))
+denoising = figures.plot_denoising(*samples.denoising_rows(clean, estimates))
 figures.save(denoising, "denoising")
 denoising
 
@@ -160,7 +152,7 @@ sequences
 
 # %%
 top_down = {approach: descriptors[approach] for approach in ("improved", "baseline")}
-pipeline = diagram.plot_pipeline(*inspection.pipeline_sample(store, top_down))
+pipeline = diagram.plot_pipeline(*samples.pipeline_sample(store, top_down))
 figures.save(pipeline, "pipeline")
 pipeline
 
@@ -173,10 +165,10 @@ pipeline
 # of one image of each scene.
 
 # %%
-described = inspection.describe_strip(store, descriptors)
-neighbours = figures.plot_neighbours(*inspection.compare_neighbours(store, described))
+described = samples.describe_strip(store, descriptors)
+neighbours = figures.plot_neighbours(*samples.compare_neighbours(store, described))
 figures.save(neighbours, "neighbours")
-figures.save(figures.plot_distances(inspection.pair_distances(described)), "distances")
+figures.save(figures.plot_distances(samples.pair_distances(described)), "distances")
 neighbours
 
 # %% [markdown]
@@ -186,7 +178,7 @@ neighbours
 # %%
 scene = store.parts["test"][0]
 look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
-lines = inspection.matches(look, described, scene) if look else None
+lines = samples.matches(look, described, scene) if look else None
 matches = figures.plot_matches(*lines) if look else "Strips bring no images."
 if look:
     figures.save(matches, "matches")
@@ -206,14 +198,14 @@ networks = {
     for part, run in zip(("denoiser", "descriptor"), found, strict=True)
 }
 outcomes = {name: files.read_json(run / "outcome.json") for name, run in networks.items()}
-made_by = {"profile": profile.name, **report.runs_provenance(networks, scores)}
+made_by = {"profile": profile.name, **numbers.runs_provenance(networks, scores)}
 tables.write_table(tables.dataset_table(store.summary()), "dataset")
 tables.write_table(tables.verification_table(*pair), "verification")
 tables.write_table(tables.retrieval_table(*pair), "retrieval")
 tables.write_table(tables.matching_table(*pair), "matching")
 tables.write_table(tables.summary_table(*pair), "summary")
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
-costs = report.pipeline_costs(networks, measured["inference"])
+costs = numbers.pipeline_costs(networks, measured["inference"])
 costs["improved, of clean patches"] = costs["improved"]
 tables.write_table(tables.comparison_table(rows, costs), "comparison")
 tables.write_table(tables.ablation_table(measured["ablation"]), "ablation")
@@ -243,8 +235,8 @@ tables.show(tables.comparison_table(rows, costs))
 # %%
 on_genuine = measured["genuine"]["rows"]
 genuine_pair = (on_genuine["baseline"], on_genuine["pretrained"])
-multiply_adds = measured["genuine"]["multiply_adds"]
-costs = {name: {"multiply_adds": count} for name, count in multiply_adds.items()}
+macs = measured["genuine"]["macs"]
+costs = {name: {"macs": count} for name, count in macs.items()}
 costs["pretrained, of clean patches"] = costs["pretrained"]
 tables.write_table(tables.comparison_table(on_genuine, costs), "genuine")
 tables.write_table(tables.verification_table(*genuine_pair), "genuine-verification")
@@ -260,7 +252,7 @@ tables.show(tables.comparison_table(on_genuine, costs))
 # The text of the report says `\result{improved.S}`; the file written here says what that is.
 
 # %%
-numbers = report.collect_numbers(
+collected = numbers.collect_numbers(
     *pair,
     networks,
     dataset=store.summary(),
@@ -279,14 +271,14 @@ numbers = report.collect_numbers(
             "clean": by_hand["RootSIFT of clean patches"],
         }
     },
-    **{name: report.measured_numbers(table) for name, table in measured.items()},
-    ablated=report.named_rows(measured["ablation"], report.ABLATED),
-    on_genuine=report.named_rows(measured["genuine"], report.ON_GENUINE),
-    matches=inspection.count_matches(scene, lines[1]) if look else {},
+    **{name: numbers.measured_numbers(table) for name, table in measured.items()},
+    ablated=numbers.named_rows(measured["ablation"], numbers.ABLATED),
+    on_genuine=numbers.named_rows(measured["genuine"], numbers.ON_GENUINE),
+    matches=samples.count_matches(scene, lines[1]) if look else {},
     **{"improved-clean": on_clean},
 )
-files.write_json(paths.GENERATED / "numbers.json", numbers)
-report.write_numbers(numbers)
+files.write_json(paths.GENERATED / "numbers.json", collected)
+numbers.write_numbers(collected)
 
 # %% [markdown]
 # ## The PDF
@@ -294,4 +286,4 @@ report.write_numbers(numbers)
 # LaTeX runs last. Where it is not installed, everything above is made all the same.
 
 # %%
-print(report.missing_tools() or report.build_pdf())
+print(latex.missing_tools() or latex.build_pdf())

@@ -5,7 +5,11 @@ import shutil
 import subprocess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core, so one thread a worker
+    for _name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(_name, "1")
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,32 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the development data beside the checkout (shared/data) is not here")
     return folder
+
+
+def once_for_all_workers(factory: pytest.TempPathFactory, name: str, make: Callable) -> Path:
+    """A folder that the first worker to ask for it fills by `make(folder)`, for all of them."""
+    from helpers.common.files import locked
+
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, done = root / name, root / f"{name}.done"
+    with locked(root / f"{name}.lock"):
+        if not done.exists():
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """The photographs with 40 points a scene, as the smoke profile takes them. Read only."""
+    from helpers.dataset import open_dataset
+
+    def build(folder: Path):
+        return open_dataset("photographs", folder=folder, seed=1, points_per_scene=40)
+
+    return build(once_for_all_workers(tmp_path_factory, "photographs", build))
 
 
 @dataclass
@@ -41,7 +71,7 @@ class TinyStore:
         self.noisy = np.clip(self.clean + noise, 0, 255).astype(np.uint8)
         self.noisy[:, 0] = self.clean[:, 0]
         names = [f"{kind}_{number}" for number in range(3) for kind in "iv"]
-        self.sequences = {name: slice(12 * i, 12 * i + 12) for i, name in enumerate(names)}
+        self.scenes = {name: slice(12 * i, 12 * i + 12) for i, name in enumerate(names)}
         self.parts = {
             "train": tuple(names[:2]),
             "validation": tuple(names[2:4]),
@@ -49,7 +79,7 @@ class TinyStore:
         }
 
     def rows(self, part: str) -> np.ndarray:
-        return np.concatenate([np.r_[self.sequences[name]] for name in self.parts[part]])
+        return np.concatenate([np.r_[self.scenes[name]] for name in self.parts[part]])
 
     def lengths(self, part: str) -> dict[str, int]:
         return dict.fromkeys(self.parts[part], 12)

@@ -13,9 +13,10 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import notebooks, paths, report
 from helpers.__main__ import _absolute, main
-from helpers.dataset.layout import STRIPS
+from helpers.benchmark.layout import STRIPS
+from helpers.common import paths
+from helpers.notebook import execute
 
 NOTEBOOKS = ("1_dataset", "2_baseline", "3_search", "4_improved", "5_evaluation", "6_report")
 
@@ -133,7 +134,7 @@ def test_the_improved_notebook_takes_the_pretrained_networks_and_trains_none(
     for name, place in places.items():
         monkeypatch.setattr(paths, name, tmp_path / place)
     monkeypatch.setattr(paths, "DATA", home / "data")
-    (made,) = notebooks.execute_all({"PROFILE": "smoke", "PRETRAINED": True}, only="4")
+    (made,) = execute.execute_all({"PROFILE": "smoke", "PRETRAINED": True}, only="4")
     kinds = {run.name.split("-")[0] for run in (tmp_path / "runs").glob("[!.]*")}
     assert made.is_file() and kinds == {"pretrained", "notebooks"}
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import paths, runs, settings
+from helpers import settings
+from helpers.common import paths
 from helpers.dataset import open_dataset
-from helpers.losses import LOSSES
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
+from helpers.training import runs
+from helpers.training.losses import LOSSES
 
 PAGE = (paths.ROOT / "helpers" / "EXTENDING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from helpers import settings
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 
 
 def test_an_unknown_profile_lists_the_known_ones():

@@ -10,3 +10,9 @@ TASKS = ("verification", "matching", "retrieval")
 def strip_index(level: int, image: int) -> int:
     """Index in `STRIPS` of image 0 (the reference) or 1..5 at level 0, 1 or 2."""
     return 0 if image == 0 else IMAGES * level + image
+
+
+def strip_columns(level: str) -> slice:
+    """The five strips of a level within `STRIPS`: `patches[:, strip_columns("hard")]`."""
+    first = 1 + IMAGES * LEVELS.index(level)
+    return slice(first, first + IMAGES)

@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import paths
-from helpers.dataset.building import open_store
-from helpers.dataset.joined import Joined, split_names
+from helpers.common import paths
+from helpers.common.errors import InputError
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.parts import OWN_SPLIT, scene_names, split_name
-from helpers.dataset.photographs import POINTS_PER_SCENE, Photographs
-from helpers.dataset.sequences import Sequences
-from helpers.dataset.store import PatchStore, Source
-from helpers.dataset.strips import Strips, own_split, write_strips
-from helpers.errors import InputError
+from helpers.dataset.sources.joined import Joined, split_names
+from helpers.dataset.sources.photographs import POINTS_PER_SCENE, Photographs
+from helpers.dataset.sources.sequences import Sequences
+from helpers.dataset.sources.strips import Strips, own_split, write_strips
+from helpers.dataset.store import PatchStore, Source, open_store, with_fewer_points
 
-__all__ = ["PatchStore", "look_at_scene", "open_dataset", "write_strips"]
+__all__ = ["PatchStore", "look_at_scene", "open_dataset", "with_fewer_points", "write_strips"]
 
 
 def open_dataset(

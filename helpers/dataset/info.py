@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from helpers.dataset.layout import LEVELS, PARTS, STRIPS, strip_columns
+from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
+from helpers.dataset.layout import PARTS
 from helpers.dataset.noise import SIGMA, noise_profile
 from helpers.dataset.store import PatchStore
 
@@ -64,7 +65,7 @@ def correlations(store: PatchStore) -> dict[str, dict[str, float]]:
         Scene -> level -> correlation in -1..1; that of patches of different points is about 0.15.
     """
     table = {}
-    for scene, rows in store.sequences.items():
+    for scene, rows in store.scenes.items():
         patches = store.clean[rows].reshape(-1, len(STRIPS), store.clean[0, 0].size)
         patches = patches - patches.mean(-1, keepdims=True, dtype=np.float32)
         patches /= np.linalg.norm(patches, axis=-1, keepdims=True) + 1e-6

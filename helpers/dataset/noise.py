@@ -10,7 +10,8 @@ import numba
 import numpy as np
 from scipy.special import ndtri
 
-from helpers.dataset.layout import LEVELS, PATCH_SIDE, SOURCE_SIDE, STRIPS
+from helpers.benchmark.layout import LEVELS, STRIPS
+from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 
 VARIANCE = (0.01, 0.02, 0.03)  # easy, hard, tough, on a [0, 1] scale
 SIGMA = {level: 255 * variance**0.5 for level, variance in zip(LEVELS, VARIANCE, strict=True)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpers.benchmark.errors import BenchmarkError
 from helpers.benchmark.splits import load_split
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 
 VALIDATION_SHARE = 6  # every sixth training scene is held out; test scenes never are
 SPLIT_FILE = "split.json"

@@ -2,14 +2,17 @@
 
 A store is one folder: `clean.npy` and `noisy.npy`, uint8 (points, 16, 32, 32); `clean65.npy`, uint8
 (points, 16, 65, 65), where the source has it; `store.json` with the table of sequences and check
-sums. `building` makes it.
+sums. It is built under a temporary name and renamed when complete, so that a killed build never
+looks finished; under a lock, so that two processes do not do the work twice; and on disk space that
+is taken beforehand, so that a full disk ends in a sentence.
 """
 
-import hashlib
-import json
+import copy
+import errno
 import os
+import shutil
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,9 +20,16 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE, STRIPS
-from helpers.errors import InputError
-from helpers.files import read_json
+from helpers.benchmark.layout import STRIPS
+from helpers.common.errors import InputError
+from helpers.common.files import atomic_path, locked, read_json, write_json
+from helpers.common.keys import key
+from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE
+from helpers.dataset.parts import OWN_SPLIT
+
+VERSION = 1  # raise it when the same source and recipe give other patches than before
+FORMAT = 2  # raise it when store.json says more or says it in another way
+CANNOT_RESERVE = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # on some disks
 
 
 class Source(Protocol):
@@ -56,8 +66,7 @@ class PatchStore:
         clean65: uint8 (points, 16, 65, 65), or None where the source has no 65 px patches.
         sequences: rows of each sequence, as slices, in order of the rows.
         parts: disjoint sequence names of "train", "validation" and "test".
-        fingerprint: sha256 of the source files' bytes, the recipe with its seed, and
-            building.VERSION.
+        fingerprint: sha256 of the source files' bytes, the recipe with its seed, and VERSION.
     """
 
     def __init__(self, folder: Path | str):
@@ -73,7 +82,7 @@ class PatchStore:
         self.fingerprint: str = self._table["fingerprint"]
         self.parts = {part: tuple(names) for part, names in self._table["parts"].items()}
         ends = np.cumsum(list(self._table["points"].values())).tolist()
-        self.sequences = {
+        self.scenes = {
             name: slice(end - points, end)
             for (name, points), end in zip(self._table["points"].items(), ends, strict=True)
         }
@@ -109,13 +118,13 @@ class PatchStore:
     def _rows(self) -> dict[str, np.ndarray]:
         every = np.arange(len(self))
         return {
-            part: np.sort(np.concatenate([every[:0], *(every[self.sequences[n]] for n in names)]))
+            part: np.sort(np.concatenate([every[:0], *(every[self.scenes[n]] for n in names)]))
             for part, names in self.parts.items()
         }
 
     def lengths(self, part: str) -> dict[str, int]:
         """Number of points of each sequence of a part."""
-        spans = {name: self.sequences[name] for name in self.parts[part]}
+        spans = {name: self.scenes[name] for name in self.parts[part]}
         return {name: span.stop - span.start for name, span in spans.items()}
 
     @cached_property
@@ -146,13 +155,13 @@ class PatchStore:
             InputError: some patches have changed since.
         """
         with ThreadPoolExecutor(cores()) as pool:
-            scenes = pool.map(self._verify_scene, self.sequences)
-            for _ in tqdm(scenes, f"{self.name}: verifying", len(self.sequences), leave=False):
+            scenes = pool.map(self._verify_scene, self.scenes)
+            for _ in tqdm(scenes, f"{self.name}: verifying", len(self.scenes), leave=False):
                 pass
 
     def _verify_scene(self, scene: str) -> None:
         for array, built in self._table["checksums"][scene].items():
-            if zlib.crc32(getattr(self, array)[self.sequences[scene]]) != built:
+            if zlib.crc32(getattr(self, array)[self.scenes[scene]]) != built:
                 path = self.folder / f"{array}.npy"
                 raise InputError(f"{path} has changed in {scene}: {_cure(self.folder)}")
 
@@ -162,7 +171,7 @@ def _read_table(path: Path) -> dict[str, Any]:
         table = read_json(path)
     except InputError:
         table = None
-    if not isinstance(table, dict) or table.pop("checksum", None) != sha256(table):
+    if not isinstance(table, dict) or table.pop("checksum", None) != key(table):
         raise InputError(f"{path} is missing or was changed: {_cure(path.parent)}")
     return table
 
@@ -176,6 +185,144 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def sha256(value: Any) -> str:
-    """Hash of a JSON-able value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def with_fewer_points(store: PatchStore, points_per_scene: int | None) -> PatchStore:
+    """A view of a store that shows the first points of each scene only.
+
+    Nothing is built or copied. The photographs and the scenes that are cut here have their points
+    in random order; strips keep theirs.
+
+    Args:
+        points_per_scene: at most so many; None for all.
+
+    Returns:
+        A store whose `scenes`, `rows` and `lengths` are shorter, with a fingerprint of its own;
+        the one given if no scene has more points.
+    """
+    spans = store.scenes
+    longest = max(span.stop - span.start for span in spans.values())
+    if points_per_scene is None or points_per_scene >= longest:
+        return store
+    smaller = copy.copy(store)
+    smaller.scenes = {
+        name: slice(span.start, min(span.stop, span.start + points_per_scene))
+        for name, span in spans.items()
+    }
+    decisive = f"{store.fingerprint}, {points_per_scene} points of each scene"
+    smaller.fingerprint = key(decisive)
+    return smaller
+
+
+# --- building ------------------------------------------------------------------------------------
+
+
+def open_store(source: Source, folder: Path | str, split: str = OWN_SPLIT) -> PatchStore:
+    """Opens the store of a source; builds it first, with a progress bar, if there is none yet.
+
+    Args:
+        source: where the patches come from.
+        folder: holds all stores, one sub-folder a source, recipe and version.
+        split: what to call the source's split, see parts.split_name.
+
+    Raises:
+        InputError: something in the source cannot be used, the folder cannot be written, or the
+            store was damaged since it was built.
+    """
+    identity = [VERSION, FORMAT, source.name, split, source.recipe, source.parts, source.key()]
+    target = Path(folder) / f"{source.name}-{key(identity)[:16]}"
+    if not target.is_dir():
+        with locked(target.with_name(f".{target.name}.lock")) as alone:
+            if not target.is_dir():  # another process may have built it while this one waited
+                print(f"Building the patches of {source.name} (once) ...", flush=True)
+                if alone:
+                    _remove_leftovers(target)
+                try:
+                    _build(source, target, split)
+                except (OSError, InputError):
+                    if not target.is_dir():  # without locks, another process may have been faster
+                        raise
+    return PatchStore(target)
+
+
+def _build(source: Source, target: Path, split: str) -> None:
+    scenes = [scene for part in PARTS for scene in source.parts[part]]
+    with atomic_path(target) as temporary, ThreadPoolExecutor(cores()) as pool:
+        temporary.mkdir()
+        try:
+            measured = pool.map(source.measure, scenes)
+            bar = tqdm(measured, f"{source.name}: points", len(scenes), leave=False)
+            points, plans = zip(*bar, strict=True)
+            _require_points(source, scenes, points)
+            maps = _empty_arrays(temporary, sum(points), source.keeps65)
+            ends = np.cumsum(points)
+            jobs = {}
+            for scene, plan, count, end in zip(scenes, plans, points, ends, strict=True):
+                out = {name: mapped[end - count : end] for name, mapped in maps.items()}
+                jobs[pool.submit(_fill, source, scene, plan, out)] = scene
+            digests, checksums = {}, {}
+            for job in tqdm(as_completed(jobs), f"{source.name}: patches", len(jobs), leave=False):
+                digests[jobs[job]], checksums[jobs[job]] = job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error, start no further scenes
+        inputs = [VERSION, source.recipe, source.parts, dict(sorted(digests.items()))]
+        table = {
+            "name": source.name,
+            "split": split,
+            "fingerprint": key(inputs),
+            "recipe": source.recipe,
+            "parts": source.parts,
+            "points": dict(zip(scenes, points, strict=True)),
+            "keeps65": source.keeps65,
+            "checksums": checksums,
+        }
+        write_json(temporary / "store.json", table | {"checksum": key(table)})
+
+
+def _fill(source: Source, scene: str, plan: Any, out: dict[str, np.ndarray]) -> tuple[str, dict]:
+    """Digest of the source of a scene, and check sums of the patches that came of it."""
+    digest = source.fill(scene, plan, out)
+    return digest, {array: zlib.crc32(patches) for array, patches in out.items()}
+
+
+def _require_points(source: Source, scenes: list[str], points: tuple[int, ...]) -> None:
+    for scene, count in zip(scenes, points, strict=True):
+        if count == 0:
+            raise InputError(
+                f"{source.name}: scene {scene} gives not a single patch, so leave it out "
+                "(for images: too little detail, or no region that all six show)."
+            )
+
+
+def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memmap]:
+    """New .npy files of their full size, their disk space already taken."""
+    sides = {"clean": PATCH_SIDE, "noisy": PATCH_SIDE} | (
+        {"clean65": SOURCE_SIDE} if keeps65 else {}
+    )
+    maps = {}
+    for name, side in sides.items():
+        path, shape = folder / f"{name}.npy", (points, len(STRIPS), side, side)
+        maps[name] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        _take_space(path, maps[name].offset)  # a full disk must fail here, not crash a later write
+    return maps
+
+
+def _take_space(path: Path, start: int) -> None:
+    """Takes the disk space of a new file of its full size, empty behind byte `start`."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        except AttributeError:  # macOS, Windows
+            pass
+        except OSError as error:
+            if error.errno not in CANNOT_RESERVE:
+                raise
+        file.seek(start)
+        for first in range(start, size, 2**20):
+            file.write(bytes(min(2**20, size - first)))
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Removes what killed builds of the same store have left."""
+    for folder in target.parent.glob(f".{target.name}-*"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -157,14 +157,14 @@ class ThresholdedUnit(layers.Layer):
         return ops.maximum(x, self.threshold)
 
 
-def multiply_adds(model: keras.Model) -> int:
+def macs(model: keras.Model) -> int:
     """Multiply-adds of one patch: convolutions and dense layers, at their declared shapes."""
-    return sum(_layer_multiply_adds(layer) for layer in model.layers)
+    return sum(_layer_macs(layer) for layer in model.layers)
 
 
-def _layer_multiply_adds(layer: keras.Layer) -> int:
+def _layer_macs(layer: keras.Layer) -> int:
     if isinstance(layer, keras.Model):
-        return multiply_adds(layer)
+        return macs(layer)
     # A transposed convolution applies its kernel once an input position, the others once an output.
     if isinstance(layer, layers.Conv2DTranspose):
         positions = layer.input.shape[1:-1]

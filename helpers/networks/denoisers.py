@@ -14,12 +14,7 @@ these arguments, as far as they have them:
 import keras
 from keras import layers
 
-from helpers.networks.blocks import (
-    NoiseProfile,
-    nonlinear_free_block,
-    patch_input,
-    residual_block,
-)
+from helpers.networks.blocks import NoiseProfile, nonlinear_free_block, patch_input, residual_block
 
 
 def shallow_unet() -> keras.Model:

@@ -80,25 +80,3 @@ def predict_patches(model: keras.Model, patches: np.ndarray, title: str = "") ->
         blocks.append(np.asarray(model.predict_on_batch(padded))[: len(block)])
     result = np.concatenate(blocks)
     return result.reshape(*lead, *result.shape[1:])
-
-
-def describe(
-    pipeline: keras.Model, store, names: tuple[str, ...], clean: bool = False
-) -> dict[str, np.ndarray]:
-    """Descriptors of the noisy patches of some sequences.
-
-    Args:
-        pipeline: (B, 32, 32, 1) -> (B, D).
-        store: a `PatchStore`.
-        names: its sequences to describe.
-        clean: describe the clean twins instead.
-
-    Returns:
-        {sequence: (16, N, D) float32}, strips in the order of `layout.STRIPS`, as the benchmark
-        takes them.
-    """
-    found, patches = {}, store.clean if clean else store.noisy
-    for name in tqdm(names, desc="describing sequences"):
-        vectors = predict_patches(pipeline, patches[store.sequences[name]])
-        found[name] = np.ascontiguousarray(vectors.swapaxes(0, 1))
-    return found

@@ -8,7 +8,6 @@ on one machine or on many, work on the same study, and any of them may be killed
 from helpers.search.improved import search_improved, winner_path, with_winner
 from helpers.search.results import best_settings, importances, space_table, trials_table
 from helpers.search.searching import search
-from helpers.search.smaller import with_fewer_points
 from helpers.search.space import check_space, suggest, with_values
 from helpers.search.studies import open_study
 from helpers.search.winner import read_winner, summary, verdict, write_winner
@@ -27,7 +26,6 @@ __all__ = [
     "trials_table",
     "verdict",
     "winner_path",
-    "with_fewer_points",
     "with_values",
     "with_winner",
     "write_winner",

@@ -4,8 +4,6 @@ Its study and winner lie in `runs/search/`, under a name that ends in a hash of 
 the search: so the winner of another space, dataset or profile is never found.
 """
 
-import hashlib
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +11,11 @@ from urllib.parse import quote
 
 import optuna
 
-from helpers import files, paths
-from helpers.errors import InputError
+from helpers.common import files, paths
+from helpers.common.errors import InputError
+from helpers.common.keys import key
+from helpers.dataset.store import with_fewer_points
 from helpers.search.searching import search
-from helpers.search.smaller import with_fewer_points
 from helpers.search.space import Space, values_inside
 from helpers.search.studies import describe_search
 from helpers.search.winner import read_winner, verdict, write_winner
@@ -106,8 +105,7 @@ def winner_path(profile: Profile, store: "PatchStore") -> Path:
         "search": plan,
         "seed": profile.seed,
     }
-    key = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-    return paths.RUNS / "search" / f"{profile.name}-{key[:10]}.json"
+    return paths.RUNS / "search" / f"{profile.name}-{key(decisive, 10)}.json"
 
 
 def _require_inside(space: Space, base: TrainingSettings) -> None:

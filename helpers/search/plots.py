@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures import (
+from helpers.report.figures import (
     BLUE,
     COLUMN_WIDTH,
     GREY,

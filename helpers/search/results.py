@@ -6,7 +6,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 from helpers.search.space import (
     Space,
     meant,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 from helpers.search.sampling import Sampler, pruner
 from helpers.search.space import Space, check_space, values_inside
 from helpers.search.studies import begin_study, describe_search

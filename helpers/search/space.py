@@ -19,7 +19,7 @@ from typing import Any
 
 import optuna
 
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 from helpers.settings import TrainingSettings
 
 Space = dict[str, tuple]

@@ -19,10 +19,11 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from helpers.errors import InputError
-from helpers.provenance import code_fingerprint
+from helpers.common.errors import InputError
+from helpers.common.keys import code_key
 from helpers.search.space import Space
 from helpers.settings import TrainingSettings
+from helpers.training.runs import TRAINING_CODE
 
 if TYPE_CHECKING:
     from helpers.dataset.store import PatchStore
@@ -82,7 +83,7 @@ def describe_search(
         "settings": asdict(base),
         "dataset": {"name": store.name, "fingerprint": store.fingerprint},
         "denoiser": denoiser_run.name if denoiser_run else None,
-        "training code": code_fingerprint(),
+        "training code": code_key(*TRAINING_CODE),
     }
 
 

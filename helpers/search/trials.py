@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from helpers import files
-from helpers.errors import InputError, UntrainableError
+from helpers.common import files
+from helpers.common.errors import InputError, UntrainableError
 from helpers.search.space import Space, suggest
 from helpers.settings import TrainingSettings
 
@@ -84,7 +84,8 @@ def train_or_give_up(
         TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
         InputError: something else is wrong, such as a full disk; what was trained stays.
     """
-    from helpers import runs, training  # only here: the rest of a search needs no Keras
+    from helpers import training  # only here: the rest of a search needs no Keras
+    from helpers.training import runs
 
     # TensorFlow warns of each further network that one process trains.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -109,11 +110,13 @@ def validation_error(run: Path, store: "PatchStore") -> float:
     Where these have too few points to fill a pool of retrieval, 1 - the mean of V and M: so it is
     for all trials on the same data.
     """
-    from helpers import benchmark, evaluation
-    from helpers.networks.pipeline import describe
+    from helpers import benchmark
+    from helpers.evaluation import scoring
+    from helpers.evaluation.scoring import describe
+    from helpers.training import runs
 
-    descriptors = describe(evaluation.load_pipeline(run), store, store.parts["validation"])
-    tasks = evaluation.make_tasks(store, PAIRS, part="validation")
+    descriptors = describe(runs.load_pipeline(run), store, store.parts["validation"])
+    tasks = scoring.make_tasks(store, PAIRS, part="validation")
     scores = benchmark.evaluate(descriptors, tasks)
     found = [score for score in (scores.V, scores.M, scores.R) if score is not None]
     return 1 - sum(found) / len(found)
@@ -130,8 +133,8 @@ def check_measure(measure: str, space: Space, base: TrainingSettings) -> None:
     """
     if measure not in MEASURES:
         raise InputError(f"There is no measure {measure!r}: use {' or '.join(MEASURES)}.")
-    if measure == "validation_error" and base.part != "descriptor":
-        raise InputError(f"A {base.part} cannot be scored by itself: use validation_loss.")
+    if measure == "validation_error" and base.role != "descriptor":
+        raise InputError(f"A {base.role} cannot be scored by itself: use validation_loss.")
     searched = {name.partition(".")[0] for name in space}
     if measure == "validation_loss" and (found := searched & _meanings_of_loss(base)):
         raise InputError(

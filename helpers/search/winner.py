@@ -6,9 +6,9 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
-from helpers import files
-from helpers.errors import InputError
-from helpers.provenance import provenance
+from helpers.common import files
+from helpers.common.errors import InputError
+from helpers.common.provenance import provenance
 from helpers.search.results import base_settings, best_settings, best_trial, trials_table
 from helpers.search.space import short, values_inside
 from helpers.search.studies import shown

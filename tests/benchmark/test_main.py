@@ -100,7 +100,7 @@ def test_bad_input_is_one_sentence_and_status_2(place, capsys):
 def test_neither_keras_nor_matplotlib_is_imported():
     code = (
         "import sys, helpers.benchmark.__main__ as m; "
-        "print({'keras', 'tensorflow', 'matplotlib', 'helpers.files'} & set(sys.modules))"
+        "print({'keras', 'tensorflow', 'matplotlib', 'helpers.common.files'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

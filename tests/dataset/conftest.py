@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.dataset.building import open_store
-from helpers.dataset.photographs import Photographs
-from helpers.dataset.store import PatchStore
-from helpers.dataset.strips import write_strips
+from helpers.dataset.sources.photographs import Photographs
+from helpers.dataset.sources.strips import write_strips
+from helpers.dataset.store import PatchStore, open_store
 
 
 class FewPhotographs(Photographs):

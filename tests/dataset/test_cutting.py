@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from helpers.dataset import cutting
-from helpers.dataset.cutting import JITTER, draw_jitter, frames, project
-from helpers.dataset.sequences import Sequences
+from helpers.dataset.cutting import extractor
+from helpers.dataset.cutting.extractor import JITTER, draw_jitter, frames, project
+from helpers.dataset.sources.sequences import Sequences
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def test_orientation_is_that_of_a_ramp(degrees):
     y, x = np.mgrid[:101, :101] - 50.0
     angle = np.radians(degrees)
     ramp = np.uint8(127 + x * np.cos(angle) + y * np.sin(angle))
-    found = cutting.dominant_angles(ramp, np.array([[50.0, 50, 20, 0]]))
+    found = extractor.dominant_angles(ramp, np.array([[50.0, 50, 20, 0]]))
     # Every gradient falls into one bin of ten degrees, whose middle is the answer.
     assert abs(np.angle(np.exp(1j * (found[0] - angle)), deg=True)) <= 5.01
 
@@ -29,20 +29,20 @@ def test_orientation_turns_with_the_image(texture):
     turned = np.rot90(texture).copy()  # (x, y) -> (y, width - 1 - x): minus a quarter
     there = regions.copy()
     there[:, 0], there[:, 1] = regions[:, 1], texture.shape[1] - 1 - regions[:, 0]
-    change = cutting.dominant_angles(turned, there) - cutting.dominant_angles(texture, regions)
+    change = extractor.dominant_angles(turned, there) - extractor.dominant_angles(texture, regions)
     assert np.abs(np.angle(np.exp(1j * (change + np.pi / 2)), deg=True)).max() < 3
 
 
 def test_sampling_upright_at_one_pixel_a_step_copies_the_image(texture):
     region = np.array([[100.0, 80, 32.5, 0]])
-    patch = cutting.sample(texture, frames(region), np.eye(3))[0]
+    patch = extractor.sample(texture, frames(region), np.eye(3))[0]
     assert (patch == texture[48:113, 68:133]).all()
 
 
 def test_sampling_follows_the_homography_fully(texture):
     homography = np.array([[1.1, 0.1, 5], [-0.05, 0.9, 8], [4e-4, -2e-4, 1]])
     region = np.array([[100.0, 90, 30, 0.3]])
-    patch = cutting.sample(texture, frames(region), homography)[0]
+    patch = extractor.sample(texture, frames(region), homography)[0]
     for i, j in [(0, 0), (10, 50), (64, 64), (32, 32)]:
         u, v = (j + 0.5) * 2 / 65 - 1, (i + 0.5) * 2 / 65 - 1
         x, y = project(homography, project(frames(region)[0], np.array([[u, v]])))[0]
@@ -52,7 +52,7 @@ def test_sampling_follows_the_homography_fully(texture):
 
 def test_large_regions_are_sampled_without_aliasing():
     stripes = np.uint8(255 * (np.arange(400) % 2))[None].repeat(400, 0)
-    patch = cutting.sample(stripes, frames(np.array([[200.0, 200, 150, 0]])), np.eye(3))[0]
+    patch = extractor.sample(stripes, frames(np.array([[200.0, 200, 150, 0]])), np.eye(3))[0]
     assert patch.std() < 3
 
 
@@ -70,16 +70,18 @@ def test_jittered_discs_overlap_as_documented_for_hpatches(level, documented):
 
 def test_disc_overlap_by_hand():
     one = np.array([1.0])
-    assert cutting.disc_overlap(one, one, 0 * one) == pytest.approx(1)
-    assert cutting.disc_overlap(one, 2 * one, 0.5 * one) == pytest.approx(0.25)  # one in the other
-    assert cutting.disc_overlap(one, one, 2 * one) == pytest.approx(0)
+    assert extractor.disc_overlap(one, one, 0 * one) == pytest.approx(1)
+    assert extractor.disc_overlap(one, 2 * one, 0.5 * one) == pytest.approx(
+        0.25
+    )  # one in the other
+    assert extractor.disc_overlap(one, one, 2 * one) == pytest.approx(0)
     lens = 2 * np.pi / 3 - np.sqrt(3) / 2  # two unit discs at distance 1
-    assert cutting.disc_overlap(one, one, one) == pytest.approx(lens / (2 * np.pi - lens))
+    assert extractor.disc_overlap(one, one, one) == pytest.approx(lens / (2 * np.pi - lens))
 
 
 def overlap_of(region: np.ndarray, others: np.ndarray) -> np.ndarray:
     distance = np.hypot(*(others[:, :2] - region[:2]).T)
-    return cutting.disc_overlap(others[:, 2], np.full(len(others), region[2]), distance)
+    return extractor.disc_overlap(others[:, 2], np.full(len(others), region[2]), distance)
 
 
 def test_one_region_of_each_cluster_is_kept():
@@ -92,7 +94,7 @@ def test_one_region_of_each_cluster_is_kept():
     for first, region in enumerate(regions):
         for second in np.flatnonzero(overlap_of(region, regions) > 0.5):
             cluster[cluster == cluster[second]] = cluster[first]
-    kept = cutting.thin_out(regions, rng)[:, 3].astype(int)
+    kept = extractor.thin_out(regions, rng)[:, 3].astype(int)
     assert 10 < len(kept) < 200
     assert sorted(cluster[kept]) == sorted(set(cluster))
 
@@ -100,7 +102,7 @@ def test_one_region_of_each_cluster_is_kept():
 def test_which_region_of_a_cluster_is_kept_is_random():
     chain = np.array([[0.0, 0, 10, 0], [4, 0, 10, 0], [8, 0, 10, 0], [100, 0, 10, 0]])
     assert overlap_of(chain[0], chain)[2] < 0.5 < overlap_of(chain[0], chain)[1]
-    kept = [cutting.thin_out(chain, np.random.default_rng(seed)) for seed in range(200)]
+    kept = [extractor.thin_out(chain, np.random.default_rng(seed)) for seed in range(200)]
     assert {len(regions) for regions in kept} == {2}
     x = np.array([regions[:, 0] for regions in kept])
     assert {0, 4, 8, 100} == set(x.ravel())
@@ -108,21 +110,21 @@ def test_which_region_of_a_cluster_is_kept_is_random():
 
 
 def test_no_region_is_kept_of_none():
-    assert cutting.thin_out(np.empty((0, 4)), np.random.default_rng(0)).shape == (0, 4)
+    assert extractor.thin_out(np.empty((0, 4)), np.random.default_rng(0)).shape == (0, 4)
 
 
 def test_a_scene_has_no_more_than_the_most_points_unless_told(texture, monkeypatch):
     scene = [texture] * 6, [np.eye(3)] * 5
-    found = cutting.find_regions(*scene, np.random.default_rng(0), 100)
+    found = extractor.find_regions(*scene, np.random.default_rng(0), 100)
     monkeypatch.setattr(cutting, "MOST_POINTS", 7)
-    few = cutting.find_regions(*scene, np.random.default_rng(0))
+    few = extractor.find_regions(*scene, np.random.default_rng(0))
     assert len(found) > 20 and (few == found[:7]).all()
 
 
 def test_regions_lie_inside_every_image(texture):
     shift = np.array([[1.0, 0, 60], [0, 1, 0], [0, 0, 1]])
     images, homographies = [texture] * 6, [np.eye(3)] * 4 + [shift]
-    regions = cutting.find_regions(images, homographies, np.random.default_rng(0), 500, 0.3)
+    regions = extractor.find_regions(images, homographies, np.random.default_rng(0), 500, 0.3)
     assert len(regions) > 5
     corners = project(frames(regions), np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]))
     assert corners.min() >= 0 and corners[..., 0].max() <= 239 - 60
@@ -137,8 +139,8 @@ def test_patches_of_one_point_show_the_same_place(texture):
     turned = ndimage.map_coordinates(texture, source[::-1], order=1).reshape(200, 240)
     images = [texture] * 5 + [turned]
     rng = np.random.default_rng(0)
-    regions = cutting.find_regions(images, homographies, rng, 30, 0.3)
-    patches = cutting.cut(images, homographies, regions, rng).astype(float)
+    regions = extractor.find_regions(images, homographies, rng, 30, 0.3)
+    patches = extractor.cut(images, homographies, regions, rng).astype(float)
     flat = patches.reshape(len(patches), 16, -1)
     alike = [np.mean([np.corrcoef(p[0], p[k])[0, 1] for p in flat]) for k in (5, 10, 15)]
     assert alike[0] > 0.6 and alike[0] > alike[1] > alike[2]
@@ -158,7 +160,7 @@ def test_genuine_scenes_have_about_the_known_numbers_of_patches(scene, known, ge
 
 
 def test_genuine_v_birdwoman_reaches_the_most_points(genuine):
-    assert genuine.measure("v_birdwoman")[0] > cutting.MOST_POINTS
+    assert genuine.measure("v_birdwoman")[0] > extractor.MOST_POINTS
 
 
 def test_genuine_v_graffiti_has_about_the_known_sizes_of_patches(genuine):

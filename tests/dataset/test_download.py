@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from helpers.dataset import download
-from helpers.dataset.download import Archive, fetch
-from helpers.errors import InputError
+from helpers.common.errors import InputError
+from helpers.dataset.sources import download
+from helpers.dataset.sources.download import Archive, fetch
 
 
 def zip_bytes() -> bytes:

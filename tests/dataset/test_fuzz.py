@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers.dataset.images import decode_grey, png_size
-from helpers.dataset.sequences import read_homography
-from helpers.dataset.tree import open_tree
-from helpers.errors import InputError
+from helpers.common.errors import InputError
+from helpers.dataset.sources.images import decode_grey, png_size
+from helpers.dataset.sources.sequences import read_homography
+from helpers.dataset.sources.tree import open_tree
 
 LIGHT = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.dataset.cutting import project
-from helpers.dataset.homographies import (
+from helpers.dataset.cutting.extractor import project
+from helpers.dataset.cutting.homographies import (
     CORRELATIONS,
     LEAST_OVERLAP,
     LEVELS,

@@ -3,10 +3,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from helpers.dataset.building import open_store
+from helpers.benchmark.layout import LEVELS
 from helpers.dataset.info import correlations, duplicates_and_constants, info, measured_sigma
-from helpers.dataset.layout import LEVELS
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
+from helpers.dataset.store import open_store
 
 
 @dataclass
@@ -50,14 +50,14 @@ def test_info_names_every_scene_and_part(few):
 
 def test_patches_of_a_point_correlate_less_from_level_to_level(few):
     table = correlations(few)
-    assert list(table) == list(few.sequences)
+    assert list(table) == list(few.scenes)
     means = [np.mean([table[scene][level] for scene in table]) for level in LEVELS]
     assert means[0] > 0.45 and means[0] > means[1] > means[2] > 0.1
 
 
 def test_correlation_is_that_of_numpy(few):
-    row = few.sequences["i_page"].start
-    patches = few.clean[few.sequences["i_page"], :6].reshape(-1, 6, 1024)
+    row = few.scenes["i_page"].start
+    patches = few.clean[few.scenes["i_page"], :6].reshape(-1, 6, 1024)
     with np.errstate(invalid="ignore"):  # a patch of one grey correlates with nothing
         each = [np.corrcoef(p[0], p[k])[0, 1] for p in patches for k in range(1, 6)]
     expected = np.mean(np.nan_to_num(each))

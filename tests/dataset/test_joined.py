@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from helpers.common.errors import InputError
 from helpers.dataset import find_source, open_dataset
-from helpers.dataset.joined import Joined, split_names
-from helpers.errors import InputError
+from helpers.dataset.sources.joined import Joined, split_names
 
 
 class Fake:
@@ -36,11 +36,11 @@ def test_names_are_split_at_a_plus_before_a_kind_only():
 
 
 def test_scenes_keep_their_parts_and_are_filled_by_their_own_source(tmp_path):
-    from helpers.dataset.building import open_store
+    from helpers.dataset.store import open_store
 
     store = open_store(Joined([Fake("one", 1), Fake("two", 2)]), tmp_path)
     assert store.name == "one+two" and store.parts["test"] == ("test_1", "test_2")
-    for scene, rows in store.sequences.items():
+    for scene, rows in store.scenes.items():
         assert np.all(store.clean[rows] == int(scene[-1]))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from helpers.dataset.layout import LEVELS, STRIPS, strip_columns
+from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
 from helpers.dataset.noise import (
     SIGMA,
     STRIP_SIGMA,

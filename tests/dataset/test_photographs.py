@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 
-from helpers.dataset import photographs
-from helpers.dataset.photographs import PARTS, load_photograph, make_sequence, photograph_path, warp
-from helpers.errors import InputError
+from helpers.common.errors import InputError
+from helpers.dataset.sources import photographs
+from helpers.dataset.sources.photographs import (
+    PARTS,
+    load_photograph,
+    make_sequence,
+    photograph_path,
+    warp,
+)
 
 SCENES = [scene for part in PARTS.values() for scene in part]
 

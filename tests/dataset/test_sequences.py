@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 import helpers
+from helpers.benchmark.layout import LEVELS, strip_columns
+from helpers.common.errors import InputError
 from helpers.dataset import open_dataset
-from helpers.dataset.layout import LEVELS, strip_columns
-from helpers.dataset.photographs import make_sequence
-from helpers.dataset.sequences import read_homography
-from helpers.errors import InputError
+from helpers.dataset.sources.photographs import make_sequence
+from helpers.dataset.sources.sequences import read_homography
 
 SHAPE = (300, 400)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import paths
+from helpers.common import paths
+from helpers.common.errors import InputError
 from helpers.dataset import PatchStore, building, open_dataset
-from helpers.dataset.building import open_store
-from helpers.errors import InputError
+from helpers.dataset.store import open_store
 
 
 @dataclass
@@ -53,12 +53,12 @@ class Counting:
 
 def test_rows_and_lengths_follow_the_parts(tmp_path):
     store = open_store(Counting(), tmp_path)
-    assert store.sequences == {"a": slice(0, 4), "b": slice(4, 8), "c": slice(8, 12)}
+    assert store.scenes == {"a": slice(0, 4), "b": slice(4, 8), "c": slice(8, 12)}
     assert store.rows("train").tolist() == list(range(8))
     assert store.rows("validation").size == 0
     assert store.rows("test").dtype == np.int64
     assert store.lengths("test") == {"c": 4}
-    assert (store.clean[store.sequences["c"]] == 7 + ord("c")).all()
+    assert (store.clean[store.scenes["c"]] == 7 + ord("c")).all()
     assert (store.noisy == store.clean + 1).all()
     assert store.clean65 is None
 
@@ -208,7 +208,7 @@ def test_noisy_is_clean_for_ref_only(few):
 ANOTHER_PROCESS = """
 import sys, time
 from pathlib import Path
-from helpers.dataset.building import open_store
+from helpers.dataset.store import open_store
 
 class Slow:
     name, recipe, keeps65 = "slow", {}, False
@@ -272,7 +272,7 @@ def test_a_killed_build_looks_unfinished_and_the_next_open_builds_and_tidies(tmp
 
 
 def test_without_locks_the_first_of_two_builds_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.files._lock", lambda file: False)
+    monkeypatch.setattr("helpers.common.files._lock", lambda file: False)
     slow, fast = Counting(), Counting()
     fill = slow.fill
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import paths
+from helpers.benchmark.layout import STRIPS
+from helpers.common import paths
+from helpers.common.errors import InputError
 from helpers.dataset import open_dataset, write_strips
-from helpers.dataset.layout import STRIPS
 from helpers.dataset.noise import STRIP_SIGMA, downsample
-from helpers.dataset.strips import Strips
-from helpers.errors import InputError
+from helpers.dataset.sources.strips import Strips
 
 
 def overwrite(path, pixels):
@@ -32,7 +32,7 @@ def zipped(folder, target):
 
 def test_photographs_written_as_n_hpatches_and_read_again_are_equal(few, strip_folder, tmp_path):
     store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
-    assert store.parts == few.parts and store.sequences == few.sequences
+    assert store.parts == few.parts and store.scenes == few.scenes
     assert (store.clean == few.clean).all() and (store.noisy == few.noisy).all()
     assert store.clean65 is None
 
@@ -67,7 +67,7 @@ def test_a_changed_source_is_noticed(few, strip_folder, tmp_path):
     overwrite(strip_folder / "i_text" / "e1.png", np.zeros((12 * 32, 32), np.uint8))
     after = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
     assert before.fingerprint != after.fingerprint
-    assert (after.clean[after.sequences["i_text"], 1] == 0).all()
+    assert (after.clean[after.scenes["i_text"], 1] == 0).all()
 
 
 def test_a_source_changed_to_the_same_size_is_noticed_by_its_date(strip_folder, tmp_path):
@@ -79,7 +79,7 @@ def test_a_source_changed_to_the_same_size_is_noticed_by_its_date(strip_folder, 
     open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
     first.write_bytes(second.read_bytes())
     store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
-    assert (store.clean[store.sequences["i_text"], 1] == 2).all()
+    assert (store.clean[store.scenes["i_text"], 1] == 2).all()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_official_split_and_validation_from_train_scenes_only(few, tmp_path):
     assert only.parts == {"train": (), "validation": (), "test": ("v_abstract",)}
     assert only.split == "view, 1 chosen scenes"
     words = open_dataset(f"n-hpatches:{folder}", tmp_path, scenes=" v_boat,i_leuven, v_abstract")
-    assert words.sequences.keys() == {"v_boat", "i_leuven", "v_abstract"}
+    assert words.scenes.keys() == {"v_boat", "i_leuven", "v_abstract"}
     assert open_dataset(f"n-hpatches:{folder}", tmp_path, split="", scenes="").parts == store.parts
 
 
@@ -257,7 +257,7 @@ NOBODY = 65534
 AS_NOBODY = """
 import os, sys
 from helpers.dataset import open_dataset
-from helpers.errors import InputError
+from helpers.common.errors import InputError
 
 if os.geteuid() == 0:  # who may read and write everything
     os.setgroups([])

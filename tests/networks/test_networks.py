@@ -12,7 +12,7 @@ from helpers.networks.blocks import (
     NoiseProfile,
     ThresholdedUnit,
     gate,
-    multiply_adds,
+    macs,
 )
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
@@ -62,7 +62,7 @@ def randomise(network) -> None:
 def test_has_the_size_that_its_docstring_declares(name, networks):
     parameters, operations = SIZES[name]
     assert trainable_parameters(networks[name]) == parameters
-    assert multiply_adds(networks[name]) == operations
+    assert macs(networks[name]) == operations
     told = re.sub(r"\s+", " ", NETWORKS[name].__doc__)
     assert re.search(rf" {parameters:,} (trainable )?parameters", told)
     assert f" {operations / 1e6:.1f} M multiply-adds" in told
@@ -159,13 +159,13 @@ def test_descriptors_do_not_see_gain_and_bias_of_the_light(name, networks, patch
 @pytest.mark.parametrize("name", STANDARDISED)
 def test_half_the_width_costs_about_a_quarter(name, networks):
     width = {"resnet_descriptor": 8}.get(name, 16)
-    narrow, full = multiply_adds(DESCRIPTORS[name](width=width)), multiply_adds(networks[name])
+    narrow, full = macs(DESCRIPTORS[name](width=width)), macs(networks[name])
     assert 0.24 * full < narrow < 0.28 * full
 
 
 def test_depth_adds_convolutions_or_blocks():
-    assert multiply_adds(DENOISERS["dncnn"](width=8, depth=4)) == 9 * 1024 * (8 + 2 * 64 + 8)
-    assert multiply_adds(DENOISERS["ffdnet"](width=8, depth=4)) == 256 * (36 * 16 + 2 * 9 * 64)
+    assert macs(DENOISERS["dncnn"](width=8, depth=4)) == 9 * 1024 * (8 + 2 * 64 + 8)
+    assert macs(DENOISERS["ffdnet"](width=8, depth=4)) == 256 * (36 * 16 + 2 * 9 * 64)
     one, two = (trainable_parameters(DENOISERS["nafnet_tiny"](depth=depth)) for depth in (1, 2))
     block = {c: 7 * c**2 + 31 * c for c in (16, 32, 64)}
     assert two - one == 2 * block[16] + 2 * block[32] + block[64]

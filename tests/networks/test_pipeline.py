@@ -98,6 +98,6 @@ def test_descriptors_come_strip_by_strip_as_the_benchmark_takes_them(tiny_store)
     mean = keras.Model(patch, keras.layers.GlobalAveragePooling2D()(patch))
     found = describe(mean, tiny_store, tiny_store.parts["test"])
     name = tiny_store.parts["test"][1]
-    expected = tiny_store.noisy[tiny_store.sequences[name]].mean(axis=(2, 3)).T[..., None]
+    expected = tiny_store.noisy[tiny_store.scenes[name]].mean(axis=(2, 3)).T[..., None]
     assert set(found) == set(tiny_store.parts["test"])
     np.testing.assert_allclose(found[name], expected, rtol=1e-5)

@@ -1,0 +1,74 @@
+"""Weight averaging: one network from the weights that a training went through at its end.
+
+A training at a constant rate wanders around a minimum, and the mean of its weights lies nearer to
+the middle (Izmailov et al., 2018, arXiv 1803.05407).
+"""
+
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from helpers.common import files
+from helpers.common.errors import InputError
+from helpers.evaluation.scoring import load_pipeline
+from helpers.training import checkpoints
+
+FOLDER = "snapshots"  # in a run folder
+PATTERN = "[0-9]*.npz"  # numbers of validations; the first is from before the first step
+
+
+class Snapshots:
+    """Keeps the weights at each validation: the `on_validation` of `training.train`.
+
+    Args:
+        run: the folder that the run has once it is finished.
+    """
+
+    def __init__(self, run: Path):
+        self.unfinished = run.with_name(f"{run.name}.unfinished")
+
+    def __call__(self, losses: list[float]) -> None:
+        folder = self.unfinished / FOLDER
+        # Checkpoints are also made between validations, which are none of these. Where a killed
+        # training has left a gap nothing more is kept, so that `average` notices.
+        if len(losses) != len(list(folder.glob(PATTERN))) + 1:
+            return
+        with files.atomic_path(folder / f"{len(losses) - 1:05}.npz") as temporary:
+            shutil.copyfile(checkpoints.newest(self.unfinished), temporary)
+
+
+def average(run: Path, last: int) -> keras.Model:
+    """The pipeline of a descriptor's run with the mean of its last weights.
+
+    Its statistics of batch normalisation are means, too, which do not belong to the mean weights:
+    measure them anew (`normalisation.measure_statistics`).
+
+    Args:
+        run: a finished run that `Snapshots` watched.
+        last: how many snapshots the mean is of, at least 1.
+
+    Returns:
+        (B, 32, 32, 1) -> (B, D); the run's own files stay as they are.
+
+    Raises:
+        InputError: snapshots are missing, or one is damaged or of another network.
+    """
+    found = sorted((run / FOLDER).glob(PATTERN))
+    validations = len((run / "history.csv").read_text().splitlines()) - 1
+    if len(found) < max(last, validations):
+        raise InputError(
+            f"{run} has {len(found)} of {max(last, validations)} snapshots: delete it and train "
+            "again with them."
+        )
+    pipeline = load_pipeline(run)
+    own = checkpoints.copy_of(pipeline)
+    snapshots = [checkpoints.saved_values(path)[: len(own)] for path in found[-last:]]
+    if any([a.shape for a in snapshot] != [a.shape for a in own] for snapshot in snapshots):
+        raise InputError(f"The snapshots in {run} are of another network: delete it.")
+    means = [
+        np.mean(values, axis=0).astype(values[0].dtype) for values in zip(*snapshots, strict=True)
+    ]
+    checkpoints.assign(pipeline, means)
+    return pipeline

@@ -1,0 +1,127 @@
+"""Reading and writing small files so that a killed run never leaves a half-written one."""
+
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from helpers.common.errors import InputError
+
+_CAUSES = ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EFBIG"]
+NOT_WRITABLE = {getattr(errno, name) for name in _CAUSES if hasattr(errno, name)}
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that takes its place once the block succeeds.
+
+    The temporary name keeps the suffix of `path`, since savers choose their format by it.
+
+    Args:
+        path: file or folder to be made; missing parent folders are created.
+
+    Raises:
+        InputError: the place cannot be written (no permission, disk full).
+    """
+    path = Path(path).absolute()  # "." has no name of its own
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())  # else the name may reach the disk before the content
+        os.replace(temporary, path)
+    except OSError as error:
+        where = Path(error.filename or path)
+        # A missing parent may be what cannot be made.
+        inside = where in (temporary, path, *path.parents) or temporary in where.parents
+        if not inside or error.errno not in NOT_WRITABLE:
+            raise  # something else failed inside the block; its own message is the right one
+        raise InputError(
+            f"{path} could not be written ({error.strerror or error}): "
+            "free some space or choose a folder that you may write to."
+        ) from error
+    finally:
+        _remove(temporary)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left of `atomic_path` in a folder that nobody else writes."""
+    for path in folder.glob(".*"):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):  # what could not be made need not be removed
+            path.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Holds a lock file, waiting for it; the system frees it when its process ends in any way.
+
+    Yields:
+        Whether the lock is held. Where the system or the disk knows no such locks it is not: then
+        two builds at once both do the work, and the first one to finish is the one that stays.
+
+    Raises:
+        InputError: the lock file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise InputError(
+            f"{path.parent} cannot be written ({error.strerror}): free some space, or let "
+            "NHPATCHES_HOME name a folder that you may write to."
+        ) from error
+    with file:
+        yield _lock(file)
+
+
+def _lock(file: IO) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return True
+    except (ImportError, OSError):  # Windows, some network disks
+        return False
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Writes a JSON file atomically; NaN is refused because other readers do not know it."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: run the step that writes it first.") from error
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): name a JSON file that you may read."
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}): delete it and run again.") from error

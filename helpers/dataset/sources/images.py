@@ -1,0 +1,78 @@
+"""Decoding pictures that somebody else made."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from helpers.common.errors import InputError
+
+# What Pillow raises on damaged files, by fuzzing.
+BAD_IMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+LARGEST_IMAGE = 89_478_485  # pixels; Pillow warns of larger ones
+EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
+
+
+def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
+    """Decodes a picture to grey bytes.
+
+    8-bit grey is taken as it is; colour, palette and black-and-white are converted by luma (ITU-R
+    601), any transparency is dropped; 16-bit and float pictures are refused, because scaling them
+    to bytes would be a guess.
+
+    Args:
+        data: the file's bytes.
+        name: of the file, for the message.
+
+    Returns:
+        uint8 (height, width).
+
+    Raises:
+        InputError: no picture, a damaged or truncated one, or more than 8 bits a channel.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            mode = image.mode
+            grey = image if mode == "L" else image.convert("L") if mode in EIGHT_BIT else None
+            grey = None if grey is None else np.asarray(grey)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name} is damaged or no picture: fetch or export it again.") from error
+    except BAD_IMAGE as error:
+        raise InputError(
+            f"{name} is damaged or no picture ({error}): fetch or export it again."
+        ) from error
+    if grey is None:
+        raise InputError(f"{name} has more than 8 bits a pixel ({mode}): save it as 8-bit grey.")
+    return grey
+
+
+def png_size(header: bytes, name: str | Path) -> tuple[int, int]:
+    """Width and height in the first 24 bytes of a PNG file.
+
+    Raises:
+        InputError: these are not the first bytes of a PNG file, or of one too large to be decoded.
+    """
+    if len(header) < 24 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
+        raise InputError(f"{name} is not a PNG file or is cut short: fetch it again.")
+    width, height = struct.unpack(">II", header[16:24])
+    if width * height > LARGEST_IMAGE:
+        raise InputError(
+            f"{name} claims {width} x {height} px, more than any strip: fetch it again."
+        )
+    return width, height

@@ -1,0 +1,62 @@
+"""Several sources as one dataset: their training scenes together, their test scenes together."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from helpers.common.errors import InputError
+from helpers.dataset.store import Source
+
+_PLUS = re.compile(r"\+(?=photographs(?:\+|$)|n-hpatches:|hpatches:|sequences:)")
+
+
+def split_names(name: str) -> list[str]:
+    """ "photographs+sequences:FOLDER" -> ["photographs", "sequences:FOLDER"]."""
+    return _PLUS.split(name)
+
+
+class Joined:
+    """A `store.Source` made of others, whose scenes keep their parts."""
+
+    def __init__(self, sources: list[Source]):
+        """Joins sources.
+
+        Raises:
+            InputError: two have a scene of the same name, or only some keep their 65 px patches.
+        """
+        self.name = "+".join(source.name for source in sources)
+        self.keeps65 = all(source.keeps65 for source in sources)
+        if not self.keeps65 and any(source.keeps65 for source in sources):
+            raise InputError(
+                f"{self.name}: only some of these keep 65 px patches, so they cannot be joined: "
+                "write each as strips first (`python -m helpers dataset write`)."
+            )
+        self._source_of: dict[str, Source] = {}
+        for source in sources:
+            for scene in (scene for names in source.parts.values() for scene in names):
+                if scene in self._source_of:
+                    raise InputError(f"{self.name}: two of these have a scene {scene}: rename one.")
+                self._source_of[scene] = source
+        self.parts = {
+            part: tuple(scene for source in sources for scene in source.parts[part])
+            for part in ("train", "validation", "test")
+        }
+        self.recipe: dict[str, Any] = {"joined": [source.recipe for source in sources]}
+        self._sources = sources
+
+    def key(self) -> list:
+        """The keys of all."""
+        return [[source.name, source.key()] for source in self._sources]
+
+    def measure(self, scene: str) -> tuple[int, Any]:
+        """Number of points of a scene, and what its own source needs to know."""
+        return self.source_of(scene).measure(scene)
+
+    def fill(self, scene: str, plan: Any, out: dict[str, np.ndarray]) -> str:
+        """Has the scene's own source fill its patches."""
+        return self.source_of(scene).fill(scene, plan, out)
+
+    def source_of(self, scene: str) -> Source:
+        """The source that a scene comes from."""
+        return self._source_of[scene]

@@ -1,0 +1,196 @@
+"""The source `photographs`: sequences from photographs in scikit-image and scikit-learn.
+
+The photographs are read from the installed packages, so nothing is downloaded. Half become `v_`
+sequences (the photograph seen through five random homographies), half `i_` sequences (five strong
+changes of lighting), as in HPatches. Left out: logos, drawings, renderings, second views of a scene
+(motorcycle_right), and photographs with hardly any points (cell, clock_motion, microaneurysms).
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from helpers.common.errors import InputError
+from helpers.common.keys import code_key
+from helpers.dataset.cutting import extractor
+from helpers.dataset.cutting.extractor import bilinear, cut, find_regions
+from helpers.dataset.cutting.homographies import sample_homography
+from helpers.dataset.noise import SIGMA, downsample, noisy_twin
+from helpers.dataset.sources.images import decode_grey
+from helpers.dataset.store import scene_generator
+
+# Fixed, never shared between parts, v_ and i_ in each.
+TRAIN = ("v_brick", "v_grass", "v_gravel", "v_hubble_deep_field", "v_ihc")
+TRAIN += ("i_coins", "i_moon", "i_page", "i_retina", "i_rocket", "i_text")
+VALIDATION = ("v_flower", "i_chelsea")
+TEST = ("v_astronaut", "v_camera", "v_motorcycle_left", "i_china", "i_coffee")
+PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+# The code that decides the patches: another lighting or homography must not find an old store.
+RECIPE_CODE = (
+    "dataset/cutting",
+    "dataset/noise.py",
+    "dataset/sources/images.py",
+    "dataset/sources/photographs.py",
+)
+FROM_SKLEARN = ("china", "flower")
+LONGEST_SIDE = 800  # larger photographs are reduced to it: a usual size in HPatches
+SENSITIVITY = 0.45  # share of the usual detection thresholds, as the photographs are few and small
+POINTS_PER_SCENE = 900  # so that no texture dominates
+SUPERSAMPLING = 3  # warps are drawn this much larger and then averaged
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The source that `open_dataset("photographs")` builds from; see store.Source."""
+
+    seed: int = 0
+    points_per_scene: int = POINTS_PER_SCENE
+
+    name = "photographs"
+    parts = PARTS
+    keeps65 = True
+
+    @property
+    def recipe(self) -> dict:
+        """All settings that decide the patches."""
+        return {
+            "seed": self.seed,
+            "points_per_scene": self.points_per_scene,
+            "longest_side": LONGEST_SIDE,
+            "sensitivity": SENSITIVITY,
+            "cutting": extractor.RECIPE,
+            "sigma": SIGMA,
+            "code": code_key(*RECIPE_CODE),
+        }
+
+    def key(self) -> dict:
+        """Digests of the photographs."""
+        return {scene: _digest(scene) for scenes in self.parts.values() for scene in scenes}
+
+    def measure(self, scene: str) -> tuple[int, tuple]:
+        """Finds the points of a scene: their number, and what `fill` cuts them from."""
+        images, homographies = make_sequence(scene, self.seed)
+        rng = scene_generator(scene, self.seed, "points")
+        regions = find_regions(images, homographies, rng, self.points_per_scene, SENSITIVITY)
+        return len(regions), (images, homographies, regions)
+
+    def fill(self, scene: str, plan: tuple, out: dict[str, np.ndarray]) -> str:
+        """Cuts the patches of a scene and draws their noise."""
+        clean65 = cut(*plan, scene_generator(scene, self.seed, "jitter"))
+        out["clean65"][:] = clean65
+        out["clean"][:] = downsample(clean65)
+        out["noisy"][:] = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
+        return _digest(scene)
+
+
+def _digest(scene: str) -> str:
+    return hashlib.sha256(photograph_path(scene).read_bytes()).hexdigest()
+
+
+def photograph_path(scene: str) -> Path:
+    """File of a scene, `v_coffee` say, inside the installed package."""
+    name = scene[2:]
+    package = "sklearn.datasets.images" if name in FROM_SKLEARN else "skimage.data"
+    folder = Path(str(files(package)))
+    found = sorted(p for p in folder.glob(f"{name}.*") if p.suffix in (".png", ".jpg"))
+    if not found:
+        raise InputError(
+            f"The photograph {name} is not in {folder}: "
+            f"reinstall {'scikit-learn' if name in FROM_SKLEARN else 'scikit-image'}."
+        )
+    return found[0]
+
+
+def load_photograph(path: Path) -> np.ndarray:
+    """Reads a photograph as grey bytes (height, width), its longest side at most LONGEST_SIDE."""
+    try:
+        grey = Image.fromarray(decode_grey(path.read_bytes(), path))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): reinstall its package."
+        ) from error
+    grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(grey)
+
+
+def make_sequence(scene: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Makes the six images of a scene and the five homographies from the first to the others.
+
+    Args:
+        scene: `v_...` for changes of viewpoint, `i_...` for changes of lighting.
+        seed: of the homographies and the lighting.
+
+    Returns:
+        Six grey uint8 images of one size, and five 3x3 matrices in pixels.
+    """
+    photograph = load_photograph(photograph_path(scene))
+    rng = scene_generator(scene, seed, "images")
+    if scene.startswith("i_"):
+        images = [relight(photograph, rng) for _ in range(5)]
+        return [photograph, *images], [np.eye(3)] * 5
+    homographies = [sample_homography(photograph.shape, rng) for _ in range(5)]
+    return [photograph, *(warp(photograph, h) for h in homographies)], homographies
+
+
+def warp(image: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """Shows an image through a homography, anti-aliased, on a canvas of the same size.
+
+    What the photograph does not cover repeats its edge; regions out there are never cut.
+    """
+    height, width = image.shape
+    y, x = (
+        (np.arange(length * SUPERSAMPLING) + 0.5) / SUPERSAMPLING - 0.5
+        for length in (height, width)
+    )
+    values = bilinear(image.astype(np.float32), np.linalg.inv(homography)[None], x, y)
+    blocks = values.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING)
+    return np.rint(blocks.mean((1, 3))).astype(np.uint8)
+
+
+def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Changes the lighting strongly: gamma, gain, bias, a shadow or gradient, blur, JPEG.
+
+    The ranges are assumptions, set so that patches of one point correlate about as little as those
+    of genuine `i_` sequences do.
+    """
+    light = (np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(2 ** rng.uniform(-1, 1)))[image]
+    light = light * rng.choice([shadow, gradient])(image.shape, rng)
+    light = light * 2 ** rng.uniform(-1, 0.4) + rng.uniform(-0.04, 0.12)
+    light = ndimage.gaussian_filter(light, rng.uniform(0, 1.2))
+    return jpeg(np.rint(255 * np.clip(light, 0, 1)).astype(np.uint8), int(rng.integers(30, 90)))
+
+
+def shadow(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A half-plane in shadow, with a wavy soft edge: factors (height, width) up to 1."""
+    along, across = _axes(shape, rng)
+    edge = (
+        across + 0.15 * np.sin(along * rng.uniform(2, 8) + rng.uniform(0, 6)) + rng.normal(0, 0.3)
+    )
+    lit = 1 / (1 + np.exp(-np.clip(edge / rng.uniform(0.01, 0.08), -30, 30)))
+    return lit + (1 - lit) * rng.uniform(0.25, 0.6)
+
+
+def gradient(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Light that falls off from one side to the other: factors (height, width) around 1."""
+    _, across = _axes(shape, rng)
+    return 2 ** (across * rng.uniform(0.4, 1.2))
+
+
+def _axes(shape: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rotated coordinates, about -1 to 1 over the image."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in shape), indexing="ij")
+    angle = rng.uniform(0, 2 * np.pi)
+    return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Compresses and decompresses a grey image."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))

@@ -1,0 +1,136 @@
+"""A folder or a zip file, read the same way; a zip is never unpacked, so nothing can escape it."""
+
+import os
+import stat
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from helpers.common.errors import InputError
+
+LARGEST_FILE = 2**30  # bytes; the largest genuine strip has some 20 MB
+LARGEST_RATIO = 200  # PNG files hardly shrink in a zip; a bomb shrinks a thousandfold
+
+
+class Tree(Protocol):
+    """Files by their path within the tree, with forward slashes."""
+
+    path: Path
+    files: dict[str, Any]  # path -> something that changes with the content
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """The bytes of a file, or its first `limit` bytes."""
+
+
+def open_tree(path: Path | str) -> Tree:
+    """Opens a folder, or a zip file.
+
+    Raises:
+        InputError: there is no such folder or file, it may not be read, or it is no safe zip.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file():
+        return Zip(path)
+    raise InputError(f"{path} does not exist: give the folder or zip file of the dataset.")
+
+
+class Folder:
+    """A folder with sub-folders of files; deeper ones are seen, links to elsewhere are followed."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self.files = {
+                file.relative_to(path).as_posix(): (file.stat().st_size, file.stat().st_mtime_ns)
+                for file in _files(path)
+                if file.exists()  # links may lead nowhere
+            }
+        except OSError as error:
+            raise InputError(
+                f"{error.filename} cannot be read ({error.strerror}): ask for permission."
+            ) from error
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """The bytes of a file, or its first `limit` bytes."""
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(limit)
+        except OSError as error:
+            raise InputError(
+                f"{self.path / name} cannot be read ({error.strerror}): "
+                "check its permissions or fetch it again."
+            ) from error
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Files of a folder and of two levels below it; unlike glob, names what it may not read."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(path, onerror=stop, followlinks=True):
+        folders.sort()
+        if len(Path(place).relative_to(path).parts) == 2:
+            folders.clear()
+        yield from (Path(place) / name for name in sorted(names))
+
+
+class Zip:
+    """A zip file whose list of contents has been checked."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            if path.name.endswith((".tar.gz", ".tgz", ".tar")):
+                raise InputError(
+                    f"{path} is no zip file: unpack it, and give the folder."
+                ) from error
+            raise InputError(
+                f"{path} is no complete zip file ({error}): fetch it again, "
+                "a download that broke off can be resumed."
+            ) from error
+        entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
+        for entry in entries:
+            _check(entry, path)
+        self.files = {entry.filename: (entry.file_size, entry.CRC) for entry in entries}
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """The bytes of a file, or its first `limit` bytes."""
+        try:
+            with self._lock, self._zip.open(name) as file:
+                return file.read(-1 if limit is None else limit)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            OSError,
+            EOFError,
+            ValueError,
+            NotImplementedError,
+            RuntimeError,  # encrypted
+        ) as error:
+            raise InputError(
+                f"{name} in {self.path} cannot be read ({error}): fetch the zip file again."
+            ) from error
+
+
+def _check(entry: zipfile.ZipInfo, path: Path) -> None:
+    parts = PurePosixPath(entry.filename.replace("\\", "/"))
+    problem = None
+    if parts.is_absolute() or ".." in parts.parts or ":" in entry.filename:
+        problem = "leads out of its folder"
+    elif stat.S_ISLNK(entry.external_attr >> 16):
+        problem = "is a link"
+    elif entry.file_size > LARGEST_FILE:
+        problem = f"claims {entry.file_size} bytes"
+    elif entry.file_size > 2**20 and entry.file_size > LARGEST_RATIO * entry.compress_size:
+        problem = "would unpack to more than a picture can hold"
+    if problem:
+        raise InputError(f"{entry.filename!r} in {path} {problem}: do not use this zip file.")

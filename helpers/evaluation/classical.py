@@ -1,0 +1,180 @@
+"""Descriptors and denoisers made by hand, and their scores: what a trained pipeline has to beat.
+
+All are pure functions on uint8 patches (N, 32, 32). Their parameters were chosen on validation
+scenes; the figures in the comments are means over two datasets with two such scenes each, the
+photographs (795 points) and full HPatches sequences (v_churchill and v_wormhole, 1,400 points).
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm.auto import tqdm
+
+from helpers import benchmark
+from helpers.common import files, paths
+from helpers.common.keys import code_key, key
+from helpers.common.provenance import provenance
+from helpers.dataset.layout import PATCH_SIDE
+from helpers.dataset.store import PatchStore
+
+SCORING_CODE = ("benchmark", "evaluation/classical.py", "evaluation/scoring.py")
+
+# OpenCV's SIFT has 4 x 4 bins of 3/2 keypoint sizes each. S on noisy and on clean patches, by size:
+# 4.27 0.604, 0.708; 16/3 (the bins span 32 px) 0.657, 0.750; 6 0.667, 0.759;
+# 20/3 (40 px) 0.668, 0.760; 22/3 0.666, 0.759; 8 0.661, 0.756.
+KEYPOINT_SIZE = 20 / 3  # pixels
+CENTRE = (PATCH_SIDE - 1) / 2  # pixel centres are at whole numbers; OpenCV rounds it to 16
+
+# S of RootSIFT behind a blur of 0.6 px 0.676, 0.8 0.681, 1 0.685, 1.2 0.688, 1.5 0.690, 2 0.684.
+BLUR = 1.5  # standard deviation in pixels
+
+# S of RootSIFT behind template 3, search 7 at strength 25 0.696, 30 0.697, 35 0.697, 40 0.696;
+# 3, 5 at 30 0.692; 3, 11 at 20 0.691, 25 0.695, 30 0.691; 3, 15 at 25 0.685; 5, 11 at 20 0.691;
+# OpenCV's usual 7, 21 at 20 0.663, at 30 0.627.
+STRENGTH = 30.0  # grey levels
+TEMPLATE, SEARCH = 3, 7  # sides of the surroundings compared and of the window searched, pixels
+
+
+# --- descriptors: uint8 (N, 32, 32) -> float32 (N, D) --------------------------------------------
+
+
+def raw_pixels(patches: np.ndarray) -> np.ndarray:
+    """The grey levels themselves, shifted to mean 0 and scaled to unit length: (N, 1024).
+
+    Gain and bias of the light drop out. A patch of one grey gives zeros.
+    """
+    pixels = patches.reshape(len(patches), -1).astype(np.float32)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    return _divide(pixels, np.linalg.norm(pixels, axis=1, keepdims=True))
+
+
+def root_sift(patches: np.ndarray) -> np.ndarray:
+    """SIFT of the whole patch, divided by its sum, square root of each number: (N, 128).
+
+    The patch is taken as upright. A patch of one grey gives zeros.
+
+    References:
+        Lowe, Distinctive Image Features from Scale-Invariant Keypoints, IJCV 2004.
+        Arandjelovic & Zisserman, Three Things Everyone Should Know to Improve Object Retrieval,
+        CVPR 2012.
+    """
+    sift = cv2.SIFT_create()
+    keypoint = [cv2.KeyPoint(CENTRE, CENTRE, KEYPOINT_SIZE, 0.0)]  # without the 0, by -1 degree
+    histograms = np.empty((len(patches), sift.descriptorSize()), np.float32)
+    for patch, histogram in zip(patches, histograms, strict=True):
+        histogram[:] = sift.compute(patch, keypoint)[1]
+    return np.sqrt(_divide(histograms, histograms.sum(axis=1, keepdims=True)))
+
+
+def _divide(vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Each vector by its length; zeros stay zeros."""
+    return vectors / np.where(lengths > 0, lengths, 1)
+
+
+# --- denoisers: uint8 (N, 32, 32) -> uint8 (N, 32, 32) -------------------------------------------
+
+
+def gaussian_blur(patches: np.ndarray) -> np.ndarray:
+    """Gaussian blur of BLUR pixels, mirrored at the borders."""
+    reach = math.ceil(3 * BLUR)
+    size = (2 * reach + 1, 2 * reach + 1)
+    return _filter(patches, reach, lambda strip: cv2.GaussianBlur(strip, size, BLUR))
+
+
+def non_local_means(patches: np.ndarray) -> np.ndarray:
+    """Every pixel becomes a mean of pixels whose surroundings look alike.
+
+    References:
+        Buades, Coll & Morel, A Non-Local Algorithm for Image Denoising, CVPR 2005.
+    """
+    return _filter(
+        patches,
+        TEMPLATE // 2 + SEARCH // 2,
+        lambda strip: cv2.fastNlMeansDenoising(strip, None, STRENGTH, TEMPLATE, SEARCH),
+    )
+
+
+def _filter(
+    patches: np.ndarray, reach: int, function: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Filters all patches in one call, as one strip with mirrored borders of `reach` in between.
+
+    The bits are those of one call a patch, which would take longer to set up than to filter.
+    """
+    padded = np.pad(patches, ((0, 0), (reach, reach), (0, 0)), "reflect")
+    strip = function(padded.reshape(-1, PATCH_SIDE))
+    return strip.reshape(padded.shape)[:, reach:-reach]
+
+
+# --- the rows ------------------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """What is described, and how: the `patches` of a store ("noisy" or "clean")."""
+
+    descriptor: Callable[[np.ndarray], np.ndarray]
+    denoiser: Callable[[np.ndarray], np.ndarray] | None
+    patches: str
+
+
+ROWS = {
+    "raw pixels": Row(raw_pixels, None, "noisy"),
+    "RootSIFT": Row(root_sift, None, "noisy"),
+    "Gaussian blur, RootSIFT": Row(root_sift, gaussian_blur, "noisy"),
+    "non-local means, RootSIFT": Row(root_sift, non_local_means, "noisy"),
+    "raw pixels of clean patches": Row(raw_pixels, None, "clean"),
+    "RootSIFT of clean patches": Row(root_sift, None, "clean"),
+}
+
+
+def describe_row(row: Row, store: PatchStore, part: str) -> dict[str, np.ndarray]:
+    """Descriptors of the scenes of a part: {scene: (16, N, D) float32}."""
+    found = {}
+    for name in store.parts[part]:
+        scene = getattr(store, row.patches)[store.scenes[name]].swapaxes(0, 1)
+        patches = scene.reshape(-1, *scene.shape[2:])
+        if row.denoiser:
+            patches = row.denoiser(patches)
+        found[name] = row.descriptor(patches).reshape(*scene.shape[:2], -1)
+    return found
+
+
+def score_rows(store: PatchStore, pairs: int, part: str = "test") -> dict[str, dict]:
+    """Scores of every row, on the tasks that trained pipelines are scored on.
+
+    They are written to `classical-<key>.json` among the runs, and read from there when nothing that
+    decides them has changed.
+
+    Args:
+        pairs: verification pairs of each kind.
+        part: whose scenes are described.
+
+    Returns:
+        The scores as `benchmark` gives them, by the names of ROWS.
+    """
+    decided_by = _decided_by(store, pairs, part)
+    target = paths.RUNS / f"classical-{key(decided_by, 10)}.json"
+    if target.is_file():
+        print(f"{target.name}: scored already, loaded.")
+        return files.read_json(target)["rows"]
+    from helpers.evaluation.scoring import make_tasks  # only here: it imports Keras
+
+    tasks, rows = make_tasks(store, pairs, part), {}
+    for name in tqdm(ROWS, desc=f"hand-made rows, {part} scenes"):
+        rows[name] = benchmark.evaluate(describe_row(ROWS[name], store, part), tasks).to_json()
+    files.write_json(target, {"rows": rows, "decided_by": decided_by, "provenance": provenance()})
+    return rows
+
+
+def _decided_by(store: PatchStore, pairs: int, part: str) -> dict:
+    dataset = {"name": store.name, "split": store.split, "fingerprint": store.fingerprint}
+    return {
+        "dataset": dataset,
+        "pairs": pairs,
+        "part": part,
+        "code": code_key(*SCORING_CODE),
+        "opencv": cv2.__version__,
+    }

@@ -1,0 +1,114 @@
+"""Setting up a notebook in Google Colab, which brings the notebook alone and much of the rest.
+
+The cell behind the parameters of each notebook fetches the repository and calls `set_up`. Nothing
+may be imported here that reads `helpers.common.paths`, because the folder on Drive has to be known before.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from helpers.common.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+# Colab's own versions fit its GPU; another one is not worth the gigabytes and the restart.
+KEPT = ("numpy", "keras", "tensorflow", "jax", "jaxlib")
+
+
+def set_up(drive: str = "") -> None:
+    """Installs what is missing, says which GPU there is, and mounts Drive if asked.
+
+    Args:
+        drive: where runs, figures and report are kept beyond the end of the machine, such as
+            "/content/drive/MyDrive/n-hpatches"; "" for nowhere. Datasets stay on the machine.
+
+    Raises:
+        InputError: a package cannot be installed, or another folder is in use already.
+    """
+    install(missing())
+    if not installed("tensorflow"):
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+    if drive:
+        keep_on_drive(drive)
+    print(gpu())
+
+
+def missing(requirements: Path = ROOT / "requirements.txt") -> list[Requirement]:
+    """The packages that the notebooks import and that are not installed.
+
+    TensorFlow is not missing where JAX is there, as on Colab's TPU machines: Keras then runs on it.
+    """
+    needed, _, _ = requirements.read_text(encoding="utf-8").partition("# Notebooks")  # Colab's own
+    lines = (line.partition("#")[0].strip() for line in needed.splitlines())
+    found = [Requirement(line) for line in lines if line]
+    known = {"tensorflow"} if installed("jax") else set()
+    return [one for one in found if one.name not in known and not installed(one.name)]
+
+
+def installed(name: str) -> str | None:
+    """The installed version of a package, None where there is none."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def install(packages: list[Requirement]) -> None:
+    """Installs packages, if there are any, but no other version of those in KEPT.
+
+    Raises:
+        InputError: that is not possible.
+    """
+    if not packages:
+        return
+    names = ", ".join(package.name for package in packages)
+    print(f"Installing {names} ...", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        kept = [f"{name}=={version}\n" for name in KEPT if (version := installed(name))]
+        constraints.write_text("".join(kept))
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", str(constraints)]
+        done = subprocess.run([*command, *map(str, packages)], capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip() or "pip says nothing").splitlines()[-1]
+        raise InputError(
+            f"{names} could not be installed beside this machine's versions ({last}): "
+            "choose Runtime, Disconnect and delete runtime, and run all again."
+        )
+
+
+def gpu() -> str:
+    """One sentence on the GPU."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True)
+    except FileNotFoundError:
+        done = None
+    if done is None or done.returncode or not done.stdout.strip():
+        return "No GPU: choose Runtime, Change runtime type, or stay with the profile coursework."
+    return f"GPU: {done.stdout.strip()}."
+
+
+def keep_on_drive(folder: str) -> None:
+    """Mounts Google Drive and puts what runs make into a folder of it.
+
+    Raises:
+        InputError: helpers were imported before and use another folder, or the folder is not on
+            Drive.
+    """
+    if not folder.startswith("/content/drive/MyDrive"):
+        raise InputError(f"{folder} is not on Drive: choose a folder below /content/drive/MyDrive.")
+    in_use = os.environ.get("NHPATCHES_HOME")
+    if "helpers.common.paths" in sys.modules and in_use != folder:
+        raise InputError(f"{folder} comes too late: restart the session and run all again.")
+    from google.colab import drive  # exists there only
+
+    drive.mount("/content/drive")
+    os.environ["NHPATCHES_HOME"] = folder
+    os.environ.setdefault("NHPATCHES_DATA", str(ROOT / "data"))  # Drive is slow to map
+    print(f"Runs, figures and report are kept in {folder}.")

@@ -1,0 +1,210 @@
+"""Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from nbconvert import HTMLExporter
+
+from helpers.common import files, paths
+from helpers.common.errors import InputError
+from helpers.common.provenance import package_versions
+from helpers.report import latex
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KEY = "nhpatches_key"  # in the metadata of an executed copy: hash of all it was made from
+
+
+def sources() -> list[Path]:
+    """The notebooks in their order, as percent scripts."""
+    return sorted(paths.NOTEBOOKS.glob("[0-9]_*.py"))
+
+
+def that_draw() -> tuple[str, ...]:
+    """The names of the notebooks that save figures."""
+    return tuple(source.stem for source in sources() if "figures.save(" in source.read_text("utf8"))
+
+
+def execute_all(
+    parameters: dict,
+    only: str | tuple[str, ...] = "",
+    data_key: object = None,
+    force: bool = False,
+) -> list[Path]:
+    """Executes the notebooks whose inputs changed since their last execution.
+
+    Args:
+        parameters: values for the cell tagged `parameters`, such as PROFILE and DATASET.
+        only: how the names of the notebooks to execute start, for example "2"; all where empty.
+        data_key: JSON-able; changes when the files behind DATASET do.
+        force: execute them even if nothing changed.
+
+    Returns:
+        The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
+
+    Raises:
+        InputError: a parameter that a notebook does not have, a script and a notebook that are no
+            longer a pair, or a notebook that failed.
+    """
+    os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
+    if "NHPATCHES_DATA" in os.environ:
+        os.environ["NHPATCHES_DATA"] = str(paths.DATA)
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
+    made, chain = [], hashlib.sha256(repr(decisive).encode())
+    outputs = paths.EXECUTED / "outputs.sha256"
+    intact = outputs.is_file() and outputs.read_text() == _hash_of_outputs()
+    # Any helper may matter to any notebook; finished trainings are found again by a finer key.
+    _hash_files(chain, list((paths.ROOT / "helpers").rglob("*.py")))
+    for source in sources():
+        _hash_files(chain, [source])
+        if source.stem.endswith("report"):
+            _hash_files(chain, [paths.REPORT_SOURCES / name for name in latex.SOURCES])
+            _hash_files(chain, list(paths.MEASURED.glob("*.json")))
+        target = paths.EXECUTED / f"{source.stem}.ipynb"
+        if not source.name.startswith(only):
+            continue
+        if intact and not force and _is_made(target, chain.hexdigest()):
+            print(f"{source.stem}: nothing changed, kept.")
+        else:
+            _execute(source, target, parameters, chain.hexdigest())
+            files.write_text(outputs, _hash_of_outputs())
+        made.append(target)
+    return made
+
+
+def _hash_files(digest, found: list[Path]) -> None:
+    for path in sorted(found):
+        digest.update(path.read_bytes())
+
+
+def _hash_of_outputs() -> str:
+    """Of the figures and report parts: some may be deleted or put back to older ones."""
+    digest = hashlib.sha256()
+    for folder in (paths.FIGURES, paths.GENERATED):
+        for path in sorted(folder.glob("[!.]*")):
+            digest.update(f"{path.name} ".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_made(executed: Path, key: str) -> bool:
+    """Whether a notebook was executed from the same inputs and its copies are still there."""
+    if not (executed.exists() and executed.with_suffix(".html").exists()):
+        return False
+    try:
+        return nbformat.read(executed, as_version=4).metadata.get(KEY) == key
+    except ValueError:  # a damaged copy
+        return False
+
+
+def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:
+    started = time.perf_counter()
+    print(f"{source.stem}: running ...", flush=True)
+    notebook = jupytext.read(source)
+    _check_pair(source, notebook)
+    _check_parameters(source, notebook, parameters)
+    with files.atomic_path(target) as temporary:
+        nbformat.write(notebook, temporary)
+        _run(source, temporary, target.with_name(f"{source.stem}.failed.ipynb"), parameters)
+        executed = nbformat.read(temporary, as_version=4)
+        _keep_what_matters(executed)
+        executed.metadata[KEY] = key
+        html, _ = HTMLExporter().from_notebook_node(executed)
+        files.write_text(target.with_suffix(".html"), html)
+        nbformat.write(executed, temporary)
+    print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
+
+
+def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> None:
+    try:
+        papermill.execute_notebook(
+            temporary,
+            temporary,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            cwd=paths.NOTEBOOKS,
+            progress_bar=False,
+            stdout_file=sys.stdout,  # what a cell prints is shown while it runs
+            kernel_manager_class=_QuietKernelManager,
+        )
+    except papermill.PapermillExecutionError as error:
+        temporary.replace(failed)  # where the reader finds the cell that failed
+        raise InputError(
+            f"{source.name} stopped with {error.ename}: {error.evalue} (see {failed})."
+        ) from error
+    except DeadKernelError as error:
+        raise InputError(
+            f"{source.name} stopped because its Python died, most likely for lack of memory: "
+            "close other programs or choose a smaller profile."
+        ) from error
+    failed.unlink(missing_ok=True)
+
+
+class _QuietKernelManager(AsyncKernelManager):
+    """Keeps what kernel and libraries say about themselves out of the terminal.
+
+    Through files, unlike TCP, the kernel has nothing to warn about; TensorFlow greets on stderr.
+    """
+
+    transport = "ipc"
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        folder = tempfile.mkdtemp()  # else the files lie beside the notebooks
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.ip = f"{folder}/kernel"
+
+    async def start_kernel(self, **options):
+        return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+
+
+def _keep_what_matters(notebook) -> None:
+    """Drops progress bars and TensorFlow's greetings, which mean nothing once they are past."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if output.get("name") != "stderr" and WIDGET not in output.get("data", {})
+            ]
+
+
+def _check_pair(source: Path, notebook) -> None:
+    """The script is what is executed, so an edit of the notebook alone must not go unnoticed."""
+    pair = source.with_suffix(".ipynb")
+    if pair.is_file() and _cells(jupytext.read(pair)) != _cells(notebook):
+        raise InputError(
+            f"{pair.name} and {source.name} differ: run "
+            f"`.venv/bin/jupytext --sync notebooks/{pair.name}` to carry the newer one over."
+        )
+
+
+def _cells(notebook) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+def _check_parameters(source: Path, notebook, parameters: dict) -> None:
+    """Papermill only warns of a parameter that the notebook does not have."""
+    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    known = {
+        line.split("=")[0].strip() for c in cells for line in c.source.splitlines() if "=" in line
+    }
+    unknown = set(parameters) - known
+    if unknown:
+        raise InputError(
+            f"{source.name} has no parameter {', '.join(sorted(unknown))}: "
+            f"it knows {', '.join(sorted(known))}."
+        )

@@ -1,0 +1,122 @@
+"""From settings to a model that is ready for its first step: network, loss, optimiser."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from helpers.networks.blocks import PATCH_SHAPE
+from helpers.networks.pipeline import join, join_end_to_end
+from helpers.settings import TrainingSettings
+from helpers.training import backend
+from helpers.training.losses import LOSSES
+from helpers.training.registry import ASSEMBLIES, find, networks, require_known
+from helpers.training.runs import load_network
+
+OPTIMIZERS = ("sgd", "nesterov", "adamw")
+SCHEDULES = ("constant", "cosine")
+
+
+def compiled(
+    settings: TrainingSettings, denoiser_run: Path | None, steps: int
+) -> tuple[keras.Model, keras.Model]:
+    """The network that is saved and the model around it that is trained.
+
+    Args:
+        denoiser_run: of the denoiser in front of a descriptor, if any.
+        steps: over which the learning rate falls.
+
+    Raises:
+        InputError: a name in the settings is not known.
+    """
+    backend.make_deterministic(settings.seed)
+    assemble = find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
+    network, model, loss = assemble(
+        settings, make_network(settings), denoiser_run, **settings.assembly_options
+    )
+    model.compile(make_optimizer(settings, steps), loss, jit_compile=backend.compile_whole_step())
+    model.optimizer.build(model.trainable_variables)  # else a checkpoint has nothing to fill
+    return network, model
+
+
+def make_network(settings: TrainingSettings) -> keras.Model:
+    """A new, untrained network by its name.
+
+    Raises:
+        InputError: there is no network of that name.
+    """
+    options = settings.network_options
+    return find(settings.role, settings.network, networks(settings.role), options)(**options)
+
+
+def make_loss(settings: TrainingSettings) -> Callable:
+    """The loss by its name, with its options.
+
+    Raises:
+        InputError: there is no loss of that name.
+    """
+    loss = find("loss", settings.loss, LOSSES, settings.loss_options)
+    options = dict(settings.loss_options)
+    if "views_per_level" in settings.batch_options:
+        options["views_per_level"] = settings.batch_options["views_per_level"]
+    return partial(loss, **options)
+
+
+def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
+    """The optimiser, with its learning rate over `steps` steps.
+
+    Raises:
+        InputError: an optimiser or schedule of that name is not known.
+    """
+    require_known("optimizer", settings.optimizer, OPTIMIZERS)
+    require_known("schedule", settings.schedule, SCHEDULES)
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        warm_up = steps // 20
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate / 20, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
+        )
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    momentum = {"sgd": 0.0, "nesterov": 0.9}[settings.optimizer]
+    return keras.optimizers.SGD(rate, momentum=momentum, nesterov=momentum > 0)
+
+
+# --- assemblies: (settings, network, denoiser_run, **options) -> network to save, model to fit, loss
+
+
+def plain(
+    settings: TrainingSettings, network: keras.Model, denoiser_run: Path | None
+) -> tuple[keras.Model, keras.Model, Callable]:
+    """A denoiser as it is; a descriptor on each of K views, behind its denoiser if it has one."""
+    if settings.role == "denoiser":
+        # A model of its own, so that the network is saved without loss and optimiser.
+        return network, keras.Model(network.input, network.output), make_loss(settings)
+    pipeline, denoiser = network, load_network(denoiser_run) if denoiser_run else None
+    if settings.joining == "end_to_end":
+        pipeline = network = join_end_to_end(denoiser, network)
+    elif denoiser:
+        denoiser.trainable = False
+        pipeline = join(denoiser, network)
+    views = views_input(settings)
+    return network, keras.Model(views, each_view(pipeline, views)), make_loss(settings)
+
+
+def views_input(settings: TrainingSettings) -> keras.KerasTensor:
+    """Input of a model that is fitted to K views of each point: (B, K, 32, 32, 1)."""
+    count = 1 + 3 * settings.batch_options.get("views_per_level", 1)
+    return keras.Input((3 if settings.batches == "Triplets" else count, *PATCH_SHAPE), name="views")
+
+
+def each_view(network: keras.Model, views):
+    """The network on each of K views: (B, K, 32, 32, 1) -> (B, K, ...).
+
+    One pass a view, not one pass over all: batch statistics are those of one kind of view, as in
+    the three weight-sharing copies of the coursework and in HardNet.
+    """
+    return ops.stack([network(views[:, number]) for number in range(views.shape[1])], axis=1)
+
+
+ASSEMBLIES["plain"] = plain

@@ -1,0 +1,187 @@
+"""Run folders: where the run of certain settings on certain data lives, and what is in it."""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from helpers.common import files, paths
+from helpers.common.errors import InputError
+from helpers.common.keys import code_key, key
+from helpers.dataset.store import PatchStore
+from helpers.networks.pipeline import join
+from helpers.settings import TrainingSettings
+from helpers.training.checkpoints import UNREADABLE
+from helpers.training.registry import outside_sources
+
+PRETRAINED = Path(__file__).parent / "pretrained"  # run folders: denoiser/ and descriptor/
+# Code whose change makes a trained network a different one.
+TRAINING_CODE = ("networks", "training", "dataset/noise.py")
+
+
+def run_folder(
+    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
+) -> Path:
+    """Where the run of these settings on these data lives, trained or not."""
+    decisive = describe_run(settings, store, denoiser_run) | {
+        "code": code_key(*TRAINING_CODE),
+        "outside": outside_sources(settings),
+        "backend": keras.backend.backend(),
+    }
+    return paths.RUNS / f"{settings.name}-{key(decisive, 10)}"
+
+
+def describe_run(
+    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
+) -> dict:
+    """Settings and data of a run as JSON-able values."""
+    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
+    redraw = settings.redraw and store.clean65 is not None
+    return {
+        "settings": asdict(settings) | {"redraw": redraw},
+        "dataset": {"name": store.name, "fingerprint": store.fingerprint},
+        "denoiser": denoiser_run.name if denoiser_run else None,
+    }
+
+
+def find_run(
+    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
+) -> Path:
+    """The folder of a finished run.
+
+    Raises:
+        InputError: it has not been trained yet.
+    """
+    folder = run_folder(settings, store, denoiser_run)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is missing: train the {settings.name} with these settings first "
+            "(the notebook before this one, or `python -m helpers train`)."
+        )
+    return folder
+
+
+def named(run: Path | str) -> Path:
+    """A run folder by its path; "pretrained" stands for the descriptor that comes with the code.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if str(run) == "pretrained":
+        return pretrained()
+    if not Path(run).is_dir():
+        raise InputError(f"{run} is missing: name the run folder of a descriptor, or pretrained.")
+    return Path(run).resolve()  # the denoiser's folder lies beside it, also beside "."
+
+
+def pretrained(role: str = "descriptor") -> Path:
+    """A copy, among the runs, of the finished networks that come with the code.
+
+    A copy, because scores are written into a run's folder.
+
+    Args:
+        role: "denoiser", or "descriptor", beside which the denoiser in front of it is copied too.
+
+    Raises:
+        InputError: the checkout lacks it.
+    """
+    if role == "descriptor":
+        pretrained("denoiser")
+    source = PRETRAINED / role
+    folder = paths.RUNS / pretrained_name(role)
+    with files.locked(folder.with_name(f".{folder.name}.lock")):
+        if not folder.is_dir():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(source, unfinished)
+            os.replace(unfinished, folder)
+    return folder
+
+
+def pretrained_name(role: str) -> str:
+    """The name of a pretrained network's run folder, which ends in a hash of its weights."""
+    model = PRETRAINED / role / "model.keras"
+    if not model.is_file():
+        raise InputError(f"{model} is missing: restore it from the repository.")
+    return f"pretrained-{role}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}"
+
+
+def warn_of_learned(run: Path, names: Iterable[str]) -> None:
+    """Says on stderr which of these scenes have taught the pretrained networks.
+
+    Descriptors of such a scene are better than those of scenes that the networks have not seen.
+    """
+    if not run.name.startswith("pretrained-"):
+        return
+    taught = files.read_json(PRETRAINED / "data.json")["trained_on"]["scenes"]
+    if seen := sorted(set(names) & {*taught["train"], *taught["validation"]}):
+        print(
+            f"The pretrained networks have learned from {', '.join(seen)}: scores of these scenes "
+            "are too good, so name others (--scenes) or take split a.",
+            file=sys.stderr,
+        )
+
+
+def upstream_run(settings: TrainingSettings, denoiser_run: Path) -> Path | None:
+    """The denoiser's run that a descriptor of these settings is trained behind, if any."""
+    return None if settings.joining == "direct" else denoiser_run
+
+
+def denoiser_of(descriptor_run: Path) -> Path | None:
+    """The run folder of the denoiser that stays in front of a descriptor.
+
+    None where the descriptor's own file holds all of the pipeline: where it looks at noisy patches
+    itself, or was trained end to end.
+
+    Raises:
+        InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
+    """
+    described = files.read_json(descriptor_run / "settings.json")
+    if not isinstance(described, dict) or (
+        described.get("settings", {}).get("role") != "descriptor"
+    ):
+        raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
+    if not described["denoiser"] or described["settings"]["joining"] == "end_to_end":
+        return None
+    denoiser_run = descriptor_run.parent / described["denoiser"]
+    if not denoiser_run.is_dir():
+        raise InputError(f"{denoiser_run} is missing: {descriptor_run.name} needs this denoiser.")
+    return denoiser_run
+
+
+def load_network(run: Path) -> keras.Model:
+    """The trained network of a run folder, loaded in safe mode.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = run / "model.keras"
+    if run.suffix == ".unfinished":
+        raise InputError(f"{run} is a training that has not ended: start it again to go on.")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} is missing or damaged, or needs code that is not imported ({_first(error)}): "
+            f"import what defines its layers, or else delete the folder {run} and train again."
+        ) from error
+
+
+def load_pipeline(descriptor_run: Path) -> keras.Model:
+    """The trained pipeline of a descriptor's run folder: (B, 32, 32, 1) noisy -> (B, D).
+
+    Raises:
+        InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
+    """
+    denoiser_run = denoiser_of(descriptor_run)
+    denoiser = load_network(denoiser_run) if denoiser_run else None
+    return join(denoiser, load_network(descriptor_run))
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

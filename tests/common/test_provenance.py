@@ -1,0 +1,32 @@
+"""What made a number; a backend that is not there is said before Keras looks for it."""
+
+import pytest
+
+from helpers.__main__ import main
+from helpers.common import provenance
+from helpers.common.errors import InputError
+
+
+def test_a_backend_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setattr(provenance, "find_spec", lambda name: name == "jax" or None)
+    with pytest.raises(InputError, match=r"'torch', which is not installed.*\(jax\)"):
+        provenance.require_backend()
+
+
+def test_an_unknown_backend_ends_the_command_line_with_a_sentence(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    assert main(["dataset"]) == 2
+    assert "'theano', which is no backend of Keras" in capsys.readouterr().err
+
+
+def test_the_backend_of_the_tests_is_there():
+    provenance.require_backend()
+
+
+def test_the_fingerprint_of_code_changes_with_the_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "_python_files", lambda places: [tmp_path / "one.py"])
+    (tmp_path / "one.py").write_text("a = 1")
+    before = provenance.code_fingerprint()
+    (tmp_path / "one.py").write_text("a = 2")
+    assert provenance.code_fingerprint() != before

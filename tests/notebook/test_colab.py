@@ -1,0 +1,192 @@
+"""The first cell of a notebook: a stand-in for Colab, a local repository, a recorded pip."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import jupytext
+import pytest
+
+from helpers.common import paths
+from helpers.common.errors import InputError
+from helpers.notebook import colab, execute
+
+SOURCES = execute.sources()
+ADDRESS = re.compile(r"(?:github|colab\.research\.google)\.com/(?:github/)?([\w-]+/n-hpatches)\b")
+BADGE = re.compile(r"colab\.research\.google\.com/github/[\w-]+/n-hpatches/blob/main/([^)\s]+)")
+
+RECORDING_PIP = """
+import sys
+from pathlib import Path
+constraints = Path(sys.argv[sys.argv.index("-c") + 1]).read_text()
+Path(__file__).with_name("called").write_text(" ".join(sys.argv[1:]) + chr(10) + constraints)
+"""
+MOUNTED = 'def mount(place):\n    print("mounted", place)\n'
+AFTERWARDS = """
+from helpers.common import paths
+print("root", paths.ROOT)
+print("home", paths.HOME)
+"""
+
+
+def first_code_cells(source):
+    """The parameters of a notebook and the cell behind them."""
+    return [cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code"][:2]
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository that needs a package which is not installed."""
+    folder = tmp_path / "repository"
+    shutil.copytree(paths.ROOT / "helpers", folder / "helpers", ignore=lambda *_: ["__pycache__"])
+    needed = (paths.ROOT / "requirements.txt").read_text()
+    (folder / "requirements.txt").write_text(f"made-up-package>=1.5  # for a test\n{needed}")
+    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Test"]):
+        subprocess.run([*git, *command], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Stand-ins for Colab's modules and for pip and nvidia-smi."""
+    folder = tmp_path / "machine"
+    for name, text in {
+        "google/colab/__init__.py": "",
+        "google/colab/drive.py": MOUNTED,
+        "pip/__init__.py": "",
+        "pip/__main__.py": RECORDING_PIP,
+        "nvidia-smi": "#!/bin/sh\necho Tesla T4, 15360 MiB\n",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "nvidia-smi").chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def run_cell(tmp_path, repository, machine):
+    """Runs the cell as a new kernel in an empty folder does; returns the finished process."""
+    content = tmp_path / "content"
+    content.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "NHPATCHES_HOME"}
+    environment |= {
+        "PYTHONPATH": str(machine),
+        "PATH": f"{machine}{os.pathsep}{os.environ['PATH']}",
+        "NHPATCHES_REPOSITORY": str(repository),
+    }
+
+    def run(begin="import google.colab", drive="", end=AFTERWARDS):
+        script = "\n".join([begin, *first_code_cells(SOURCES[0]), end])
+        script = script.replace('DRIVE = ""', f"DRIVE = {drive!r}")
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=content,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def test_colab_gets_the_repository_and_only_what_is_missing(run_cell, machine, tmp_path):
+    done = run_cell()
+    assert done.returncode == 0, done.stderr
+    assert f"root {tmp_path / 'content' / 'n-hpatches'}" in done.stdout
+    assert "GPU: Tesla T4, 15360 MiB." in done.stdout
+    arguments, *constraints = (machine / "pip" / "called").read_text().splitlines()
+    assert arguments.startswith("install") and "--upgrade" not in arguments
+    assert arguments.endswith("constraints.txt made-up-package>=1.5")
+    kept = {name: version for name in colab.KEPT if (version := colab.installed(name))}
+    assert constraints == [f"{name}=={version}" for name, version in kept.items()]
+    assert {"numpy", "keras", "tensorflow"} <= kept.keys()
+
+
+def test_a_restarted_kernel_uses_the_repository_that_is_there(run_cell, tmp_path):
+    run_cell()
+    marker = tmp_path / "content" / "n-hpatches" / "marker"
+    marker.write_text("")
+    done = run_cell()
+    assert done.returncode == 0, done.stderr
+    assert marker.exists() and f"root {marker.parent}" in done.stdout
+
+
+def test_drive_holds_what_runs_make(run_cell):
+    done = run_cell(drive="/content/drive/MyDrive/patches")
+    assert "mounted /content/drive" in done.stdout
+    assert "home /content/drive/MyDrive/patches" in done.stdout
+
+
+def test_elsewhere_the_cell_does_nothing(run_cell, machine, tmp_path):
+    done = run_cell(begin="", end="")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list((tmp_path / "content").iterdir())
+    assert not (machine / "pip" / "called").exists()
+
+
+def test_a_pip_that_fails_is_explained(monkeypatch):
+    failed = SimpleNamespace(returncode=1, stderr="ERROR: first\nERROR: no such version\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(
+        InputError, match=r"numba could not be installed .*no such version\): choose"
+    ):
+        colab.install([colab.Requirement("numba>=0.60")])
+
+
+def test_what_executes_notebooks_is_not_installed_in_colab(monkeypatch):
+    monkeypatch.setattr(colab, "installed", lambda name: None)
+    names = {package.name for package in colab.missing()}
+    assert {"keras", "numba", "matplotlib", "tqdm"} <= names
+    assert not {"jupyter", "papermill", "ipywidgets"} & names
+
+
+def test_where_jax_is_there_tensorflow_is_not_missing(monkeypatch):
+    monkeypatch.setattr(colab, "installed", lambda name: "1" if name != "tensorflow" else None)
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(colab, "gpu", lambda: "")
+    assert colab.missing() == []
+    colab.set_up()
+    assert os.environ["KERAS_BACKEND"] == "jax"
+
+
+def test_without_a_gpu_it_says_where_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert colab.gpu().startswith("No GPU: choose Runtime")
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("/content/mine", "is not on Drive"),
+        ("/content/drive/MyDrive/late", "comes too late: restart the session"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_named(folder, sentence):
+    with pytest.raises(InputError, match=f"{folder} {sentence}"):
+        colab.keep_on_drive(folder)
+
+
+def test_all_notebooks_share_one_cell():
+    assert len({first_code_cells(source)[1] for source in SOURCES}) == 1
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_badge_of_a_notebook_opens_it(source):
+    title = jupytext.read(source).cells[0].source
+    assert BADGE.findall(title) == [f"notebooks/{source.stem}.ipynb"]
+
+
+def test_badges_of_the_readme_open_notebooks_that_are_there():
+    opened = BADGE.findall((paths.ROOT / "README.md").read_text(encoding="utf-8"))
+    assert opened == [f"notebooks/{source.stem}.ipynb" for source in SOURCES]
+
+
+def test_one_address_stands_everywhere():
+    texts = [path.read_text(encoding="utf-8") for path in [*SOURCES, paths.ROOT / "README.md"]]
+    texts += [path.with_suffix(".ipynb").read_text(encoding="utf-8") for path in SOURCES]
+    assert len({address for text in texts for address in ADDRESS.findall(text)}) == 1

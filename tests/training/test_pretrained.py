@@ -1,0 +1,55 @@
+"""The networks that come with the code: small, whole, and with what is to be known beside them."""
+
+import numpy as np
+import pytest
+
+from helpers.common import files
+from helpers.common.errors import InputError
+from helpers.training import load_pipeline, runs
+
+
+def test_it_is_under_ten_megabytes():
+    assert sum(path.stat().st_size for path in runs.PRETRAINED.rglob("*")) < 10e6
+
+
+def test_it_describes_patches_by_vectors_of_unit_length(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.paths, "RUNS", tmp_path)
+    patches = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1)).astype("float32")
+    vectors = load_pipeline(runs.pretrained()).predict_on_batch(patches)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_the_denoiser_in_front_is_the_one_that_comes_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.paths, "RUNS", tmp_path)
+    assert runs.denoiser_of(runs.pretrained()) == runs.pretrained("denoiser")
+
+
+def test_a_missing_model_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PRETRAINED", tmp_path)
+    with pytest.raises(InputError, match=r"denoiser/model.keras is missing: restore it"):
+        runs.pretrained()
+
+
+def test_settings_data_device_and_scores_lie_beside_it():
+    for part in ("denoiser", "descriptor"):
+        described = files.read_json(runs.PRETRAINED / part / "settings.json")
+        assert described["settings"]["part"] == part and described["dataset"]["fingerprint"]
+        assert described["device"] and described["versions"]
+    for scores in files.read_json(runs.PRETRAINED / "measured.json").values():
+        assert 0 < scores["S"] < 1 and scores["decided_by"]["dataset"]["fingerprint"]
+
+
+def test_no_scene_that_was_scored_has_taught_it():
+    data = files.read_json(runs.PRETRAINED / "data.json")
+    learned = data["trained_on"]["scenes"]
+    for scored in data["tested_on"].values():
+        tested = {*scored["scenes"]["test"]}
+        assert tested and not tested & {*learned["train"], *learned["validation"]}
+
+
+def test_scenes_that_have_taught_it_are_named_before_they_are_scored(capsys):
+    runs.warn_of_learned(runs.PRETRAINED.with_name("pretrained-descriptor-0"), ["v_boat", "v_x"])
+    assert "have learned from v_boat: scores" in capsys.readouterr().err
+    runs.warn_of_learned(runs.PRETRAINED.with_name("pretrained-descriptor-0"), ["v_abstract"])
+    runs.warn_of_learned(runs.PRETRAINED.with_name("improved-descriptor-0"), ["v_boat"])
+    assert not capsys.readouterr().err

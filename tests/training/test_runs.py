@@ -1,0 +1,146 @@
+"""Run folders: found by all that decides a result, read in safe mode."""
+
+from dataclasses import replace
+
+import keras
+import pytest
+
+from helpers.common import files, paths
+from helpers.common.errors import InputError
+from helpers.settings import SMOKE
+from helpers.training import runs
+
+DENOISER = SMOKE.improved_denoiser
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 0.5}, {"seed": 2}, {"batch": 17}])
+def test_other_settings_are_another_run(tiny_store, change):
+    assert runs.run_folder(DENOISER, tiny_store) != runs.run_folder(
+        replace(DENOISER, **change), tiny_store
+    )
+
+
+def test_another_dataset_is_another_run(tiny_store):
+    other = type(tiny_store)(fingerprint="another")
+    assert runs.run_folder(DENOISER, tiny_store) != runs.run_folder(DENOISER, other)
+
+
+def test_another_denoiser_is_another_run(tiny_store, folder):
+    places = {runs.run_folder(DENOISER, tiny_store, folder / name) for name in "ab"}
+    assert len(places) == 2
+
+
+def test_a_missing_run_is_named(tiny_store):
+    with pytest.raises(InputError, match="train the improved-denoiser"):
+        runs.find_run(DENOISER, tiny_store)
+
+
+def descriptor_run(folder, **settings):
+    described = {"part": "descriptor", "joining": "frozen"} | settings
+    files.write_json(
+        folder / "descriptor" / "settings.json", {"denoiser": "denoiser", "settings": described}
+    )
+    return folder / "descriptor"
+
+
+def test_the_denoiser_of_a_descriptor_is_found(folder):
+    run = descriptor_run(folder)
+    with pytest.raises(InputError, match="denoiser is missing: descriptor needs this denoiser"):
+        runs.denoiser_of(run)
+    (folder / "denoiser").mkdir()
+    assert runs.denoiser_of(run) == folder / "denoiser"
+
+
+def test_a_network_trained_end_to_end_holds_its_denoiser_itself(folder):
+    assert runs.denoiser_of(descriptor_run(folder, joining="end_to_end")) is None
+
+
+def test_a_run_of_a_denoiser_is_no_descriptor(folder):
+    files.write_json(folder / "settings.json", {"denoiser": None, "settings": {"part": "denoiser"}})
+    with pytest.raises(InputError, match="is no descriptor's run"):
+        runs.denoiser_of(folder)
+
+
+def test_a_direct_descriptor_has_no_denoiser_in_front(folder):
+    direct = replace(SMOKE.improved_descriptor, joining="direct")
+    assert runs.upstream_run(direct, folder) is None
+    assert runs.upstream_run(replace(direct, joining="frozen"), folder) == folder
+
+
+def test_a_run_is_named_by_its_folder_and_a_missing_one_refused(folder):
+    assert runs.named(folder) == folder
+    with pytest.raises(InputError, match="nowhere is missing: name the run folder"):
+        runs.named(folder / "nowhere")
+
+
+def test_a_damaged_network_is_named(folder):
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.save(folder / "model.keras")
+    assert runs.load_network(folder).count_params() == 2
+    (folder / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"model\.keras is missing or damaged"):
+        runs.load_network(folder)
+
+
+def test_a_network_with_a_flipped_byte_is_named(folder):
+    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(folder / "model.keras")
+    data = bytearray((folder / "model.keras").read_bytes())
+    data[len(data) // 2] ^= 0x55
+    (folder / "model.keras").write_bytes(data)
+    with pytest.raises(InputError, match=r"model\.keras is missing or damaged"):
+        runs.load_network(folder)
+
+
+def test_a_network_that_carries_code_is_not_loaded(folder):
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: x)])
+    network.save(folder / "model.keras")
+    with pytest.raises(InputError, match=r"model\.keras"):
+        runs.load_network(folder)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Made-up networks that come with the code, and an empty folder for runs."""
+    for part in ("denoiser", "descriptor"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "model.keras").write_bytes(b"weights")
+    monkeypatch.setattr(runs, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    return tmp_path / "descriptor"
+
+
+def test_the_pretrained_run_is_a_copy_that_may_be_written_to(shipped):
+    run = runs.named("pretrained")
+    assert run.parent == paths.RUNS and (run / "model.keras").read_bytes() == b"weights"
+    (run / "scores.json").write_text("{}")
+    assert runs.named("pretrained") == run and (run / "scores.json").is_file()
+    assert not (shipped / "scores.json").exists()
+
+
+def test_other_weights_are_another_pretrained_run(shipped):
+    first = runs.pretrained()
+    (shipped / "model.keras").write_bytes(b"better weights")
+    assert runs.pretrained() != first
+
+
+def test_a_checkout_without_the_pretrained_network_says_so(shipped):
+    (shipped / "model.keras").unlink()
+    with pytest.raises(InputError, match=r"model\.keras is missing: restore it"):
+        runs.named("pretrained")
+
+
+def test_a_run_is_found_from_inside_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert runs.named(".") == tmp_path
+
+
+def test_an_unfinished_run_is_not_called_damaged(tmp_path):
+    (unfinished := tmp_path / "run.unfinished").mkdir()
+    with pytest.raises(InputError, match="has not ended: start it again to go on"):
+        runs.load_network(unfinished)
