@@ -1,6 +1,7 @@
 # make report    the coursework report, from photographs to PDF (set up included)
 # make figures   its figures, tables and PDF again, from finished runs: nothing is trained
-# make test      all checks and tests (set up included)
+# make test      all checks and tests, in ten minutes on two cores (set up included)
+# make test-all  the same and deeper: more kills, more cases, all of training on JAX as well
 # make notebook  JupyterLab on the notebooks
 # make readme    results of the last report into README.md
 # make clean     removes data/ (fetched archives too) and runs/, keeps figures and report
@@ -12,19 +13,27 @@ SPLIT   ?=
 SCENES  ?=
 LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 
-.PHONY: report figures test notebook readme latex browser clean
+.PHONY: report figures test test-all notebook readme latex browser clean
 .DEFAULT_GOAL := report
 
 report figures: .venv/ready latex
 	@.venv/bin/python -m helpers $@ --profile '$(PROFILE)' --dataset '$(DATASET)' \
 	  --split '$(SPLIT)' --scenes '$(SCENES)'
 
+# One worker a core; --dist loadgroup keeps together what shares one slow preparation.
+PYTEST := .venv/bin/pytest -n auto --dist loadgroup
+
 test: .venv/ready-for-tests latex browser
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/pytest
-	KERAS_BACKEND=jax .venv/bin/pytest tests/networks tests/test_losses.py tests/test_training.py \
-	  tests/test_averaging.py tests/test_normalisation.py
+	$(PYTEST)
+	KERAS_BACKEND=jax $(PYTEST) -m 'second_backend and not deep'
+
+test-all: .venv/ready-for-tests latex browser
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	$(PYTEST) -m ''
+	KERAS_BACKEND=jax $(PYTEST) -m '' tests/networks tests/training tests/experiments
 
 notebook: .venv/ready
 	.venv/bin/jupyter lab notebooks $$([ "$$(id -u)" = 0 ] && echo --allow-root)
