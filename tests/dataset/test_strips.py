@@ -84,14 +84,14 @@ def test_a_source_changed_to_the_same_size_is_noticed_by_its_date(strip_folder, 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(lambda path: truncate(path), "damaged"), (lambda path: path.unlink(), "is missing")],
+    [(lambda path: truncate(path), "is damaged"), (lambda path: path.unlink(), "is missing")],
 )
 def test_a_source_damaged_after_its_store_was_built_is_named(
     change, message, strip_folder, tmp_path
 ):
     open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
     change(strip_folder / "i_text" / "h4_noise.png")
-    with pytest.raises(InputError, match=rf"h4_noise\.png {message}|h4_noise\.png is {message}"):
+    with pytest.raises(InputError, match=rf"h4_noise\.png {message}"):
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
 
 

@@ -40,7 +40,6 @@ def cut(
     homographies: list[np.ndarray],
     regions: np.ndarray,
     rng: np.random.Generator,
-    side: int = SOURCE_SIDE,
 ) -> np.ndarray:
     """Samples the 16 patches of every region.
 
@@ -50,19 +49,18 @@ def cut(
             w > 0 at the centre of image 1.
         regions: float (points, 4), see `find_regions`.
         rng: source of the jitter.
-        side: patch side in pixels.
 
     Returns:
-        uint8 (points, 16, side, side), strips in the order of layout.STRIPS.
+        uint8 (points, 16, 65, 65), strips in the order of layout.STRIPS.
     """
-    patches = np.empty((len(regions), 16, side, side), np.uint8)
+    patches = np.empty((len(regions), 16, SOURCE_SIDE, SOURCE_SIDE), np.uint8)
     squares = frames(regions)
-    patches[:, 0] = sample(images[0], squares, np.eye(3), side)
+    patches[:, 0] = sample(images[0], squares, np.eye(3))
     for k, homography in enumerate(homographies, 1):
         jittered = [squares @ draw_jitter(JITTER[level], len(squares), rng) for level in LEVELS]
-        sampled = sample(images[k], np.concatenate(jittered), homography, side)
+        sampled = sample(images[k], np.concatenate(jittered), homography)
         # rows: all easy ones, all hard ones, all tough ones; columns: e_k, h_k, t_k
-        patches[:, [k, k + 5, k + 10]] = sampled.reshape(3, -1, side, side).swapaxes(0, 1)
+        patches[:, [k, k + 5, k + 10]] = sampled.reshape(3, -1, *patches.shape[2:]).swapaxes(0, 1)
     return patches
 
 

@@ -115,8 +115,8 @@ def _download_once(archive: Archive, part: Path, start: int) -> bool:
     """One connection; False where it broke before the end."""
     part.parent.mkdir(parents=True, exist_ok=True)
     resume = {"Range": f"bytes={start}-"} if start else {}
+    request = Request(archive.url, headers={"User-Agent": "n-hpatches", **resume})
     try:
-        request = Request(archive.url, headers={"User-Agent": "n-hpatches", **resume})
         answer = urlopen(request, timeout=TIMEOUT)
     except HTTPError as error:
         if error.code == 416:  # nothing is left to send
@@ -128,22 +128,18 @@ def _download_once(archive: Archive, part: Path, start: int) -> bool:
             start = 0
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else archive.size
-        _require_space(part.parent, (total or 0) - start)
+        needed, free = (total or 0) - start, shutil.disk_usage(part.parent).free
+        if needed > free:
+            raise InputError(
+                f"{part.parent} has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are to be "
+                "fetched: free some space or choose another folder."
+            )
         bar = tqdm(desc=archive.file, initial=start, total=total, unit="B", unit_scale=True)
         with bar, part.open("ab" if start else "wb") as file:
             while block := answer.read(2**20):
                 file.write(block)
                 bar.update(len(block))
     return total is None or part.stat().st_size >= total
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(
-            f"{folder} has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are to be "
-            "fetched: free some space or choose another folder."
-        )
 
 
 def check(path: Path, archive: Archive) -> None:

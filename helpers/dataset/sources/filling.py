@@ -37,9 +37,9 @@ def fill_by_cutting(
     """Cuts the patches of a scene and draws their noise.
 
     Args:
-        out: arrays of the scene, as `Source.fill` gets them; filled.
-        look: images, homographies and regions, see `extractor.cut`.
-        scene: its name, which with `seed` decides the jitter and the noise.
+        out: arrays of the scene to be filled, see `Source.fill`.
+        look: images, homographies and regions, see `Source.look`.
+        scene: its name, which with the seed decides the jitter and the noise.
         seed: of the dataset.
     """
     clean65 = extractor.cut(*look, scene_generator(scene, seed, "jitter"))

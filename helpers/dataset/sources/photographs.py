@@ -82,15 +82,15 @@ def _digest(scene: str) -> str:
 def photograph_path(scene: str) -> Path:
     """File of a scene, `v_coffee` say, inside the installed package."""
     name = scene[2:]
-    package = "sklearn.datasets.images" if name in FROM_SKLEARN else "skimage.data"
-    folder = Path(str(files(package)))
-    found = sorted(p for p in folder.glob(f"{name}.*") if p.suffix in (".png", ".jpg"))
-    if not found:
-        raise InputError(
-            f"The photograph {name} is not in {folder}: "
-            f"reinstall {'scikit-learn' if name in FROM_SKLEARN else 'scikit-image'}."
-        )
-    return found[0]
+    from_sklearn = name in FROM_SKLEARN
+    folder = Path(str(files("sklearn.datasets.images" if from_sklearn else "skimage.data")))
+    for path in (folder / f"{name}.jpg", folder / f"{name}.png"):
+        if path.is_file():
+            return path
+    raise InputError(
+        f"The photograph {name} is not in {folder}: "
+        f"reinstall {'scikit-learn' if from_sklearn else 'scikit-image'}."
+    )
 
 
 def load_photograph(path: Path) -> np.ndarray:
@@ -155,9 +155,8 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def shadow(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """A half-plane in shadow, with a wavy soft edge: factors (height, width) up to 1."""
     along, across = _axes(shape, rng)
-    edge = (
-        across + 0.15 * np.sin(along * rng.uniform(2, 8) + rng.uniform(0, 6)) + rng.normal(0, 0.3)
-    )
+    wave = 0.15 * np.sin(along * rng.uniform(2, 8) + rng.uniform(0, 6))
+    edge = across + wave + rng.normal(0, 0.3)
     lit = 1 / (1 + np.exp(-np.clip(edge / rng.uniform(0.01, 0.08), -30, 30)))
     return lit + (1 - lit) * rng.uniform(0.25, 0.6)
 

@@ -22,18 +22,15 @@ SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 
 
 class Sequences(SceneFolders):
-    """Scenes of six images in a folder or zip file, as a source of a store."""
+    """Scenes of six images in a folder or zip file.
+
+    The seed is that of the points chosen (at most MOST_POINTS of a scene), jitter and noise.
+    """
 
     name = "sequences"
 
     def __init__(self, place: Path | str, choice: Choice):
-        """Looks at the list of files only.
-
-        Args:
-            place: folder or zip file.
-            choice: what is taken of it: of each scene random points, at most 2,000 where no number
-                is given; the seed is that of this choice, the jitter and the noise.
-        """
+        """Looks at the list of files only."""
         super().__init__(place, {f"1{suffix}" for suffix in SUFFIXES}, choice)
         self.keeps65 = choice.keep65
         recipe = cutting_recipe(choice.seed, choice.points_per_scene)

@@ -1,6 +1,6 @@
 """The sources `n-hpatches:PATH` and `hpatches:PATH`: folders or zip files of strips.
 
-`<sequence>/<strip>.png` holds square patches one below the other: 32 px wide with a noisy twin
+`<scene>/<strip>.png` holds square patches one below the other: 32 px wide with a noisy twin
 `<strip>_noise.png` (N-HPatches), or 65 px wide (HPatches), whose noise is then drawn by the recipe.
 """
 
@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,23 +27,14 @@ SIDES = {"n-hpatches": PATCH_SIDE, "hpatches": SOURCE_SIDE}
 
 
 class Strips(SceneFolders):
-    """Strips in a folder or zip file, as a source of a store; without images to look at."""
+    """Strips in a folder or zip file: their first points; 65 px ones get their noise here."""
 
     def __init__(self, name: str, place: Path | str, choice: Choice):
-        """Looks at the list of files only.
-
-        Args:
-            name: "n-hpatches" for 32 px strips with noisy twins, "hpatches" for 65 px strips.
-            place: folder or zip file.
-            choice: what is taken of it: of each strip the first points, its noise by the seed.
-        """
+        """Looks at the list of files only; `name` is "n-hpatches" or "hpatches"."""
         self.name, self.side = name, SIDES[name]
         self.keeps65 = choice.keep65 and self.side == SOURCE_SIDE
         super().__init__(place, {f"{strip}.png" for strip in STRIPS}, choice)
-        self.recipe: dict[str, Any] = {
-            "points_per_scene": choice.points_per_scene,
-            "split": self.parts,
-        }
+        self.recipe = {"points_per_scene": choice.points_per_scene, "split": self.parts}
         if self.side == SOURCE_SIDE:
             self.recipe |= {"seed": choice.seed, "sigma": SIGMA, "keep65": self.keeps65}
 
