@@ -24,6 +24,9 @@ class Fake(Source):
     def measure(self, scene):
         return 3, scene
 
+    def look(self, scene):
+        return f"images of {scene}"
+
     def fill(self, scene, found, out):
         assert found == scene
         for array in out.values():
@@ -46,6 +49,10 @@ def test_scenes_keep_their_parts_and_are_filled_by_their_own_source(tmp_path):
     assert store.name == "one+two" and store.parts["test"] == ("test_1", "test_2")
     for scene, rows in store.scenes.items():
         assert np.all(store.clean[rows] == int(scene[-1]))
+
+
+def test_a_scene_is_looked_at_in_its_own_source():
+    assert join(Fake("one", 1), Fake("two", 2)).look("test_2") == "images of test_2"
 
 
 def test_a_change_of_one_source_is_a_change_of_the_whole():

@@ -5,7 +5,9 @@ from PIL import Image
 from helpers.benchmark.layout import LEVELS
 from helpers.common.errors import InputError
 from helpers.common.keys import HELPERS
-from helpers.dataset import open_dataset
+from helpers.dataset import look_at_scene, open_dataset
+from helpers.dataset.cutting.extractor import frames
+from helpers.dataset.cutting.sampling import sample
 from helpers.dataset.info import correlations
 from helpers.dataset.sources.filling import RECIPE_CODE
 from helpers.dataset.sources.photographs import make_scene
@@ -41,6 +43,15 @@ def test_sequences_are_cut_into_points_that_correspond(sequences, tmp_path):
     for by_level in correlations(store).values():
         easy, hard, tough = (by_level[level] for level in LEVELS)
         assert easy > 0.6 and easy > hard > tough > 0.2
+
+
+def test_the_patches_can_be_cut_again_where_a_look_says(sequences, made, tmp_path):
+    choice = {"points_per_scene": 9, "scenes": "v_three"}
+    images, homographies, regions = look_at_scene(f"sequences:{sequences}", "v_three", **choice)
+    assert all((image == expected).all() for image, expected in zip(images, made[0], strict=True))
+    np.testing.assert_allclose(homographies, made[1])
+    store = open_dataset(f"sequences:{sequences}", tmp_path, **choice)
+    assert (sample(images[0], frames(regions), np.eye(3)) == store.clean65[:, 0]).all()
 
 
 def test_the_code_that_decides_the_patches_is_part_of_the_recipe():
