@@ -25,18 +25,13 @@ from pathlib import Path
 import numpy as np
 
 from helpers.benchmark.layout import LEVELS, strip_columns
-from helpers.dataset.cutting.extractor import (
-    JITTER,
-    MOST_POINTS,
-    cut,
-    draw_jitter,
-    frames,
-    project,
-    sample,
-)
+from helpers.dataset.cutting.extractor import JITTER, cut, draw_jitter, frames, project
+from helpers.dataset.cutting.regions import MOST_POINTS
+from helpers.dataset.cutting.sampling import sample
 from helpers.dataset.noise import downsample
+from helpers.dataset.parts import Choice
+from helpers.dataset.sources.folders import find_scenes
 from helpers.dataset.sources.sequences import SUFFIXES, Sequences
-from helpers.dataset.sources.strips import find_scenes
 from helpers.dataset.sources.tree import open_tree
 from helpers.dataset.store import scene_generator
 
@@ -63,7 +58,7 @@ scene             found  kept known    5%  50%  95%  easy hard tough none easy h
 def open_folder(folder: Path) -> Sequences:
     """All scenes of a folder, whatever a split says of them, with no limit of points."""
     _, scenes = find_scenes(open_tree(folder), {f"1{suffix}" for suffix in SUFFIXES})
-    return Sequences(folder, {"test": scenes}, points_per_scene=10**9)
+    return Sequences(folder, Choice({"test": scenes}, points_per_scene=10**9))
 
 
 def measure(source: Sequences, scene: str) -> dict:
@@ -71,7 +66,9 @@ def measure(source: Sequences, scene: str) -> dict:
     found, regions = source.measure(scene)
     regions = regions[:MOST_POINTS]
     images, homographies, _ = source.load(scene)
-    patches = cut(images, homographies, regions, scene_generator(scene, source.seed, "jitter"))
+    patches = cut(
+        images, homographies, regions, scene_generator(scene, source.choice.seed, "jitter")
+    )
     views = zip(images, [np.eye(3), *homographies], strict=True)
     still = np.stack([sample(image, frames(regions), h) for image, h in views], 1)
     return {
@@ -79,7 +76,7 @@ def measure(source: Sequences, scene: str) -> dict:
         "kept": len(regions),
         "known": KNOWN.get(scene),
         "sides": np.quantile(2 * regions[:, 2], QUANTILES).tolist(),
-        "overlap": overlaps(scene_generator(scene, source.seed, "jitter"), len(regions)),
+        "overlap": overlaps(scene_generator(scene, source.choice.seed, "jitter"), len(regions)),
         "alike": {"none": float(likeness(still)[:, 1:].mean())}
         | {level: float(likeness(patches)[:, strip_columns(level)].mean()) for level in LEVELS},
         "contrast": float((patches[:, 0].std((1, 2)) > 10).mean()),

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from helpers import training
 from helpers.common import files
 from helpers.common.errors import InputError
-from helpers.dataset import PatchStore, find_source, open_dataset
+from helpers.dataset import Choice, PatchStore, find_source, open_dataset
 from helpers.evaluation import scoring
 from helpers.settings import TrainingSettings, profile
 from helpers.training import runs
@@ -171,7 +171,7 @@ def _settle(old: Path, target: Path) -> None:
 
 def open_tested(source: str, split: str) -> dict[str, PatchStore]:
     """Stores of the test scenes: those of `source`, at few and at all points, and photographs."""
-    scenes = find_source(source, PLAN.seed, split=split).parts["test"]
+    scenes = find_source(source, Choice(split, seed=PLAN.seed)).parts["test"]
     choice = {"seed": PLAN.seed, "split": split, "scenes": scenes}
     stores = {
         title: open_dataset(source, points_per_scene=points, **choice)
