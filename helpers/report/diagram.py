@@ -81,46 +81,37 @@ def read_network(network: keras.Model) -> tuple[list[Stage], list[Skip]]:
             if start < 0 or any(stage.kind == "to a higher resolution" for stage in inside):
                 skips.append(Skip(start, len(stages) - 1, SIGNS[type(layer)]))
             else:
-                block = Stage("residual block", _block_label(inside), *_shape(layer))
-                stages[start + 1 :] = [block]
-        elif kind := _kind(layer):
-            stages.append(Stage(kind, _label(layer), *_shape(layer)))
+                stages[start + 1 :] = [_block(inside)]
+        elif stage := _stage(layer):
+            stages.append(stage)
         for tensor in keras.tree.flatten(layer.output):
             made_by[id(tensor)] = len(stages) - 1
     return stages, skips
 
 
-def _kind(layer: Any) -> str:
-    """One of KINDS; "" for what is not drawn: activations, batch normalisation, dropout."""
-    if isinstance(layer, GROWING):
-        return "to a higher resolution"
-    if isinstance(layer, POOLING) or (isinstance(layer, CONVOLUTION) and max(layer.strides) > 1):
-        return "to a lower resolution"
-    if isinstance(layer, CONVOLUTION):
-        return "convolution"
-    return "normalisation" if isinstance(layer, layers.LayerNormalization) else ""
-
-
-def _label(layer: Any) -> str:
-    if isinstance(layer, layers.UpSampling2D):
-        return f"↑{layer.size[0]}"
+def _stage(layer: Any) -> Stage | None:
+    """The box of a layer; None for what is not drawn: activations, batch normalisation, dropout."""
+    if not isinstance(layer, CONVOLUTION | POOLING | GROWING | layers.LayerNormalization):
+        return None
+    shape = layer.output.shape[1], layer.output.shape[-1]
+    if isinstance(layer, layers.LayerNormalization):
+        return Stage("normalisation", "", *shape)
     size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    if size is None:
-        return ""
-    arrow = "↑" if isinstance(layer, GROWING) else "↓"
-    return f"{size[0]}²" + (f"{arrow}{layer.strides[0]}" if max(layer.strides) > 1 else "")
+    kernel = f"{size[0]}²" if size else ""
+    step = max(layer.size if isinstance(layer, layers.UpSampling2D) else layer.strides)
+    if isinstance(layer, GROWING):
+        return Stage("to a higher resolution", f"{kernel}↑{step}", *shape)
+    if step > 1:
+        return Stage("to a lower resolution", f"{kernel}↓{step}", *shape)
+    return Stage("convolution", kernel, *shape)
 
 
-def _shape(layer: Any) -> tuple[int, int]:
-    """Side and channels of what a layer gives."""
-    return layer.output.shape[1], layer.output.shape[-1]
-
-
-def _block_label(inside: list[Stage]) -> str:
-    """The largest kernel of a residual block, and how often it is there."""
+def _block(inside: list[Stage]) -> Stage:
+    """All of them as one; its label tells the largest kernel and how often it comes."""
     kernels = [stage.label for stage in inside if stage.kind == "convolution"]
     largest = max(kernels, default="")
-    return f"{kernels.count(largest)}×{largest}" if kernels.count(largest) > 1 else largest
+    times = f"{kernels.count(largest)}×" if kernels.count(largest) > 1 else ""
+    return Stage("residual block", times + largest, inside[-1].side, inside[-1].channels)
 
 
 def describe_network(network: keras.Model) -> str:
