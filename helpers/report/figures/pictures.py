@@ -74,7 +74,7 @@ def plot_denoising(
         ratios = 10 * np.log10(255**2 / errors)
     for (row, column), ratio in np.ndenumerate(ratios):
         place = column * (1 + GAP) + 0.5, row * 1.24 + 1.02
-        axis.text(*place, f"{ratio:.1f} dB", ha="center", va="top", fontsize=7.5)
+        axis.text(*place, f"{ratio:.1f} dB", ha="center", va="top")
     return figure
 
 
@@ -97,9 +97,8 @@ def plot_neighbours(
     """
     counts = [2, *(correct.shape[1] for _, correct, _ in found.values())]
     side = (TEXT_WIDTH - 0.5 * len(found)) / (sum(counts) * (1 + GAP))
-    figure = ReportFigure(
-        figsize=(TEXT_WIDTH, side * (1 + GAP) * len(queries) + 0.4), layout="constrained"
-    )
+    size = TEXT_WIDTH, side * (1 + GAP) * len(queries) + 0.4
+    figure = ReportFigure(figsize=size, layout="constrained")
     first, *others = figure.subplots(1, len(counts), squeeze=False, width_ratios=counts)[0]
     pairs = np.stack([queries, right], axis=1)
     _show_patches(first, pairs, ("query", "right"), stretched=True)
@@ -133,11 +132,11 @@ def _show_patches(
     for row, column in np.ndindex(patches.shape[:2]):
         x, y = column * (1 + GAP), row * (1 + below)
         axis.imshow(patches[row, column], extent=(x, x + 1, y + 1, y), **scale)
-    axis.set(xlim=(0, x + 1), ylim=(y + (1 if below == GAP else 1 + below), 0))
+    axis.set(xlim=(0, x + 1), ylim=(y + 1 + below - GAP, 0))
     axis.set_xticks(0.5 + np.arange(len(columns)) * (1 + GAP), columns)
     axis.set_yticks(0.5 + np.arange(len(rows)) * (1 + below), rows, rotation=90, va="center")
     axis.xaxis.tick_top()
-    axis.tick_params(length=0, pad=2, labelsize=8)
+    axis.tick_params(length=0, pad=2)
     axis.spines[:].set_visible(False)
 
 
@@ -165,9 +164,8 @@ def plot_regions(
     """
     rng = np.random.default_rng(seed)
     tallest = max(image.shape[0] / image.shape[1] for image in (images[0], images[target - 1]))
-    figure = ReportFigure(
-        figsize=(TEXT_WIDTH, min(TEXT_WIDTH / 2 * tallest, 3.2) + 0.55), layout="constrained"
-    )
+    size = TEXT_WIDTH, min(TEXT_WIDTH / 2 * tallest, 3.2) + 0.55
+    figure = ReportFigure(figsize=size, layout="constrained")
     left, right = figure.subplots(1, 2)
     for axis, image in ((left, images[0]), (right, images[target - 1])):
         axis.imshow(image, vmin=0, vmax=255)
@@ -216,18 +214,17 @@ def plot_matches(
         lines: approach -> points of the first image (P, 2), of the second (P, 2), each (x, y) in
             pixels, and whether the match is right (P,).
     """
-    height = max(image.shape[0] for image in images)
-    between = images[0].shape[1] // 25
-    margins = [((0, height - images[k].shape[0]), (0, between * (1 - k))) for k in (0, 1)]
-    white = {"constant_values": 255}
-    both = np.hstack([np.pad(image, m, **white) for image, m in zip(images, margins, strict=True)])
-    size = TEXT_WIDTH, TEXT_WIDTH / len(lines) * height / both.shape[1] + 0.5
+    (high, wide), (height, width) = images[0].shape, images[1].shape
+    beside = round(1.04 * wide)  # where the second image begins
+    both = np.full((max(high, height), beside + width), 255.0)
+    both[:high, :wide], both[:height, beside:] = images
+    size = TEXT_WIDTH, TEXT_WIDTH / len(lines) * both.shape[0] / both.shape[1] + 0.5
     figure = ReportFigure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(lines), squeeze=False)[0]
     for axis, (name, (start, end, right)) in zip(axes, lines.items(), strict=True):
         axis.imshow(both, vmin=-300, vmax=255)  # pale, so that lines stand out
         for chosen, look in ((~right, MATCH_LOOKS["wrong"]), (right, MATCH_LOOKS["right"])):
-            ends = np.stack([start[chosen], end[chosen] + (images[0].shape[1] + between, 0)])
+            ends = np.stack([start[chosen], end[chosen] + (beside, 0)])
             axis.plot(ends[..., 0], ends[..., 1], **look)
         axis.set_title(f"{name}: {right.sum()} of {len(right)} right", pad=3)
         axis.axis("off")

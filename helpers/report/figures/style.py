@@ -26,10 +26,6 @@ LEVEL_MARKERS = {"easy": "o", "hard": "s", "tough": "^"}
 _STYLE = {
     "font.size": 8,
     "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
     "legend.frameon": False,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
