@@ -148,12 +148,16 @@ def plot_pipeline(
     """
     rows = [(name, net, *read_network(net)) for name, nets in networks.items() for net in nets]
     above = [SIDE / 2 + LANE * (len(skips) + bool(skips)) + TITLE for *_, skips in rows]
-    total = sum(above) + len(rows) * (SIDE / 2 + BELOW) + LEGEND
+    heights = [high + SIDE / 2 + BELOW for high in above]
+    total = sum(heights) + LEGEND
     figure = ReportFigure(figsize=(TEXT_WIDTH, total))
-    top = total
-    for (name, network, stages, skips), high in zip(rows, above, strict=True):
-        axis = _add_row(figure, top, high, f"{name}: {describe_network(network)}")
-        top -= high + SIDE / 2 + BELOW
+    place = {"left": 0, "right": 1, "top": 1, "bottom": LEGEND / total, "hspace": 0}
+    axes = figure.subplots(len(rows), squeeze=False, height_ratios=heights, gridspec_kw=place)
+    for axis, high, row in zip(axes[:, 0], above, rows, strict=True):
+        name, network, stages, skips = row
+        axis.set(xlim=(0, TEXT_WIDTH), ylim=(-SIDE / 2 - BELOW, high), autoscale_on=False)
+        axis.axis("off")
+        axis.text(LEFT, high - 0.02, f"{name}: {describe_network(network)}", va="top")
         _draw_image(axis, patches[0] if network is networks[name][0] else denoised[name], LEFT)
         if network is networks[name][-1]:
             _draw_network(axis, stages, skips, TEXT_WIDTH - END)
@@ -161,22 +165,12 @@ def plot_pipeline(
         else:
             _draw_network(axis, stages, skips, TEXT_WIDTH - LEFT - SIDE)
             _draw_image(axis, denoised[name], TEXT_WIDTH - LEFT - SIDE)
-    kinds = {stage.kind for _, _, stages, _ in rows for stage in stages}
-    boxes = [
-        Patch(fc=KINDS[kind], ec="black", lw=0.5, label=kind) for kind in KINDS if kind in kinds
-    ]
-    figure.legend(handles=boxes, loc="lower center", ncols=len(boxes), borderaxespad=0.1)
+    drawn = {stage.kind for _, _, stages, _ in rows for stage in stages}
+    looks = [(kind, colour) for kind, colour in KINDS.items() if kind in drawn]
+    boxes = [Patch(fc=colour, ec="black", lw=0.5, label=kind) for kind, colour in looks]
+    look = {"ncols": len(boxes), "borderaxespad": 0.1, "columnspacing": 1.3, "handlelength": 1.6}
+    figure.legend(handles=boxes, loc="lower center", **look)
     return figure
-
-
-def _add_row(figure: Figure, top: float, above: float, title: str) -> Axes:
-    """Axes in inches for a row that begins at `top` and reaches `above` over its y = 0."""
-    below, total = SIDE / 2 + BELOW, figure.get_figheight()
-    place = 0, (top - above - below) / total, 1, (above + below) / total
-    axis = figure.add_axes(place, xlim=(0, TEXT_WIDTH), ylim=(-below, above), autoscale_on=False)
-    axis.axis("off")
-    axis.text(LEFT, above - 0.02, title, va="top")
-    return axis
 
 
 def _draw_network(axis: Axes, stages: list[Stage], skips: list[Skip], end: float) -> None:
