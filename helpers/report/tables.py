@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
 from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
-from helpers.report.rounding import escape as escape  # these four for whoever has tables
+from helpers.report.rounding import escape as escape  # these four are passed on to callers
 from helpers.report.rounding import format_number as format_number
 from helpers.report.rounding import show as show
 from helpers.report.rounding import write_table as write_table
