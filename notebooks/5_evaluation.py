@@ -167,7 +167,7 @@ top_down = {name: runs[name] for name in ("improved", "baseline")}
 diagram.plot_pipeline(*samples.pipeline_sample(store, top_down))
 
 # %% [markdown]
-# Boxes that are both high and thick are the expensive ones: many channels at many pixels.
+# A box is as high as its feature map; below it stand side and channels. Many channels at many pixels cost most.
 #
 # ## What is found
 #

@@ -157,7 +157,7 @@ figures.save(pipeline, "pipeline")
 pipeline
 
 # %% [markdown]
-# Boxes that are both high and thick are the expensive ones: many channels at many pixels.
+# A box is as high as its feature map; below it stand side and channels. Many channels at many pixels cost most.
 #
 # ## What is found
 #

@@ -200,7 +200,9 @@ def test_the_rank_of_the_right_one_is_told(tiny_store, approaches, monkeypatch):
     monkeypatch.setattr(networks, "vectors", lambda approach, scene, strip: vectors[strip])
     for point, rank in ((0, 3), (5, 1)):
         figure = explorer._nearest(networks, "i_1", point, "t1", "improved")
-        assert f"rank\n{rank}" in [text.get_text() for axis in figure.axes for text in axis.texts]
+        assert f"rank\n{rank}" in [
+            label.get_text() for axis in figure.axes for label in axis.get_yticklabels()
+        ]
 
 
 def test_the_patch_is_shown_as_each_denoiser_leaves_it(tiny_store, approaches, monkeypatch):
