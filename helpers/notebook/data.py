@@ -23,7 +23,7 @@ def open_data(
         InputError: the profile is unknown, or something in the dataset cannot be used.
     """
     found = settings.profile(profile)
-    store = open_dataset(**asked_for(found, dataset, split, scenes))
+    store = open_dataset(**asked_for(profile, dataset, split, scenes))
     if winner:
         from helpers.search import with_winner  # imports Keras, which takes seconds
 
@@ -32,13 +32,14 @@ def open_data(
 
 
 def asked_for(
-    profile: settings.Profile, dataset: str, split: str | None = None, scenes: str | None = None
+    profile: str, dataset: str, split: str | None = None, scenes: str | None = None
 ) -> dict:
-    """What `dataset.open_dataset` and `dataset.find_source` are asked for, by keyword."""
+    """The same as keywords of `dataset.open_dataset` and `dataset.find_source`."""
+    size = settings.profile(profile)
     return {
         "source": dataset,
-        "seed": profile.seed,
-        "points_per_scene": profile.points_per_scene,
-        "split": split or None,
-        "scenes": scenes or None,
+        "seed": size.seed,
+        "points_per_scene": size.points_per_scene,
+        "split": split,
+        "scenes": scenes,
     }
