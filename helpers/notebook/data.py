@@ -1,6 +1,7 @@
 """From the parameters of a notebook, which are the command line's options, to profile and data."""
 
 from helpers import settings
+from helpers.common import paths
 from helpers.dataset import open_dataset
 from helpers.dataset.store import PatchStore
 
@@ -23,7 +24,7 @@ def open_data(
         InputError: the profile is unknown, or something in the dataset cannot be used.
     """
     found = settings.profile(profile)
-    store = open_dataset(**asked_for(profile, dataset, split, scenes))
+    store = open_dataset(folder=paths.DATA, **asked_for(profile, dataset, split, scenes))
     if winner:
         from helpers.search import with_winner  # imports Keras, which takes seconds
 
