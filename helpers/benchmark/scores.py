@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .distances import DISTANCES, MEMORY
+from .distances import DISTANCES
 from .errors import BenchmarkError
 from .intervals import bootstrap
 from .layout import IMAGES, LEVELS, POOLS, STRIPS, TASKS
@@ -15,6 +15,7 @@ from .matching import Matching, matching
 from .retrieval import Retrieval, retrieval
 from .tasks import PAIR_FILES, PATCH_FILES, Tasks
 from .verification import Verification, verification
+from .workers import DEFAULTS, Resources
 
 TIES_MATTER = 0.001
 LARGEST = 1e15  # beyond it squares leave the range of float32
@@ -31,14 +32,14 @@ class Scores:
     Attributes:
         tasks: the task lists.
         distance: `L2` or `L1`.
-        points: number of points of each sequence.
+        points: number of points of all sequences.
         verification, matching, retrieval: results of each task.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
     """
 
     tasks: Tasks
     distance: str
-    points: dict[str, int]
+    points: int
     verification: Verification | None
     matching: Matching | None
     retrieval: Retrieval | None
@@ -107,7 +108,7 @@ class Scores:
                 "queries": len(tasks.queries),
                 "distractors": len(tasks.distractors),
                 "sequences": list(tasks.sequences),
-                "points": sum(self.points.values()),
+                "points": self.points,
             },
         }
 
@@ -147,10 +148,8 @@ def evaluate(
     pools: Sequence[int] = POOLS,
     *,
     run: Sequence[str] = TASKS,
-    threads: int | None = None,
-    memory: int = MEMORY,
     samples: int = 1000,
-    progress: bool = False,
+    resources: Resources = DEFAULTS,
 ) -> Scores:
     """Scores descriptors on the HPatches tasks.
 
@@ -161,14 +160,8 @@ def evaluate(
         distance: `L2` or `L1`.
         pools: retrieval pool sizes, above 5.
         run: which of `verification`, `matching`, `retrieval`.
-        threads: None for all cores.
-        memory: bytes of blocks of distances, all threads together. Descriptors, lists and results
-            come on top; descriptors that `read_descriptors` maps need no memory of their own.
         samples: bootstrap samples behind the 95 % intervals.
-        progress: show progress bars.
-
-    Returns:
-        The scores.
+        resources: how much of the machine may be used, and whether progress is shown.
 
     Raises:
         BenchmarkError: bad descriptors (missing sequence, ragged, NaN), or a list that points past
@@ -179,17 +172,13 @@ def evaluate(
     if min(pools, default=0) <= IMAGES:
         raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
     arrays = _checked(descriptors, tasks)
-    titles = {name: name if progress else None for name in TASKS}
-    results = {
-        "verification": lambda: verification(arrays, tasks, distance, threads, memory),
-        "matching": lambda: matching(arrays, distance, threads, memory, titles["matching"]),
-        "retrieval": lambda: retrieval(
-            arrays, tasks, pools, distance, threads, memory, titles["retrieval"]
-        ),
-    }
-    done = [results[name]() if name in run else None for name in TASKS]
-    points = {name: array.shape[1] for name, array in zip(tasks.sequences, arrays, strict=True)}
-    scores = Scores(tasks, distance, points, *done, bootstrap(*done, len(arrays), samples))
+    results = [
+        verification(arrays, tasks, distance, resources) if "verification" in run else None,
+        matching(arrays, distance, resources) if "matching" in run else None,
+        retrieval(arrays, tasks, pools, distance, resources) if "retrieval" in run else None,
+    ]
+    points = sum(array.shape[1] for array in arrays)
+    scores = Scores(tasks, distance, points, *results, bootstrap(*results, len(arrays), samples))
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores

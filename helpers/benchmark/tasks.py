@@ -5,7 +5,7 @@ seed and NumPy's legacy random stream decide every row, so they are kept; the co
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,6 @@ class Tasks:
 
 def generate_tasks(
     lengths: Mapping[str, int],
-    test: Sequence[str] | None = None,
     ref_std: Mapping[str, np.ndarray] | None = None,
     *,
     split: str = "own",
@@ -68,52 +67,46 @@ def generate_tasks(
     there are get shuffled and divided one third to two thirds, as in the official proportion.
 
     Args:
-        lengths: points of each sequence, at least 2.
-        test: names of the test sequences, in split order; all of `lengths` by default.
+        lengths: points of each test sequence, at least 2, in split order.
         ref_std: (N,) standard deviation of the grey levels of each sequence's reference patches;
             patches at 10 or below are left out of retrieval. None takes all patches.
         split: name of the split, used in file names.
         pairs: positives, and as many negatives of each kind.
-        queries: retrieval queries, at most.
-        distractors: retrieval distractors, at most.
+        queries, distractors: so many reference patches for retrieval, at most.
         seed: of the random stream; 42 officially.
 
-    Returns:
-        The lists.
-
     Raises:
-        BenchmarkError: fewer than two sequences, a sequence of fewer than two points, an unknown
-            name, no pairs, or too few textured patches.
+        BenchmarkError: fewer than two sequences, a sequence of fewer than two points, no pairs, or
+            too few textured patches.
     """
-    names = tuple(lengths if test is None else test)
+    _check_generator(lengths, ref_std, pairs)
+    lists = _draw_pairs(np.array(list(lengths.values())), pairs, seed)
+    textured = [
+        np.ones(points, bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
+        for name, points in lengths.items()
+    ]
+    return Tasks(
+        split, tuple(lengths), *lists, *_draw_patches(textured, queries, distractors, seed)
+    )
+
+
+def _check_generator(lengths, ref_std, pairs: int) -> None:
     if pairs < 1:
         raise BenchmarkError(f"{pairs} pairs cannot be drawn: ask for one or more of each kind.")
-    _check_generator(names, lengths, ref_std)
-    counts = np.array([lengths[name] for name in names])
-    positive, intra, inter = _draw_pairs(counts, pairs, seed)
-    textured = [
-        np.ones(lengths[name], bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
-        for name in names
-    ]
-    chosen = _draw_patches(textured, queries, distractors, seed)
-    return Tasks(split, names, positive, intra, inter, *chosen)
-
-
-def _check_generator(names, lengths, ref_std) -> None:
-    if len(names) < 2:
+    if len(lengths) < 2:
         raise BenchmarkError(
             f"Verification needs negatives from other sequences, but the test part has "
-            f"{len(names)} sequence(s): use a split with at least two."
+            f"{len(lengths)} sequence(s): use a split with at least two."
         )
-    for name in names:
-        if lengths.get(name, 0) < 2:
+    for name, points in lengths.items():
+        if points < 2:
             raise BenchmarkError(
-                f"Sequence {name} has {lengths.get(name, 0)} points, fewer than the two that a "
-                "negative pair needs: leave it out of the split or add its descriptors."
+                f"Sequence {name} has {points} points, fewer than the two that a negative pair "
+                "needs: leave it out of the split or add its descriptors."
             )
-        if ref_std is not None and len(ref_std.get(name, ())) != lengths[name]:
+        if ref_std is not None and len(ref_std.get(name, ())) != points:
             raise BenchmarkError(
-                f"Sequence {name} has {lengths[name]} points but ref_std has "
+                f"Sequence {name} has {points} points but ref_std has "
                 f"{len(ref_std.get(name, ()))}: give one standard deviation a point."
             )
 
