@@ -158,6 +158,10 @@ class Matching:
         """M: mean over the levels."""
         return float(self.levels.mean())
 
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """(samples,) M when each sequence counts `weights` (samples, sequences) times."""
+        return weights @ self.ap.mean(axis=(1, 2)) / len(self.ap)
+
 
 def matching(
     descriptors: list[np.ndarray], distance: str = "L2", resources: Resources = DEFAULTS

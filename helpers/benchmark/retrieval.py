@@ -118,6 +118,14 @@ class Retrieval:
         """R: mean over levels and available pools; None when no pool is available."""
         return float(self.table.mean()) if self.pools else None
 
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """(samples,) R when each sequence counts `weights` (samples, sequences) times."""
+        sequences = weights.shape[1]
+        sums = np.bincount(self.sequence, self.ap.mean(axis=(1, 2)), sequences)
+        drawn = weights @ np.bincount(self.sequence, minlength=sequences)
+        with np.errstate(invalid="ignore"):  # NaN for a draw of scenes without any query
+            return np.where(drawn > 0, weights @ sums / drawn, np.nan)
+
 
 def retrieval(
     descriptors: list[np.ndarray],

@@ -102,14 +102,7 @@ class Verification:
         return float(np.mean([s["ap"] for kinds in self.scores.values() for s in kinds.values()]))
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
-        """V when each sequence counts `weights` times, from the histograms.
-
-        Args:
-            weights: (samples, sequences) non-negative counts.
-
-        Returns:
-            (samples,) values.
-        """
+        """(samples,) V when each sequence counts `weights` (samples, sequences) times."""
         cells = self.histograms.reshape(-1, *self.histograms.shape[2:])
         return np.mean([_histogram_ap(weights @ cell) for cell in cells], axis=0)
 
