@@ -19,6 +19,9 @@ from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import predict_patches
 from helpers.training.runs import denoiser_of, load_network, load_pipeline
 
+Described = dict[str, dict[str, np.ndarray]]  # approach -> scene -> descriptors (2, N, D)
+Triples = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by approach
+
 STRIP = "h1"  # where points are looked for: the hard patches of the first other image
 SEED = 7  # of the points that are shown; fixed, so that nobody picks the pretty ones
 
@@ -116,7 +119,7 @@ def pipeline_sample(
 
 def describe_strip(
     store: PatchStore, descriptor_runs: dict[str, Path], strip: str = STRIP, scenes: int = 6
-) -> dict[str, dict[str, np.ndarray]]:
+) -> Described:
     """Descriptors of the noisy patches of `ref` and of one other strip, for the pictures below.
 
     Args:
@@ -143,11 +146,11 @@ def describe_strip(
 
 def compare_neighbours(
     store: PatchStore,
-    described: dict[str, dict[str, np.ndarray]],
+    described: Described,
     strip: str = STRIP,
     queries: int = 5,
     count: int = 5,
-) -> tuple[np.ndarray, np.ndarray, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+) -> tuple[np.ndarray, np.ndarray, Triples]:
     """What each approach finds for the same `ref` patches, among the patches of a strip.
 
     Queries are drawn with a fixed seed, from one scene after the other, of all with the contrast
@@ -197,11 +200,11 @@ def _neighbours_of(point: int, vectors: np.ndarray, pool: np.ndarray, count: int
 
 def matches(
     look: tuple[Sequence[np.ndarray], Sequence[np.ndarray], np.ndarray],
-    described: dict[str, dict[str, np.ndarray]],
+    described: Described,
     scene: str,
     strip: str = STRIP,
     shown: int = 50,
-) -> tuple[list[np.ndarray], dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+) -> tuple[list[np.ndarray], Triples]:
     """Where some points of a scene's first image are, and where each approach takes them to be.
 
     Args:
@@ -225,17 +228,13 @@ def matches(
     return [images[0], images[number]], lines
 
 
-def count_matches(
-    scene: str, lines: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
-) -> dict[str, Any]:
+def count_matches(scene: str, lines: Triples) -> dict[str, Any]:
     """What the text of the report says of `matches`: scene, points, right ones by approach."""
     counts = {name: int(right.sum()) for name, (_, _, right) in lines.items()}
     return {"scene": scene, "points": len(next(iter(lines.values()))[2]), "right": counts}
 
 
-def pair_distances(
-    described: dict[str, dict[str, np.ndarray]],
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def pair_distances(described: Described) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Distances of every `ref` patch from the patch of its point, and from another of its scene.
 
     Returns:
