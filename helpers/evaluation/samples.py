@@ -16,6 +16,7 @@ from helpers.benchmark.matching import nearest
 from helpers.benchmark.tasks import LEAST_STD
 from helpers.dataset.cutting.extractor import project
 from helpers.dataset.store import PatchStore
+from helpers.evaluation.scoring import describe
 from helpers.networks.pipeline import predict_patches
 from helpers.training.runs import denoiser_of, load_network, load_pipeline
 
@@ -131,17 +132,11 @@ def describe_strip(
     """
     names = np.array(store.parts["test"])
     names = names[np.unique(np.linspace(0, len(names) - 1, scenes).astype(int))].tolist()
-    columns, described = [0, STRIPS.index(strip)], {}
-    for approach, run in descriptor_runs.items():
-        pipeline = load_pipeline(run)
-        vectors = {
-            name: predict_patches(pipeline, store.noisy[store.scenes[name]][:, columns])
-            for name in names
-        }
-        described[approach] = {
-            name: np.ascontiguousarray(each.swapaxes(0, 1)) for name, each in vectors.items()
-        }
-    return described
+    strips = [0, STRIPS.index(strip)]
+    return {
+        approach: describe(load_pipeline(run), store, names, strips=strips)
+        for approach, run in descriptor_runs.items()
+    }
 
 
 def compare_neighbours(

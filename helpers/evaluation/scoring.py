@@ -109,20 +109,24 @@ def dataset_of(store: PatchStore) -> dict[str, str]:
 
 
 def describe(
-    pipeline: keras.Model, store: PatchStore, scenes: Iterable[str], clean: bool = False
+    pipeline: keras.Model,
+    store: PatchStore,
+    scenes: Iterable[str],
+    clean: bool = False,
+    strips: slice | list[int] = slice(None),
 ) -> dict[str, np.ndarray]:
     """Descriptors of the noisy patches of some scenes.
 
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D).
         clean: describe the clean twins instead.
+        strips: which ones, by their place in `layout.STRIPS`; all by default.
 
     Returns:
-        {scene: (16, N, D) float32}, strips in the order of `layout.STRIPS`, as the benchmark
-        takes them.
+        {scene: (strips, N, D) float32}, as the benchmark takes them.
     """
     found, patches = {}, store.clean if clean else store.noisy
     for scene in tqdm(scenes, desc="describing scenes"):
-        vectors = predict_patches(pipeline, patches[store.scenes[scene]])
+        vectors = predict_patches(pipeline, patches[store.scenes[scene], strips])
         found[scene] = np.ascontiguousarray(vectors.swapaxes(0, 1))
     return found
