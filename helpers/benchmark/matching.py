@@ -19,9 +19,9 @@ def _lane_minima(row, out):
     """Fills the minimum of each lane and returns that of the row."""
     out[:] = np.inf
     for start in range(0, row.shape[0], LANES):
-        part = row[start : start + LANES]
-        for lane in range(part.shape[0]):
-            out[lane] = min(out[lane], part[lane])
+        chunk = row[start : start + LANES]
+        for lane in range(chunk.shape[0]):
+            out[lane] = min(out[lane], chunk[lane])
     least = out[0]
     for value in out:
         least = min(least, value)

@@ -61,10 +61,10 @@ def _count_closer(values, bounds, ends, queries, pool, positive, squared):
     begin = 0
     for e in range(ends.shape[0]):
         for start in range(begin, ends[e], CHUNK):
-            part = pool[start : min(start + CHUNK, ends[e])]
-            value = np.empty(len(part))
+            chunk = pool[start : min(start + CHUNK, ends[e])]
+            value = np.empty(len(chunk))
             for q in range(values.shape[0]):
-                row = values[q, start : start + len(part)]
+                row = values[q, start : start + len(chunk)]
                 value[:] = np.nan  # exact distances, computed when first needed
                 all_there = False
                 for p in range(positive.shape[1]):
@@ -75,12 +75,12 @@ def _count_closer(values, bounds, ends, queries, pool, positive, squared):
                         continue
                     if reach - below >= MANY and not all_there:
                         if columns_of != start:
-                            columns[:, : len(part)], columns_of = part.T, start
+                            columns[:, : len(chunk)], columns_of = chunk.T, start
                         exact_many(queries[q], columns, 0, squared, value)
                         all_there = True
-                    for j in range(0 if all_there else len(part)):
+                    for j in range(0 if all_there else len(chunk)):
                         if np.isnan(value[j]) and low[q, p] <= row[j] < high[q, p]:
-                            value[j] = exact(queries[q], part[j], squared)
+                            value[j] = exact(queries[q], chunk[j], squared)
                     found = _count_open(row, low[q, p], high[q, p], value, positive[q, p])
                     closer[q, e, p] += found[0]
                     near[q, e, p] += found[1]
