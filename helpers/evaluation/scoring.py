@@ -70,8 +70,8 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
     """
 
     def score() -> dict:
-        patches = 16 * len(store.rows("test"))
-        print(f"{descriptor_run.name}: describing {patches:,} test patches, scoring ...")
+        count = 16 * len(store.rows("test"))
+        print(f"{descriptor_run.name}: describing {count:,} test patches, scoring ...", flush=True)
         pipeline = runs.load_pipeline(descriptor_run)
         descriptors = describe(pipeline, store, store.parts["test"], clean)
         return benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()
