@@ -30,7 +30,7 @@ from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.matching import matching
 from helpers.benchmark.retrieval import retrieval
 from helpers.benchmark.verification import KINDS, verification
-from helpers.benchmark.workers import spread
+from helpers.benchmark.workers import Resources
 
 # Points of the 40 test sequences of split a, 59,532 in all, a few of them inferred. They decide
 # the cost of matching. Source: the published retrieval lists, with which they agree.
@@ -107,11 +107,11 @@ def noisy_strips(rng: np.random.Generator, points: int, size: int) -> np.ndarray
 
 def ours(descriptors, tasks, threads: int):
     """Seconds of each task, once everything is compiled, and its result."""
-    arrays = list(descriptors.values())
-    works = {"matching": lambda: matching(arrays, threads=threads)}
+    arrays, use = list(descriptors.values()), Resources(threads)
+    works = {"matching": lambda: matching(arrays, resources=use)}
     if tasks is not None:  # one sequence alone has no negatives and no distractors
-        works["verification"] = lambda: verification(arrays, tasks, threads=threads)
-        works["retrieval"] = lambda: retrieval(arrays, tasks, threads=threads)
+        works["verification"] = lambda: verification(arrays, tasks, resources=use)
+        works["retrieval"] = lambda: retrieval(arrays, tasks, resources=use)
     compile_all(arrays[0].shape[2])
     times, results = {}, {}
     for name, work in works.items():
@@ -146,14 +146,13 @@ def limits(descriptors, tasks, threads: int) -> dict[str, float]:
     def multiply_queries(start):
         np.matmul(rows[start : start + 500], rows[: len(tasks.distractors)].T)
 
-    parts = np.array_split(chosen, threads)
+    parts, spread = np.array_split(chosen, threads), Resources(threads).spread
     strips = [(array, strip) for array in arrays for strip in range(1, len(STRIPS))]
     starts = range(0, len(tasks.queries), 500)
     return {
-        "verification": seconds(lambda: spread(gather, parts, threads), threads)
-        * (wanted / len(chosen)),
-        "matching": seconds(lambda: spread(multiply_strip, strips, threads), threads),
-        "retrieval": seconds(lambda: spread(multiply_queries, starts, threads), threads),
+        "verification": seconds(lambda: spread(gather, parts), threads) * (wanted / len(chosen)),
+        "matching": seconds(lambda: spread(multiply_strip, strips), threads),
+        "retrieval": seconds(lambda: spread(multiply_queries, starts), threads),
     }
 
 
