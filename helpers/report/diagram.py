@@ -15,21 +15,22 @@ import numpy as np
 from keras import layers
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Polygon
+from matplotlib.patches import Patch, Rectangle
 
 from helpers.networks.blocks import macs
-from helpers.report.figures import ORANGE, SKY, TEXT_WIDTH, YELLOW, ReportFigure, style
+from helpers.report.figures.style import ORANGE, SKY, TEXT_WIDTH, YELLOW, ReportFigure, style
 
-KINDS = {  # of stages: colour and hatch, so that they differ in grey print as well
-    "convolution": {"facecolor": SKY},
-    "residual block": {"facecolor": ORANGE, "hatch": "/////"},
-    "to a lower resolution": {"facecolor": "white"},
-    "to a higher resolution": {"facecolor": YELLOW, "hatch": "....."},
-    "normalisation": {"facecolor": "#555555"},
+KINDS = {  # of stages, and their colours
+    "convolution": SKY,
+    "residual block": ORANGE,
+    "to a lower resolution": "white",
+    "to a higher resolution": YELLOW,
+    "normalisation": "#BBBBBB",
 }
-SIGNS = {"Add": "+", "Subtract": "−", "Concatenate": "c"}
+SIGNS = {layers.Add: "+", layers.Subtract: "−", layers.Concatenate: "c"}
 CONVOLUTION = layers.Conv2D | layers.DepthwiseConv2D
 GROWING = layers.Conv2DTranspose | layers.UpSampling2D
+POOLING = layers.MaxPooling2D | layers.AveragePooling2D
 NAMES = {
     "shallow_unet": "shallow U-Net", "residual_unet": "residual U-Net", "dncnn": "DnCNN",
     "ffdnet": "FFDNet", "nafnet_tiny": "NAFNet", "l2net": "L2-Net", "hardnet": "HardNet",
@@ -44,11 +45,14 @@ NAMES = {
 class Stage:
     """One box of the diagram: a layer or a residual block, and the shape of what it gives."""
 
-    name: str  # of the layer, or of the block's last one
     kind: str  # one of KINDS
-    label: str  # kernel, and by how much the resolution changes: "3²\n↓2"
+    label: str  # kernel, and by how much the resolution changes: "3²↓2"
     side: int  # of the feature map, in pixels
     channels: int
+
+    @property
+    def shape(self) -> str:
+        return f"{self.side}²·{self.channels}" if self.side > 1 else str(self.channels)
 
 
 @dataclass(frozen=True)
@@ -69,108 +73,61 @@ def read_network(network: keras.Model) -> tuple[list[Stage], list[Skip]]:
     Args:
         network: functional, (B, 32, 32, 1) -> anything.
     """
-    path = _main_path(network)
-    blocks, skips = _branches(path)
-    stages, stage_of = [], []
-    for place, operation in enumerate(path):
-        around = [block for block in blocks if block[0] < place <= block[1]]
-        if around and place == max(end for _, end in around):
-            start = min(start for start, _ in around)
-            stages.append(_block(path[start + 1 : place + 1]))
-        elif not around and (kind := _kind(operation)):
-            stages.append(Stage(operation.name, kind, _label(operation), *_shape(operation)))
-        stage_of.append(len(stages) - 1)
-    signs = [SIGNS.get(type(path[end]).__name__, "") for _, end in skips]
-    return stages, [
-        Skip(stage_of[start], stage_of[end], sign)
-        for (start, end), sign in zip(skips, signs, strict=True)
-    ]
+    stages, skips, made_by = [], [], {}  # id of a tensor -> index of the stage that gives it
+    for layer in network.operations:
+        if type(layer) in SIGNS:
+            start = min(made_by[id(tensor)] for tensor in layer.input)
+            inside = stages[start + 1 :]
+            if start < 0 or any(stage.kind == "to a higher resolution" for stage in inside):
+                skips.append(Skip(start, len(stages) - 1, SIGNS[type(layer)]))
+            else:
+                stages[start + 1 :] = [_block(inside)]
+        elif stage := _stage(layer):
+            stages.append(stage)
+        for tensor in keras.tree.flatten(layer.output):
+            made_by[id(tensor)] = len(stages) - 1
+    return stages, skips
 
 
-def _main_path(network: keras.Model) -> list[Any]:
-    """Operations from the patch to the output, by the longest way."""
-    order = {operation: number for number, operation in enumerate(network.operations)}
-    path = [_maker(network.outputs[0])]
-    while parents := _parents(path[-1]):
-        path.append(max(parents, key=order.__getitem__))
-    return path[::-1]
-
-
-def _maker(tensor: keras.KerasTensor) -> Any:
-    return tensor._keras_history.operation
-
-
-def _parents(operation: Any) -> list[Any]:
-    made_by = [_maker(tensor) for tensor in keras.tree.flatten(operation.input)]
-    return [parent for parent in made_by if parent is not operation]  # the input makes itself
-
-
-def _branches(path: list[Any]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Where branches leave the path and come back to it: those of residual blocks, and skips."""
-    blocks, skips = [], []
-    for end, operation in enumerate(path):
-        for parent in _parents(operation):
-            start = path.index(parent) if parent in path else end
-            if start < end - 1:
-                far = start == 0 or any(isinstance(layer, GROWING) for layer in path[start:end])
-                (skips if far else blocks).append((start, end))
-    return blocks, skips
-
-
-def _kind(operation: Any) -> str:
-    """One of KINDS; "" for what is not drawn: activations, batch normalisation, dropout."""
-    if isinstance(operation, GROWING):
-        return "to a higher resolution"
-    if isinstance(operation, layers.MaxPooling2D | layers.AveragePooling2D):
-        return "to a lower resolution"
-    if isinstance(operation, layers.Conv2D):
-        return "to a lower resolution" if max(operation.strides) > 1 else "convolution"
-    if isinstance(operation, layers.LayerNormalization):
-        return "normalisation"
-    return ""
-
-
-def _block(inside: list[Any]) -> Stage:
-    kernels = [_label(layer) for layer in inside if isinstance(layer, CONVOLUTION)]
-    largest = max(kernels, default="")
-    times = f"\n×{kernels.count(largest)}" if kernels.count(largest) > 1 else ""
-    return Stage(inside[-1].name, "residual block", largest + times, *_shape(inside[-1]))
-
-
-def _shape(operation: Any) -> tuple[int, int]:
-    """Side and channels of what an operation gives."""
-    return operation.output.shape[1], operation.output.shape[-1]
-
-
-def _label(layer: Any) -> str:
-    if isinstance(layer, layers.UpSampling2D):
-        return f"↑{layer.size[0]}"
+def _stage(layer: Any) -> Stage | None:
+    """The box of a layer; None for what is not drawn: activations, batch normalisation, dropout."""
+    if not isinstance(layer, CONVOLUTION | POOLING | GROWING | layers.LayerNormalization):
+        return None
+    shape = layer.output.shape[1], layer.output.shape[-1]
+    if isinstance(layer, layers.LayerNormalization):
+        return Stage("normalisation", "", *shape)
     size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    if size is None:
-        return ""
-    arrow = "↑" if isinstance(layer, GROWING) else "↓"
-    step = f"\n{arrow}{layer.strides[0]}" if max(layer.strides) > 1 else ""
-    return f"{size[0]}²{step}"
+    kernel = f"{size[0]}²" if size else ""
+    step = max(layer.size if isinstance(layer, layers.UpSampling2D) else layer.strides)
+    if isinstance(layer, GROWING):
+        return Stage("to a higher resolution", f"{kernel}↑{step}", *shape)
+    if step > 1:
+        return Stage("to a lower resolution", f"{kernel}↓{step}", *shape)
+    return Stage("convolution", kernel, *shape)
+
+
+def _block(inside: list[Stage]) -> Stage:
+    """All of them as one; its label tells the largest kernel and how often it comes."""
+    kernels = [stage.label for stage in inside if stage.kind == "convolution"]
+    largest = max(kernels, default="")
+    times = f"{kernels.count(largest)}×" if kernels.count(largest) > 1 else ""
+    return Stage("residual block", times + largest, inside[-1].side, inside[-1].channels)
 
 
 def describe_network(network: keras.Model) -> str:
-    """Name, trainable parameters and multiply-adds of a network, in two lines."""
+    """Name, trainable parameters and multiply-adds of a network."""
     name = re.sub(r"_\d+$", "", network.name)  # without the width
     parameters = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
-    cost = macs(network) / 1e6
-    return f"{NAMES.get(name, name)}\n{parameters:,} parameters, {cost:.1f} M multiply-adds"
+    costs = f"{parameters:,} parameters, {macs(network) / 1e6:.1f} M multiply-adds"
+    return f"{NAMES.get(name, name)}, {costs}"
 
 
 # --- drawing -------------------------------------------------------------------------------------
 
-# Inches, as all coordinates of the drawing are.
-TALL, THIN = 0.62, 0.34  # height of 32 pixels in the first row and in all others
-TITLES, LANE, BELOW, LEGEND = 0.4, 0.07, 0.44, 0.17  # heights of what is around the boxes
-NAME, GAP, END = 0.2, 0.09, 1.0  # widths: name of the row; air; vector and distances
-STAGE, RUN, SIGN = 0.17, 0.37, 0.17  # least of a stage, of all stages of one shape, of a sign
-THUMB = 0.27  # side of the patches that distances are measured to
-DEPTH = np.array([0.1, 0.07])  # how far a box goes back, in its heights
-SMALL = 6.5  # points
+# Inches, as all coordinates of the drawing are; the way of a patch runs at y = 0.
+SIDE, TITLE, LANE, BELOW, LEGEND = 0.32, 0.15, 0.06, 0.18, 0.18  # heights; SIDE is a patch's
+LEFT, GAP, SIGN, END = 0.03, 0.14, 0.17, 1.75  # widths; END: vector and distances
+CENTRED = {"ha": "center", "va": "center_baseline"}
 
 
 @style()
@@ -180,152 +137,94 @@ def plot_pipeline(
     denoised: dict[str, np.ndarray],
     vectors: dict[str, np.ndarray],
 ) -> Figure:
-    """Every approach as one row: a patch, the networks that it passes, its vector, distances.
+    """One row a network: what goes in, its stages, what comes out; behind descriptors, distances.
 
     Args:
-        networks: approach -> its networks, the descriptor last; rows after the first are thin.
+        networks: approach -> its networks, the descriptor last.
         patches: (3, 32, 32), grey levels 0..255: the noisy patch that is drawn, another patch of
             its point, and a patch of another point.
         denoised: approach -> (32, 32), what its denoiser makes of the noisy patch, if it has one.
         vectors: approach -> (3, D), descriptors of the three patches.
     """
-    rows = [
-        _Row(name, chain, TALL if number == 0 else THIN)
-        for number, (name, chain) in enumerate(networks.items())
-    ]
-    total = sum(row.room for row in rows) + LEGEND
+    rows = [(name, net, *read_network(net)) for name, nets in networks.items() for net in nets]
+    above = [SIDE / 2 + LANE * (len(skips) + bool(skips)) + TITLE for *_, skips in rows]
+    total = sum(above) + len(rows) * (SIDE / 2 + BELOW) + LEGEND
     figure = ReportFigure(figsize=(TEXT_WIDTH, total))
-    axis = figure.add_axes((0, 0, 1, 1), xlim=(0, TEXT_WIDTH), ylim=(0, total))
-    axis.axis("off")
     top = total
-    for row in rows:
-        top = row.place(axis, top)
-        row.draw_networks([patches[0], *([denoised[row.name]] if row.name in denoised else [])])
-        row.draw_distances(patches[1:], vectors[row.name])
-    _draw_legend(axis, {stage.kind for row in rows for stages, _ in row.read for stage in stages})
+    for (name, network, stages, skips), high in zip(rows, above, strict=True):
+        axis = _add_row(figure, top, high, f"{name}: {describe_network(network)}")
+        top -= high + SIDE / 2 + BELOW
+        _draw_image(axis, patches[0] if network is networks[name][0] else denoised[name], LEFT)
+        if network is networks[name][-1]:
+            _draw_network(axis, stages, skips, TEXT_WIDTH - END)
+            _draw_distances(axis, patches[1:], vectors[name])
+        else:
+            _draw_network(axis, stages, skips, TEXT_WIDTH - LEFT - SIDE)
+            _draw_image(axis, denoised[name], TEXT_WIDTH - LEFT - SIDE)
+    kinds = {stage.kind for _, _, stages, _ in rows for stage in stages}
+    boxes = [
+        Patch(fc=KINDS[kind], ec="black", lw=0.5, label=kind) for kind in KINDS if kind in kinds
+    ]
+    figure.legend(handles=boxes, loc="lower center", ncols=len(boxes), borderaxespad=0.1)
     return figure
 
 
-def _draw_legend(axis: Axes, kinds: set[str]) -> None:
-    looks = {kind: look for kind, look in KINDS.items() if kind in kinds}
-    handles = [Patch(ec="black", lw=0.5, label=kind, **look) for kind, look in looks.items()]
-    axis.legend(
-        handles=handles, loc="lower center", ncols=len(KINDS), fontsize=7, borderaxespad=0.1,
-        columnspacing=1.4, handlelength=1.6,
-    )  # fmt: skip
+def _add_row(figure: Figure, top: float, above: float, title: str) -> Axes:
+    """Axes in inches for a row that begins at `top` and reaches `above` over its y = 0."""
+    below, total = SIDE / 2 + BELOW, figure.get_figheight()
+    place = 0, (top - above - below) / total, 1, (above + below) / total
+    axis = figure.add_axes(place, xlim=(0, TEXT_WIDTH), ylim=(-below, above), autoscale_on=False)
+    axis.axis("off")
+    axis.text(LEFT, above - 0.02, title, va="top")
+    return axis
 
 
-class _Row:
-    """Draws one approach; everything lies around a line at the height `middle`."""
-
-    def __init__(self, name: str, chain: Sequence[keras.Model], height: float):
-        self.name, self.height = name, height
-        self.read = [read_network(network) for network in chain]
-        self.titles = [describe_network(network) for network in chain]
-        is_unit = isinstance(chain[-1].layers[-1], layers.UnitNormalization)
-        self.length = "unit\nlength" if is_unit else ""
-        self.above = TITLES + LANE * max(len(skips) for _, skips in self.read)
-        self.room = self.above + height + BELOW
-
-    def place(self, axis: Axes, top: float) -> float:
-        """Takes the row's place below `top` and returns where the next row begins."""
-        self.axis, self.top = axis, top - self.above
-        self.middle, self.bottom = self.top - self.height / 2, self.top - self.height
-        look = {"rotation": 90, "va": "center", "weight": "bold", "fontsize": 8}
-        self.write(0.09, self.middle, self.name, **look)
-        return top - self.room
-
-    def draw_networks(self, pictures: list[np.ndarray]) -> None:
-        """Patches and networks from left to right, over the width that NAME and END leave."""
-        side, rooms = min(self.height, 0.48), [_rooms(*network) for network in self.read]
-        taken = NAME + len(pictures) * (side + GAP) + len(rooms) * 3 * GAP + END
-        stretch = min((TEXT_WIDTH - taken) / sum(room.sum() for room in rooms), 1.3)
-        x = NAME
-        for number, (stages, skips) in enumerate(self.read):
-            self.write(x, self.top + self.above - 0.03, self.titles[number], ha="left", fontsize=7)
-            patch = x + side / 2, self.middle + side / 2
-            if number < len(pictures):
-                self.draw_image(pictures[number], (x, x + side), side, vmin=0, vmax=255)
-                x += side + GAP
-            edges = x + np.cumsum([0, *rooms[number].ravel() * stretch])
-            middles = (edges[:-1] + edges[1:]) / 2
-            self.draw_stages(stages, middles[::2])
-            self.draw_skips(skips, middles[::2], middles[1::2], patch)
-            is_last = number + 1 == len(rooms)
-            x = TEXT_WIDTH - END if is_last else edges[-1] + 3 * GAP
-            self.draw_arrow(edges[-1], x - 0.03)
-
-    def draw_stages(self, stages: list[Stage], middles: np.ndarray) -> None:
-        """Boxes and what stands below them: kernels, and the shape of neighbours that share it."""
-        for stage, x in zip(stages, middles, strict=True):
-            self.draw_box(stage, x)
-            self.write(x, self.bottom - 0.04, stage.label)
-        numbered = zip(stages, middles, strict=True)
-        for shape, run in groupby(numbered, lambda pair: _shape_label(pair[0])):
-            self.write(np.mean([x for _, x in run]), self.bottom - 0.29, shape)
-
-    def draw_box(self, stage: Stage, x: float) -> None:
-        """A box as high as the feature map, thicker for more channels, in parallel projection."""
-        high, wide = max(self.height * stage.side / 32, 0.1), 0.02 * np.log2(1 + stage.channels)
-        (left, low), (right, up) = (
-            (x + sign * wide / 2, self.middle + sign * high / 2) for sign in (-1, 1)
-        )
-        a, b, c, d = np.array([(left, low), (right, low), (right, up), (left, up)])
-        back = DEPTH * high
-        top, flank = (d, c, c + back, d + back), (b, b + back, c + back, c)
-        looks = {"fc": "#F5F5F5"}, {"fc": "#D5D5D5"}, KINDS[stage.kind]
-        for outline, look in zip((top, flank, (a, b, c, d)), looks, strict=True):
-            self.axis.add_patch(Polygon(outline, ec="black", lw=0.5, **look))
-
-    def draw_skips(self, skips: list[Skip], middles, signs, patch: tuple[float, float]) -> None:
-        """Ways around, the longer the higher; each ends in the sign that says how it is merged."""
-        for lane, skip in enumerate(sorted(skips, key=lambda skip: skip.end - skip.start), 1):
-            height = self.top + 0.04 + LANE * lane
-            x, y = (middles[skip.start], self.middle) if skip.start >= 0 else patch
-            corners = [x, x, signs[skip.end], signs[skip.end]], [y, height, height, self.middle]
-            self.axis.plot(*corners, color="black", lw=0.7, zorder=0)
-            ring = {"boxstyle": "circle,pad=0.1", "fc": "white", "lw": 0.5}
-            self.write(signs[skip.end], self.middle, skip.sign, va="center", bbox=ring)
-
-    def draw_distances(self, patches: np.ndarray, vectors: np.ndarray) -> None:
-        """The vector of the noisy patch, and how far it is from those of two other patches."""
-        x = TEXT_WIDTH - END
-        self.draw_image(vectors[0][:, None], (x, x + 0.09), self.height)
-        self.write(x + 0.045, self.bottom - 0.04, self.length)
-        self.write(x + 0.045, self.bottom - 0.29, len(vectors[0]))
-        self.draw_arrow(x + 0.12, x + 0.27)
-        self.write(x + 0.3, self.top + self.above - 0.03, "distance to\na patch of", ha="left")
-        for row, whose in enumerate(("its point", "another")):
-            y = self.middle + (0.5 - row) * (THUMB + 0.05)
-            self.draw_image(patches[row], (x + 0.3, x + 0.3 + THUMB), THUMB, y, vmin=0, vmax=255)
-            distance = np.linalg.norm(vectors[row + 1] - vectors[0])
-            text = f"{whose}\n{distance:.2f}"
-            self.write(x + 0.33 + THUMB, y, text, ha="left", va="center")
-
-    def draw_image(self, pixels, columns: tuple[float, float], height, middle=None, **look) -> None:
-        """An image between two x coordinates, around the row's line or another one."""
-        middle = self.middle if middle is None else middle
-        extent = (*columns, middle - height / 2, middle + height / 2)
-        self.axis.imshow(pixels, extent=extent, aspect="auto", **look)
-
-    def draw_arrow(self, start: float, end: float) -> None:
-        look = {"arrowstyle": "-|>", "lw": 0.8, "color": "black", "shrinkA": 0, "shrinkB": 0}
-        self.axis.annotate("", (end, self.middle), (start, self.middle), arrowprops=look)
-
-    def write(self, x: float, y: float, text: Any, **look: Any) -> None:
-        look = {"ha": "center", "va": "top", "fontsize": SMALL, "linespacing": 1.1} | look
-        self.axis.text(x, y, str(text), **look)
+def _draw_network(axis: Axes, stages: list[Stage], skips: list[Skip], end: float) -> None:
+    """Boxes over the way from the patch at the left to `end`; below them the shapes."""
+    start, merged = LEFT + SIDE + GAP, [skip.end for skip in skips]
+    pitch = (end - GAP - start - SIGN * len(skips)) / len(stages)
+    before = [sum(place < number for place in merged) for number in range(len(stages))]
+    centres = start + pitch * (np.arange(len(stages)) + 0.5) + SIGN * np.array(before)
+    _draw_arrow(axis, start - GAP, end)
+    for stage, x in zip(stages, centres, strict=True):
+        width, height = min(0.9 * pitch, SIDE), max(SIDE * stage.side / 32, 0.14)
+        look = {"fc": KINDS[stage.kind], "ec": "black", "lw": 0.5}
+        axis.add_patch(Rectangle((x - width / 2, -height / 2), width, height, **look))
+        axis.text(x, 0, stage.label, fontsize=min(8, 27 * width), **CENTRED)
+    for shape, run in groupby(zip(stages, centres, strict=True), lambda pair: pair[0].shape):
+        _write_below(axis, np.mean([x for _, x in run]), shape)
+    for lane, skip in enumerate(sorted(skips, key=lambda skip: skip.end - skip.start), 1):
+        x = centres[skip.start] if skip.start >= 0 else LEFT + SIDE / 2
+        back, high = centres[skip.end] + (pitch + SIGN) / 2, SIDE / 2 + LANE * lane
+        axis.plot([x, x, back, back], [0, high, high, 0], "black", lw=0.7, zorder=-1)
+        ring = {"boxstyle": "circle,pad=0.1", "fc": "white", "lw": 0.5}
+        axis.text(back, 0, skip.sign, fontsize=7, bbox=ring, **CENTRED)
 
 
-def _shape_label(stage: Stage) -> str:
-    return f"{stage.side}²·{stage.channels}" if stage.side > 1 else str(stage.channels)
+def _draw_distances(axis: Axes, patches: np.ndarray, vectors: np.ndarray) -> None:
+    """The vector of the patch, and how far it is from those of two other patches."""
+    x = TEXT_WIDTH - END
+    _draw_image(axis, vectors[0][:, None], x, width=0.1, vmin=None, vmax=None)
+    _write_below(axis, x + 0.05, str(len(vectors[0])))
+    _draw_arrow(axis, x + 0.12, x + 0.72)
+    axis.text(x + 0.4, 0.05, "distance", ha="center")
+    for number, whose in enumerate(("its point", "another")):
+        left = x + 0.78 + 0.55 * number
+        _draw_image(axis, patches[number], left)
+        axis.text(left + SIDE / 2, SIDE / 2 + 0.03, whose, ha="center")
+        distance = np.linalg.norm(vectors[number + 1] - vectors[0])
+        _write_below(axis, left + SIDE / 2, f"{distance:.2f}")
 
 
-def _rooms(stages: list[Stage], skips: list[Skip]) -> np.ndarray:
-    """Widths that each stage asks for, (stages, 2): for itself, and for a sign behind it."""
-    merged = {skip.end for skip in skips}
-    rooms = []
-    for _, run in groupby(stages, _shape_label):
-        count = len(list(run))
-        rooms += [max(STAGE, RUN / count)] * count
-    return np.array([(room, SIGN * (place in merged)) for place, room in enumerate(rooms)])
+def _draw_image(axis: Axes, pixels: np.ndarray, x: float, width=SIDE, vmin=0, vmax=255) -> None:
+    extent = x, x + width, -SIDE / 2, SIDE / 2
+    axis.imshow(pixels, extent=extent, aspect="auto", vmin=vmin, vmax=vmax)
+
+
+def _draw_arrow(axis: Axes, start: float, end: float) -> None:
+    look = {"arrowstyle": "-|>", "lw": 0.8, "color": "black", "shrinkA": 0, "shrinkB": 0}
+    axis.annotate("", (end - 0.03, 0), (start, 0), arrowprops=look, zorder=0)
+
+
+def _write_below(axis: Axes, x: float, text: str) -> None:
+    axis.text(x, -SIDE / 2 - 0.02, text, ha="center", va="top")

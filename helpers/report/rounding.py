@@ -79,7 +79,8 @@ def escape(text: str) -> str:
 
 def show(frame: pd.DataFrame) -> Styler:
     """A table for a notebook: rounded, the better of each pair in bold."""
-    return _render(frame, "font-weight: bold")
+    table = _render(frame, "font-weight: bold")
+    return table.set_properties(subset=[table.columns[0]], **{"text-align": "left"})
 
 
 def write_table(frame: pd.DataFrame, name: str) -> Path:

@@ -4,11 +4,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helpers.benchmark.layout import LEVELS
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.report import figures
-
-LEVELS = ("easy", "hard", "tough")
 
 
 def scores(value: float) -> dict:
@@ -33,7 +32,7 @@ def write_run(folder, steps=50, epochs=1.0, loss=2.0):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def patches():
     return np.random.default_rng(0).integers(0, 256, (3, 32, 32)).astype(np.uint8)
 
@@ -55,44 +54,55 @@ def matches():
     return images, {"improved": (points, points / 2, np.array([True, False, True]))}
 
 
-@pytest.fixture
-def every_figure(patches, tmp_path):
+def pictures(patches) -> dict:
+    """Every figure of patches and images, and its width."""
     rng = np.random.default_rng(0)
     strips = rng.integers(0, 256, (2, 16, 32, 32)).astype(np.uint8)
-    runs = {"baseline": write_run(tmp_path / "a"), "improved": write_run(tmp_path / "b")}
-    pair = (scores(0.4), scores(0.6))
     regions = np.array([[60.0, 60, 20, 0.3], [90, 80, 15, 1.0]])
     look = [rng.integers(0, 256, (160, 160))] * 6, [np.eye(3)] * 5, regions
+    store = SimpleNamespace(clean=strips, noisy=strips)
+    denoising = figures.plot_denoising(patches, {"baseline": patches}, patches, LEVELS)
     return {
-        "regions": figures.plot_regions(*look),
-        "strips": figures.plot_strips(SimpleNamespace(clean=strips, noisy=strips), 1),
-        "noise": figures.plot_noise(
-            {level: rng.normal(20, 2, 100) for level in LEVELS}, np.ones((32, 32))
+        "regions": (figures.plot_regions(*look), figures.TEXT_WIDTH),
+        "strips": (figures.plot_strips(store, 1), figures.TEXT_WIDTH),
+        "denoising": (denoising, figures.COLUMN_WIDTH),
+        "neighbours": (
+            figures.plot_neighbours(patches, patches, found(patches)),
+            figures.TEXT_WIDTH,
         ),
-        "denoising": figures.plot_denoising(patches, {"baseline": patches}, patches, LEVELS),
+        "matches": (figures.plot_matches(*matches()), figures.TEXT_WIDTH),
+    }
+
+
+def curves(folder) -> dict:
+    """Every figure of numbers, and its width."""
+    rng = np.random.default_rng(0)
+    names = ("baseline", "improved")
+    noise = {level: rng.normal(20, 2, 100) for level in LEVELS}
+    runs = {name: write_run(folder / name) for name in names}
+    pair = (scores(0.4), scores(0.6))
+    found = {
+        "noise": figures.plot_noise(noise, np.ones((32, 32))),
         "spectra": figures.plot_spectra(
-            np.linspace(0, 0.5, 17), {"baseline": rng.random(17), "improved": rng.random(17)}
+            np.linspace(0, 0.5, 17), {name: rng.random(17) for name in names}
         ),
         "losses": figures.plot_losses(runs),
         "scores": figures.plot_scores(*pair),
         "sequences": figures.plot_sequences(*pair),
         "retrieval": figures.plot_retrieval(*pair),
-        "neighbours": figures.plot_neighbours(patches, patches, found(patches)),
-        "matches": figures.plot_matches(*matches()),
-        "distances": figures.plot_distances(dict.fromkeys(runs, rng.random((2, 50)))),
+        "distances": figures.plot_distances(dict.fromkeys(names, rng.random((2, 50)))),
     }
+    return {name: (figure, figures.COLUMN_WIDTH) for name, figure in found.items()}
 
 
 def test_saved_figures_have_the_declared_width_and_embedded_truetype(
-    every_figure, tmp_path, monkeypatch
+    patches, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
-    for name, figure in every_figure.items():
+    for name, (figure, expected) in (pictures(patches) | curves(tmp_path)).items():
         pdf = figures.save(figure, name)
         content = pdf.read_bytes()
         width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)[1]) / 72
-        wide = name in ("strips", "regions", "neighbours", "matches")
-        expected = figures.TEXT_WIDTH if wide else figures.COLUMN_WIDTH
         assert width == pytest.approx(expected, abs=0.01), name
         assert b"/FontFile2" in content and b"/Type3" not in content, name
         assert pdf.with_suffix(".png").is_file(), name
@@ -162,24 +172,27 @@ def test_sequences_are_sorted_by_the_improved_approach():
 
 def test_denoising_tells_the_signal_to_noise_ratio(patches):
     noisy = np.where(patches < 128, patches + 10, patches - 10)  # squared error 100
-    figure = figures.plot_denoising(noisy, {"improved": patches}, patches, LEVELS)
-    assert figure.axes[0].get_xlabel() == "28.1 dB"  # 10 log10(255^2 / 100)
+    (axis,) = figures.plot_denoising(noisy, {"improved": patches}, patches, LEVELS).axes
+    ratios = [text.get_text() for text in axis.texts]
+    assert ratios == ["28.1 dB", "inf dB"] * 3  # 10 log10(255^2 / 100); the clean one has none
 
 
 def test_every_kept_region_is_drawn_and_the_chosen_ones_at_each_level():
     regions = np.array([[60.0, 60, 20, 0.3], [90, 80, 15, 1.0], [70, 90, 10, 2.0]])
     look = [np.zeros((160, 160), np.uint8)] * 6, [np.eye(3)] * 5, regions
     left, right = figures.plot_regions(*look, shown=2).axes
-    assert "3 regions" in left.get_title() and len(left.lines) == 3 + 2
-    assert len(right.lines) == 2 * (1 + len(LEVELS))
+    assert "3 regions" in left.get_title()
+    assert [len(squares.get_paths()) for squares in left.collections] == [3, 2]
+    assert [len(squares.get_paths()) for squares in right.collections] == [2] * (1 + len(LEVELS))
+    assert [squares.get_label() for squares in right.collections] == ["ref", *LEVELS]
 
 
 def test_regions_that_reach_into_larger_ones_are_not_followed_into_the_other_image():
     regions = np.array([[60.0, 60, 20, 0], [75, 60, 10, 0], [110, 60, 15, 0]])
     look = [np.zeros((160, 160), np.uint8)] * 6, [np.eye(3)] * 5, regions
     _, right = figures.plot_regions(*look, shown=3).axes
-    squares = [line.get_xdata() for line in right.lines if line.get_color() == "white"]
-    assert sorted((min(x) + max(x)) / 2 for x in squares) == pytest.approx([60, 110])
+    boxes = [square.get_extents() for square in right.collections[0].get_paths()]
+    assert sorted((box.x0 + box.x1) / 2 for box in boxes) == pytest.approx([60, 110])
 
 
 def test_retrieval_without_any_pool_says_so():
@@ -191,10 +204,11 @@ def test_retrieval_without_any_pool_says_so():
 
 def test_right_neighbours_are_framed_and_ranks_stand_behind_the_rows(patches):
     figure = figures.plot_neighbours(patches, patches, found(patches))
-    framed = [number for number, axis in enumerate(figure.axes) if axis.patches]
-    assert framed == [4]  # first row: query, right patch, air, then the neighbours
-    ranks = [text.get_text() for axis in figure.axes for text in axis.texts]
-    assert ranks == [f"rank\n{rank}" for rank in ("2", "3", "9", "4", "1,234", "5")]
+    assert [len(axis.patches) // 2 for axis in figure.axes] == [0, 1, 0]
+    frame, place = figure.axes[1].patches[0], figure.axes[1].images[1].get_extent()
+    assert frame.get_xy() == pytest.approx((place[0], place[3]))  # first row, second nearest
+    ranks = [[label.get_text() for label in axis.get_yticklabels()] for axis in figure.axes]
+    assert ranks[1] == ["rank\n2", "rank\n9", "rank\n1,234"]
 
 
 def test_dark_neighbours_are_shown_in_their_own_grey_levels_and_other_patches_in_all(patches):
@@ -205,18 +219,30 @@ def test_dark_neighbours_are_shown_in_their_own_grey_levels_and_other_patches_in
     assert denoising.axes[0].images[0].get_clim() == (0, 255)
 
 
+def test_strips_stand_in_their_order_clean_above_noisy():
+    strips = np.arange(2 * 16).reshape(2, 16, 1, 1) * np.ones((32, 32))
+    store = SimpleNamespace(clean=strips, noisy=strips + 100)
+    (axis,) = figures.plot_strips(store, 1).axes
+    places = [(image.get_extent()[3], image.get_extent()[0]) for image in axis.images]
+    values = [image.get_array()[0, 0] for image in axis.images]
+    in_order = [value for _, value in sorted(zip(places, values, strict=True))]
+    assert in_order == [*range(16, 32), *range(116, 132)]
+
+
 def test_lines_of_matches_end_where_they_should_and_tell_right_from_wrong():
     (axis,) = figures.plot_matches(*matches()).axes
     assert axis.get_title() == "improved: 2 of 3 right"
     wrong, *right = axis.lines
     assert wrong.get_linestyle() != right[0].get_linestyle() and len(right) == 2
-    beside = axis.images[1].get_extent()[0] + 0.5
+    beside = right[0].get_xydata()[1, 0] - 5
     np.testing.assert_allclose(right[0].get_xydata(), [[10, 10], [beside + 5, 5]])
-    assert beside >= 60  # the second image does not cover the first
+    picture = axis.images[0].get_array()
+    assert (picture[:40, :60] == 90).all() and (picture[:, int(beside) :] == 160).all()
+    assert beside == picture.shape[1] - 30 and (picture[40:, :60] == 255).all()
 
 
 def test_distances_tell_how_many_others_are_nearer_than_most_of_the_same_points():
     same, other = np.linspace(0, 1, 101), np.linspace(0.5, 2.5, 201)
     (axis,) = figures.plot_distances({"improved": (same, other)}).axes
     assert axis.lines[0].get_xdata()[0] == pytest.approx(0.95)
-    assert axis.texts[0].get_text().startswith("23% of others")  # 46 of 201
+    assert axis.get_title().startswith("improved: 23% of others")  # 46 of 201

@@ -3,17 +3,26 @@ import re
 import numpy as np
 import pytest
 
+from helpers.benchmark.layout import LEVELS, POOLS
 from helpers.common import paths
 from helpers.report import tables
-from helpers.report.tables import BASELINE, IMPROVED
-
-LEVELS = ("easy", "hard", "tough")
+from helpers.report.rounding import (
+    BASELINE,
+    IMPROVED,
+    Spread,
+    best_cells,
+    decimals_of,
+    escape,
+    format_cells,
+    format_number,
+    to_tabular,
+)
 
 
 def scores(value: float, pools=("100", "500")) -> dict:
     """Scores that are all `value`; pools beyond `pools` are missing."""
     retrieval = {
-        row: {str(k): value if str(k) in pools else None for k in tables.POOLS}
+        row: {str(k): value if str(k) in pools else None for k in POOLS}
         for row in (*LEVELS, "mean")
     }
     cell = {"auc": value, "ap": value}
@@ -37,7 +46,7 @@ def test_verification_table_puts_every_score_in_its_cell():
 
 
 def test_missing_pools_are_dashes_and_never_numbers():
-    tabular = tables.to_tabular(tables.retrieval_table(scores(0.5), scores(0.6)))
+    tabular = to_tabular(tables.retrieval_table(scores(0.5), scores(0.6)))
     easy = next(line for line in tabular.splitlines() if line.startswith("Easy"))
     better = [r"\textbf{0.600}"] * 2
     expected = ["Easy", "0.500", "0.500", *["--"] * 5, *better, *["--"] * 5]
@@ -48,23 +57,23 @@ def test_pool_that_the_scores_do_not_list_is_missing():
     baseline = scores(0.5)
     for row in baseline["retrieval"].values():
         del row["20000"]
-    cells = tables.format_cells(tables.retrieval_table(baseline, scores(0.6)))
+    cells = format_cells(tables.retrieval_table(baseline, scores(0.6)))
     assert cells.at["Mean", (BASELINE, "20,000")] == "–"
 
 
 def test_the_better_of_a_pair_is_bold_before_rounding():
     frame = tables.matching_table(scores(0.50001), scores(0.50002))
-    best = tables.best_cells(frame)
+    best = best_cells(frame)
     assert best[IMPROVED].all(axis=None) and not best[BASELINE].any(axis=None)
 
 
 def test_both_are_bold_on_a_tie():
-    assert tables.best_cells(tables.matching_table(scores(0.5), scores(0.5))).all(axis=None)
+    assert best_cells(tables.matching_table(scores(0.5), scores(0.5))).all(axis=None)
 
 
 def test_no_cell_is_bold_where_one_of_a_pair_is_missing():
     frame = tables.retrieval_table(scores(0.5, pools=("100", "500")), scores(0.6, pools=("100",)))
-    assert not tables.best_cells(frame)[[(BASELINE, "500"), (IMPROVED, "500")]].any(axis=None)
+    assert not best_cells(frame)[[(BASELINE, "500"), (IMPROVED, "500")]].any(axis=None)
 
 
 def test_matching_table_is_a_single_row_as_in_the_interim_report():
@@ -74,7 +83,7 @@ def test_matching_table_is_a_single_row_as_in_the_interim_report():
 
 
 def test_summary_shows_intervals_and_the_interim_reports_own_figures():
-    cells = tables.format_cells(tables.summary_table(scores(0.5), scores(0.6)))
+    cells = format_cells(tables.summary_table(scores(0.5), scores(0.6)))
     assert cells.at["Mean S", (BASELINE, "95 % interval")] == "[0.400, 0.600]"
     published = cells["Interim report", "on genuine N-HPatches"]
     assert list(published) == ["0.701", "0.107", "0.357", "0.388"]
@@ -82,7 +91,7 @@ def test_summary_shows_intervals_and_the_interim_reports_own_figures():
 
 def test_summary_of_scores_that_could_not_be_computed_shows_dashes():
     lacking = scores(0.5) | {"R": None, "S": None, "intervals": dict.fromkeys("VMRS")}
-    cells = tables.format_cells(tables.summary_table(lacking, scores(0.6)))
+    cells = format_cells(tables.summary_table(lacking, scores(0.6)))
     assert cells.at["Retrieval R", (BASELINE, "Score")] == "–"
     assert cells.at["Verification V", (BASELINE, "95 % interval")] == "–"
 
@@ -96,7 +105,7 @@ def test_networks_table_rounds_each_column_for_its_kind():
         "patches_per_second": 1386.4,
     }
     frame = tables.networks_table({"Baseline denoiser": outcome, "Other": {}})
-    cells = tables.format_cells(frame)
+    cells = format_cells(frame)
     assert list(cells.loc["Baseline denoiser"]) == ["59,777", "57.5", "1.0", "2.3", "1,386"]
     assert list(cells.loc["Other"]) == ["–"] * 5
 
@@ -104,7 +113,7 @@ def test_networks_table_rounds_each_column_for_its_kind():
 def test_dataset_table_sums_its_parts():
     part = {"scenes": 2, "points": 1000, "patches": 16000}
     frame = tables.dataset_table({"parts": {"train": part, "test": part}})
-    assert list(tables.format_cells(frame).loc["All"]) == ["4", "2,000", "32,000"]
+    assert list(format_cells(frame).loc["All"]) == ["4", "2,000", "32,000"]
 
 
 def test_denoising_errors_are_means_over_the_strips_of_a_level():
@@ -118,7 +127,7 @@ def test_denoising_errors_are_means_over_the_strips_of_a_level():
 def test_lower_error_is_the_bold_one():
     errors = {"noisy": {"easy": 9.0}, "baseline": {"easy": 3.0}, "improved": {"easy": 4.0}}
     frame = tables.denoising_table(errors)
-    assert r"Easy & 9.00 & \textbf{3.00} & 4.00" in tables.to_tabular(frame)
+    assert r"Easy & 9.00 & \textbf{3.00} & 4.00" in to_tabular(frame)
 
 
 def test_correlations_are_a_row_a_scene_and_a_column_a_level():
@@ -137,13 +146,27 @@ def test_provenance_gives_a_row_to_every_version():
 
 
 def test_headings_are_grouped_over_rules():
-    tabular = tables.to_tabular(tables.matching_table(scores(0.5), scores(0.6)))
-    assert r"\multicolumn{4}{c}{Baseline approach}" in tabular
+    lines = to_tabular(tables.summary_table(scores(0.5), scores(0.6))).splitlines()
+    groups = next(number for number, line in enumerate(lines) if "Baseline approach" in line)
+    assert lines[groups].count(r"\multicolumn{2}{c}") == 2
+    assert lines[groups + 1] == r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}\cmidrule(lr){6-6}"
+    assert lines[groups + 2].startswith(r"Task & Score & 95 \% interval & Score")
+
+
+def test_two_levels_of_groups_have_rules_of_their_own():
+    tabular = to_tabular(tables.verification_table(scores(0.5), scores(0.6)))
     assert r"\cmidrule(lr){2-5}\cmidrule(lr){6-9}" in tabular
+    assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}\cmidrule(lr){6-7}\cmidrule(lr){8-9}" in tabular
+
+
+def test_headings_and_titles_are_escaped():
+    row = {"title": "a_b & c", "macs": 1}
+    tabular = to_tabular(tables.networks_table({"one": row}))
+    assert r"a\_b \& c & --" in tabular
 
 
 def test_special_characters_are_escaped():
-    assert tables.escape(r"50 % of a_b & {c} \d – ~^#$") == (
+    assert escape(r"50 % of a_b & {c} \d – ~^#$") == (
         r"50 \% of a\_b \& \{c\} \textbackslash{}d -- \textasciitilde{}\textasciicircum{}\#\$"
     )
 
@@ -154,7 +177,16 @@ def test_special_characters_are_escaped():
      (np.int64(5000), "5,000"), ((0.1, 0.25), "[0.100, 0.250]")],
 )  # fmt: skip
 def test_numbers_are_formatted_by_their_kind(value, text):
-    assert tables.format_number(value) == text
+    assert format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "decimals"),
+    [("improved.S", 3), ("outcome.improved-denoiser.minutes", 1), ("denoising.noisy.easy", 2),
+     ("Network.Minutes", 1), ("MAE.Noisy input", 2), ("Noise.5,000", 3)],
+)  # fmt: skip
+def test_sentences_and_tables_have_their_decimals_by_the_same_rule(name, decimals):
+    assert decimals_of(name) == decimals
 
 
 def test_written_table_is_the_tabular(tmp_path, monkeypatch):
@@ -162,7 +194,7 @@ def test_written_table_is_the_tabular(tmp_path, monkeypatch):
     frame = tables.matching_table(scores(0.5), scores(0.6))
     path = tables.write_table(frame, "matching")
     assert path == tmp_path / "generated" / "matching.tex"
-    assert path.read_text() == tables.to_tabular(frame)
+    assert path.read_text() == to_tabular(frame)
 
 
 def test_notebook_shows_the_same_bold_and_dashes():
@@ -177,16 +209,17 @@ def test_notebook_shows_plain_headings():
 
 
 def test_the_comparison_has_a_row_for_each_descriptor():
-    scores = {"V": 0.5, "M": 0.25, "R": None, "S": None, "intervals": {"S": None}}
-    frame = tables.comparison_table({"raw pixels": scores, "RootSIFT": scores | {"V": 0.75}})
+    row = {"V": 0.5, "M": 0.25, "R": None, "S": None, "intervals": {"S": None}}
+    rows = {"raw": row | {"title": "raw pixels"}, "RootSIFT": row | {"V": 0.75}}
+    frame = tables.comparison_table(rows)
     assert list(frame.index) == ["raw pixels", "RootSIFT"] and frame.at["RootSIFT", "V"] == 0.75
-    assert tables.format_cells(frame).at["raw pixels", "R"] == "–"
+    assert format_cells(frame).at["raw pixels", "R"] == "–"
 
 
 def test_the_comparison_shows_the_costs_that_are_known_in_their_units():
     rows = dict.fromkeys(("RootSIFT", "baseline"), scores(0.5))
     cost = {"parameters": 1_395_809, "macs": 96_583_680, "milliseconds": None}
-    cells = tables.format_cells(tables.comparison_table(rows, {"baseline": cost}))
+    cells = format_cells(tables.comparison_table(rows, {"baseline": cost}))
     assert list(cells.columns)[5:] == ["Parameters [k]", "Multiply-adds [M]"]
     assert list(cells.loc["baseline"])[5:] == ["1,396", "96.6"]
     assert list(cells.loc["RootSIFT"])[5:] == ["–", "–"]
@@ -194,10 +227,10 @@ def test_the_comparison_shows_the_costs_that_are_known_in_their_units():
 
 def test_the_ablation_has_its_start_first_and_then_the_best_first():
     row = {"V": 0.5, "M": 0.5, "R": 0.5, "S": 0.5, "minutes": 1.25, "macs": 10_108_928}
-    rows = {"start": row, "worse": row | {"S": 0.4}, "better": row | {"S": 0.6}}
+    rows = {"start": row, "bad": row | {"S": 0.4, "title": "worse"}, "good": row | {"S": 0.6}}
     frame = tables.ablation_table({"rows": rows})
-    assert list(frame.index) == ["start", "better", "worse"]
-    assert tables.format_cells(frame).at["worse", "Multiply-adds [M]"] == "10.1"
+    assert list(frame.index) == ["start", "good", "worse"]
+    assert format_cells(frame).at["worse", "Multiply-adds [M]"] == "10.1"
 
 
 def test_the_search_shows_its_finished_trials_the_best_first():
@@ -206,7 +239,7 @@ def test_the_search_shows_its_finished_trials_the_best_first():
     better = row | {"number": 2, "width": 12, "validation_loss": 0.25}  # as deep
     frame = tables.search_table({"rows": [row, row | {"validation_loss": None}, better]})
     assert list(frame.index) == ["2", "0"] and frame.index.name == "Trial"
-    assert list(tables.format_cells(frame).iloc[0]) == ["1", "12", "1.0", "0.0025", "0.250"]
+    assert list(format_cells(frame).iloc[0]) == ["1", "12", "1.0", "0.0025", "0.250"]
     assert "<td" in tables.show(frame).to_html()
 
 
@@ -216,48 +249,54 @@ def trained(seed: int, value: float | None) -> dict:
 
 def test_several_trainings_are_their_mean_and_sample_deviation():
     runs = [trained(seed, value) for seed, value in enumerate((0.4, 0.5, 0.6))]
-    frame = tables.seeds_table({"rows": {"baseline": runs}})
-    assert frame.at["baseline", "S"] == tables.Spread(pytest.approx(0.5), pytest.approx(0.1))
-    assert list(tables.format_cells(frame).loc["baseline"]) == ["3", *["0.500 ± 0.100"] * 4]
+    frame = tables.seeds_table({"rows": {"baseline": {"trainings": runs}}})
+    assert frame.at["baseline", "S"] == Spread(pytest.approx(0.5), pytest.approx(0.1))
+    assert list(format_cells(frame).loc["baseline"]) == ["3", *["0.500 ± 0.100"] * 4]
 
 
 def test_one_training_shows_its_score_alone():
-    frame = tables.seeds_table({"rows": {"improved": [trained(1, 0.7)]}})
-    assert list(tables.format_cells(frame).loc["improved"]) == ["1", *["0.700"] * 4]
+    frame = tables.seeds_table({"rows": {"improved": {"trainings": [trained(1, 0.7)]}}})
+    assert list(format_cells(frame).loc["improved"]) == ["1", *["0.700"] * 4]
 
 
 def test_trainings_of_which_one_has_no_score_show_a_dash():
-    frame = tables.seeds_table({"rows": {"improved": [trained(1, 0.7), trained(2, None)]}})
-    assert list(tables.format_cells(frame).loc["improved"]) == ["2", *["–"] * 4]
+    runs = [trained(1, 0.7), trained(2, None)]
+    frame = tables.seeds_table({"rows": {"improved": {"trainings": runs}}})
+    assert list(format_cells(frame).loc["improved"]) == ["2", *["–"] * 4]
 
 
 def test_levels_are_means_over_trainings_with_the_improved_approach_last():
     other = scores(0.4)
     other["verification"]["hard"] = {"inter": {"auc": 1, "ap": 0.8}, "intra": {"auc": 1, "ap": 0.4}}
     other["retrieval"]["tough"] = dict.fromkeys(other["retrieval"]["tough"])
-    rows = {"baseline": [scores(0.5), other], "improved": [scores(0.7)], "longer": [scores(0.6)]}
+    rows = {
+        "baseline": {"trainings": [scores(0.5), other]},
+        "improved": {"trainings": [scores(0.7)]},
+        "early_stopped": {"title": "longer", "trainings": [scores(0.6)]},
+    }
     frame = tables.levels_table({"rows": rows})
     assert list(frame.index) == ["baseline", "longer", "improved"]
     assert frame.at["baseline", ("V", "Hard")] == pytest.approx((0.5 + 0.6) / 2)
     assert frame.at["baseline", ("M", "Easy")] == pytest.approx(0.45)
     assert frame.at["longer", ("R", "Easy")] == pytest.approx(0.6)  # of two pools, others missing
-    assert tables.format_cells(frame).at["baseline", ("R", "Tough")] == "–"
-    lines = tables.to_tabular(frame).splitlines()
+    assert format_cells(frame).at["baseline", ("R", "Tough")] == "–"
+    lines = to_tabular(frame).splitlines()
     assert any(line.count(r"\multicolumn{3}{c}") == 3 for line in lines)
 
 
 def test_plus_minus_is_written_for_latex():
-    frame = tables.seeds_table({"rows": {"baseline": [trained(1, 0.4), trained(2, 0.4)]}})
-    assert r"baseline & 2 & 0.400 $\pm$ 0.000 &" in tables.to_tabular(frame)
+    runs = [trained(1, 0.4), trained(2, 0.4)]
+    frame = tables.seeds_table({"rows": {"baseline": {"trainings": runs}}})
+    assert r"baseline & 2 & 0.400 $\pm$ 0.000 &" in to_tabular(frame)
     assert "0.400 ± 0.000" in tables.show(frame).to_html()
 
 
 def test_inference_shows_what_a_patch_costs_and_in_which_batches():
     row = {"milliseconds": 0.0512, "low": 0.05, "high": 0.0623}
     network = row | {"macs": 57_540_608, "parameters": 59777}
-    rows = {"baseline denoiser": network, "RootSIFT": row}
+    rows = {"baseline_denoiser": network | {"title": "baseline denoiser"}, "RootSIFT": row}
     frame = tables.inference_table({"rows": rows, "batch": 256})
-    cells = tables.format_cells(frame)
+    cells = format_cells(frame)
     times = ["0.051", "[0.050, 0.062]"]
     assert list(cells.loc["baseline denoiser"]) == ["59,777", "57.5", *times]
     assert list(cells.loc["RootSIFT"]) == ["–", "–", *times]
