@@ -211,15 +211,13 @@ made_by = {"profile": profile.name, **numbers.runs_provenance(networks, scores)}
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
 costs = numbers.pipeline_costs(networks, measured["inference"])
 costs["improved, of clean patches"] = costs["improved"]
+root_sift = {"noisy": by_hand["RootSIFT"], "clean": by_hand["RootSIFT of clean patches"]}
 genuine = measured["genuine"]["rows"]
 genuine_pair = (genuine["baseline"], genuine["pretrained"])
 genuine_costs = {name: {"macs": count} for name, count in measured["genuine"]["macs"].items()}
 genuine_costs["pretrained_clean"] = genuine_costs["pretrained"]
 made = {
     "dataset": tables.dataset_table(store.summary()),
-    "verification": tables.verification_table(*pair),
-    "retrieval": tables.retrieval_table(*pair),
-    "matching": tables.matching_table(*pair),
     "summary": tables.summary_table(*pair),
     "comparison": tables.comparison_table(rows, costs),
     "ablation": tables.ablation_table(measured["ablation"]),
@@ -231,10 +229,11 @@ made = {
     "denoising": tables.denoising_table(errors),
     "provenance": tables.provenance_table(made_by),
     "genuine": tables.comparison_table(genuine, genuine_costs),
-    "genuine-verification": tables.verification_table(*genuine_pair),
-    "genuine-retrieval": tables.retrieval_table(*genuine_pair),
-    "genuine-matching": tables.matching_table(*genuine_pair),
 }
+for prefix, both in (("", pair), ("genuine-", genuine_pair)):
+    made[f"{prefix}verification"] = tables.verification_table(*both)
+    made[f"{prefix}retrieval"] = tables.retrieval_table(*both)
+    made[f"{prefix}matching"] = tables.matching_table(*both)
 for name, table in made.items():
     tables.write_table(table, name)
 tables.show(made["networks"])
@@ -272,12 +271,7 @@ collected = numbers.collect_numbers(
     spectrum=bands,
     provenance=made_by,
     search=searched,
-    classical={
-        "root_sift": {
-            "noisy": by_hand["RootSIFT"],
-            "clean": by_hand["RootSIFT of clean patches"],
-        }
-    },
+    classical={"root_sift": root_sift},
     matches=matched,
     **{"improved-clean": on_clean},
 )
