@@ -17,8 +17,8 @@ from helpers.report.rounding import decimals_of, escape, format_number
 from helpers.settings import APPROACHES
 
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
-# One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. The settings
-# of repeated trainings are those of the profile.
+# One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
+# repeated trainings are those of the profile.
 LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|^seeds\.settings\.")
 
 
