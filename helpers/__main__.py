@@ -11,99 +11,91 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.provenance import require_backend
 
-OWN_SEARCH = ("approach", "part", "space", "trials", "budget", "measure", "winner")
+OWN_SEARCH = ("approach", "role", "space", "trials", "budget", "measure", "winner")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, or 2 after a one-sentence error."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         require_backend()
         options.command(options)
     except (InputError, BenchmarkError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        problem = str(error)
+    except ModuleNotFoundError as error:
+        problem = f"{error}: install it with `.venv/bin/pip install`."
     except OSError as error:  # of the benchmark's writers, which know no InputError
         if not error.filename:
             raise
-        print(
-            f"error: {error.filename} cannot be used ({error.strerror}): "
-            "choose a place that you may write to.",
-            file=sys.stderr,
-        )
-        return 2
-    except ModuleNotFoundError as error:
-        print(f"error: {error}: install it with `.venv/bin/pip install`.", file=sys.stderr)
-        return 2
-    return 0
+        where = f"{error.filename} cannot be used ({error.strerror})"
+        problem = f"{where}: choose a place that you may write to."
+    else:
+        return 0
+    print(f"error: {problem}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
+    kinds = "photographs, n-hpatches:PATH, hpatches:PATH or sequences:PATH"
+    data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
+    names = "a, b, c, illum, view, full or a JSON file"
+    data.add_argument("--split", type=_absolute_split, help=names)
+    data.add_argument("--scenes", help="only these, separated by commas")
 
-    def add(name: str, command, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
+    def add(name: str, command, text: str):
+        added = commands.add_parser(name, help=text, description=text, parents=[data])
         added.set_defaults(command=command)
-        added.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
-        added.add_argument(
-            "--dataset",
-            default="photographs",
-            help="photographs, n-hpatches:PATH, hpatches:PATH or sequences:PATH",
-        )
-        added.add_argument("--split", help="a, b, c, illum, view, full or a JSON file")
-        added.add_argument("--scenes", help="only these, separated by commas")
-        return added
+        return added.add_argument
 
     dataset = add("dataset", _dataset, "Build a dataset and say what is in it; write or fetch one.")
-    dataset.add_argument("action", nargs="?", default="info", choices=("info", "write", "fetch"))
-    dataset.add_argument("target", nargs="?", help="write: new folder; fetch: name of the dataset")
-    dataset.add_argument("--verify", action="store_true", help="check every stored patch")
+    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch"))
+    dataset("target", nargs="?", help="write: new folder; fetch: name of the dataset")
+    dataset("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
-    train.add_argument("approach", choices=settings.APPROACHES)
-    search = add("search", _search, "Work on a search for settings, beside any other workers.")
-    search.add_argument(
-        "name", nargs="?", help="of a study with its own --space; without: the profile's own search"
-    )
-    search.add_argument("--approach", choices=settings.APPROACHES, help="default: improved")
-    search.add_argument("--part", choices=("denoiser", "descriptor"), help="default: descriptor")
-    search.add_argument("--space", type=Path, metavar="JSON", help="what to vary")
-    search.add_argument("--storage", help="sqlite:///FILE, journal:FILE or a URL")
-    search.add_argument("--trials", type=int, help="in all, of all workers")
-    search.add_argument("--budget", type=float, help="part of the epochs, up to 1 (default)")
-    search.add_argument("--measure", help="validation_loss (default) or validation_error")
-    search.add_argument("--winner", type=Path, metavar="JSON", help="write the best settings here")
+    train("approach", choices=settings.APPROACHES)
+    about = "Work on a search for settings, beside any other workers."
+    _search_options(add("search", _search, about))
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
-    describe.add_argument(
-        "--run", type=Path, required=True, help="run folder of a descriptor, or `pretrained`"
-    )
-    describe.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    describe.add_argument("--format", choices=("npy", "csv"), default="npy")
-    describe.add_argument("--part", choices=("train", "validation", "test"), default="test")
+    describe("--run", type=Path, required=True, help="run folder of a descriptor, or `pretrained`")
+    describe("--output", type=Path, required=True, metavar="FOLDER")
+    describe("--format", choices=("npy", "csv"), default="npy")
+    describe("--part", choices=("train", "validation", "test"), default="test")
     score = add("score", _score, "Score a folder of descriptors on the test scenes of a dataset.")
-    score.add_argument("descriptors", type=Path, metavar="FOLDER")
-    score.add_argument("--json", type=Path, metavar="FILE", help="write all scores here")
+    score("descriptors", type=Path, metavar="FOLDER")
+    score("--json", type=Path, metavar="FILE", help="write all scores here")
     add("report", _report, "Execute the notebooks and build the report.")
     add("figures", _figures, "Draw the figures and tables of a finished report again.")
     return parser
 
 
-def _store(options):
-    from helpers.dataset import open_dataset
+def _search_options(search) -> None:
+    own = "of a study with its own --space; without: the profile's own search"
+    search("name", nargs="?", help=own)
+    search("--approach", choices=settings.APPROACHES, help="default: improved")
+    roles = ("denoiser", "descriptor")
+    search("--role", "--part", choices=roles, help="of the network; default: descriptor")
+    search("--space", type=Path, metavar="JSON", help="what to vary")
+    search("--storage", help="sqlite:///FILE, journal:FILE or a URL")
+    search("--trials", type=int, help="in all, of all workers")
+    search("--budget", type=float, help="part of the epochs, up to 1 (default)")
+    search("--measure", help="validation_loss (default) or validation_error")
+    search("--winner", type=Path, metavar="JSON", help="write the best settings here")
 
-    return settings.profile(options.profile), open_dataset(**_asked_for(options))
+
+def _open(options) -> tuple:
+    from helpers.notebook.data import open_data
+
+    return open_data(**_asked_for(options))
 
 
 def _asked_for(options) -> dict:
-    """The data that the options name, for `open_dataset` and `find_source`."""
-    profile = settings.profile(options.profile)
-    return {
-        "source": _absolute(options.dataset),
-        "seed": profile.seed,
-        "points_per_scene": profile.points_per_scene,
-        "split": _absolute_split(options.split),
-        "scenes": options.scenes or None,
-    }
+    """Profile, dataset, split and scenes, as `open_data` takes them."""
+    data = {"profile": options.profile, "dataset": options.dataset}
+    return data | {"split": options.split or None, "scenes": options.scenes or None}
 
 
 def _dataset(options) -> None:
@@ -115,7 +107,7 @@ def _dataset(options) -> None:
     if options.action == "fetch":
         print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
         return
-    _, store = _store(options)
+    _, store = _open(options)
     print(info.info(store))
     if options.verify:
         store.verify()
@@ -129,7 +121,7 @@ def _train(options) -> None:
     from helpers import search, training
     from helpers.training import runs
 
-    profile, store = _store(options)
+    profile, store = _open(options)
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
     denoiser, descriptor = profile.trainings(options.approach)
@@ -150,30 +142,26 @@ def _search(options) -> None:
 
 
 def _search_profile(options) -> None:
-    from helpers import search, training
+    from helpers import search
 
-    profile, store = _store(options)
-    direct = profile.improved_descriptor.joining == "direct"
-    behind = None if direct else training.train(profile.improved_denoiser, store)
-    study, winner = search.search_improved(profile, store, behind, options.storage)
+    profile, store = _open(options)
+    upstream_run = _upstream_run(*profile.trainings("improved"), store)
+    study, winner = search.search_improved(profile, store, upstream_run, options.storage)
     print(search.trials_table(study).to_string(index=False))
     print(f"Winner: {winner}")
 
 
 def _search_space(options) -> None:
-    from helpers import search, training
+    from helpers import search
     from helpers.common import files
 
     if not (options.space and options.storage and options.trials):
         raise InputError("A search with a name needs --space, --storage and --trials.")
     space = files.read_json(options.space)  # before anything that takes long
-    profile, store = _store(options)
+    profile, store = _open(options)
     denoiser, descriptor = profile.trainings(options.approach or "improved")
-    base = denoiser if options.part == "denoiser" else descriptor
+    base = denoiser if options.role == "denoiser" else descriptor
     search.check_space(space, base)
-    behind = None
-    if base is descriptor and descriptor.joining != "direct":
-        behind = training.train(denoiser, store)
     study = search.search(
         options.name,
         base,
@@ -181,7 +169,7 @@ def _search_space(options) -> None:
         store,
         options.trials,
         options.storage,
-        denoiser_run=behind,
+        denoiser_run=_upstream_run(denoiser, base, store),
         seed=profile.seed,
         budget=1.0 if options.budget is None else options.budget,
         measure=options.measure or "validation_loss",
@@ -191,13 +179,21 @@ def _search_space(options) -> None:
         search.write_winner(options.winner, study, options.storage)
 
 
+def _upstream_run(denoiser, base, store) -> Path | None:
+    """The denoiser that trials of these settings stand behind, trained if it has to be."""
+    from helpers import training
+
+    alone = base.role == "denoiser" or base.joining == "direct"
+    return None if alone else training.train(denoiser, store)
+
+
 def _describe(options) -> None:
     from helpers.benchmark.files import write_descriptors
     from helpers.evaluation.scoring import describe
     from helpers.training import runs
 
     pipeline = runs.load_pipeline(run := runs.named(options.run))
-    _, store = _store(options)
+    _, store = _open(options)
     runs.warn_of_learned(run, store.parts[options.part])
     descriptors = describe(pipeline, store, store.parts[options.part])
     write_descriptors(descriptors, options.output, options.format)
@@ -211,7 +207,7 @@ def _score(options) -> None:
     from helpers.common import files
     from helpers.evaluation import scoring
 
-    profile, store = _store(options)
+    profile, store = _open(options)
     tasks = scoring.make_tasks(store, profile.pairs)
     descriptors = read_descriptors(options.descriptors, store.parts["test"])
     for name, points in store.lengths("test").items():
@@ -228,9 +224,9 @@ def _score(options) -> None:
 
 
 def _report(options) -> None:
-    profile, dataset = settings.profile(options.profile), _absolute(options.dataset)
+    duration, dataset = settings.profile(options.profile).duration, options.dataset
     more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
-    print(f"Profile {profile.name} on {dataset}: {profile.duration}{more}.", flush=True)
+    print(f"Profile {options.profile} on {dataset}: {duration}{more}.", flush=True)
     _execute(options)
 
 
@@ -247,7 +243,7 @@ def _drawn_from(options) -> Iterator[Path]:
     from helpers import search
     from helpers.training import runs
 
-    profile, store = _store(options)
+    profile, store = _open(options)
     winner = search.winner_path(profile, store)
     yield from (winner, winner.with_suffix(".db"))
     profile = search.with_winner(profile, store)
@@ -260,21 +256,17 @@ def _drawn_from(options) -> Iterator[Path]:
 def _execute(options, **how) -> None:
     from helpers.dataset import find_source
     from helpers.notebook import execute
+    from helpers.notebook.data import asked_for
     from helpers.report import latex
 
     asked = _asked_for(options)
-    source = find_source(**asked)
-    parameters = {
-        "PROFILE": options.profile,
-        "DATASET": asked["source"],
-        "SPLIT": asked["split"],
-        "SCENES": asked["scenes"],
-    }
+    source = find_source(**asked_for(**asked))
+    parameters = {name.upper(): value for name, value in asked.items()}
     execute.execute_all(parameters, data_key=[source.parts, source.key()], **how)
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = latex.missing_tools()
     if not problem and not latex.pdf_is_current():  # LaTeX has come since, or the PDF has gone
-        latex.build_pdf()
+        latex.build_pdf(target=paths.REPORT_PDF)
     print(problem or f"The report: {paths.REPORT_PDF}")
 
 
@@ -282,17 +274,16 @@ def _absolute(dataset: str) -> str:
     """A dataset whose path does not depend on the folder that a notebook runs in."""
     from helpers.dataset.sources.joined import split_names
 
-    parts = []
-    for name in split_names(dataset):
-        kind, colon, place = name.partition(":")
-        parts.append(f"{kind}:{Path(place).expanduser().resolve()}" if colon else name)
-    return "+".join(parts)
+    found = (name.partition(":") for name in split_names(dataset))
+    return "+".join(
+        f"{kind}:{Path(place).expanduser().resolve()}" if colon else kind
+        for kind, colon, place in found
+    )
 
 
-def _absolute_split(split: str | None) -> str | None:
-    """The same for a split, which is a name or the path of a JSON file; None where it is empty."""
-    is_file = split and split.endswith(".json")
-    return str(Path(split).expanduser().resolve()) if is_file else split or None
+def _absolute_split(split: str) -> str:
+    """The same for a split, which is a name or the path of a JSON file."""
+    return str(Path(split).expanduser().resolve()) if split.endswith(".json") else split
 
 
 if __name__ == "__main__":

@@ -37,14 +37,11 @@ DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made h
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
 import os
-import subprocess
 import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        if not os.path.isdir("n-hpatches"):
-            url = os.environ.get("NHPATCHES_REPOSITORY", "https://github.com/USER/n-hpatches")
-            subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
+        os.system("[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab
@@ -54,13 +51,11 @@ if "google.colab" in sys.modules:
 # %%
 import numpy as np
 
-from helpers import settings
 from helpers.benchmark.layout import LEVELS
-from helpers.dataset import info, look_at_scene, noise, open_dataset
+from helpers.dataset import info, look_at_scene, noise
 from helpers.notebook import explorer
+from helpers.notebook.data import open_data
 from helpers.report import figures, tables
-
-profile = settings.profile(PROFILE)
 
 # %% [markdown]
 # ## Cut once, map for ever
@@ -74,13 +69,7 @@ profile = settings.profile(PROFILE)
 # The store below is built at the first call and memory-mapped from then on.
 
 # %%
-store = open_dataset(
-    DATASET,
-    seed=profile.seed,
-    points_per_scene=profile.points_per_scene,
-    split=SPLIT,
-    scenes=SCENES,
-)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
 tables.show(tables.dataset_table(store.summary()))
 
 # %% [markdown]

@@ -37,14 +37,11 @@ DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made h
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
 import os
-import subprocess
 import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        if not os.path.isdir("n-hpatches"):
-            url = os.environ.get("NHPATCHES_REPOSITORY", "https://github.com/USER/n-hpatches")
-            subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
+        os.system("[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab
@@ -52,22 +49,14 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers import search, settings, training
-from helpers.dataset import open_dataset
+from helpers import training
 from helpers.evaluation import samples
 from helpers.notebook import explorer
+from helpers.notebook.data import open_data
 from helpers.report import figures, tables
 from helpers.training import runs
 
-profile = settings.profile(PROFILE)
-store = open_dataset(
-    DATASET,
-    seed=profile.seed,
-    points_per_scene=profile.points_per_scene,
-    split=SPLIT,
-    scenes=SCENES,
-)
-profile = search.with_winner(profile, store)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
 
 # %% [markdown]
 # ## The denoiser
@@ -114,8 +103,8 @@ training.make_network(profile.improved_descriptor).summary()
 if PRETRAINED:
     descriptor_run = runs.pretrained()
 else:
-    in_front = runs.upstream_run(profile.improved_descriptor, denoiser_run)
-    descriptor_run = training.train(profile.improved_descriptor, store, in_front)
+    upstream_run = runs.upstream_run(profile.improved_descriptor, denoiser_run)
+    descriptor_run = training.train(profile.improved_descriptor, store, upstream_run)
 
 # %%
 figures.plot_losses({"improved": descriptor_run})

@@ -38,14 +38,11 @@ DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made h
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
 import os
-import subprocess
 import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        if not os.path.isdir("n-hpatches"):
-            url = os.environ.get("NHPATCHES_REPOSITORY", "https://github.com/USER/n-hpatches")
-            subprocess.run(["git", "clone", "-q", "--depth=1", url, "n-hpatches"], check=True)
+        os.system("[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab
@@ -55,19 +52,12 @@ if "google.colab" in sys.modules:
 # %%
 from helpers import search, settings
 from helpers.common import files, paths
-from helpers.dataset import look_at_scene, noise, open_dataset
+from helpers.dataset import look_at_scene, noise
 from helpers.evaluation import classical, samples, scoring, spectra
+from helpers.notebook.data import open_data
 from helpers.report import diagram, figures, latex, numbers, paragraphs, tables
 
-profile = settings.profile(PROFILE)
-store = open_dataset(
-    DATASET,
-    seed=profile.seed,
-    points_per_scene=profile.points_per_scene,
-    split=SPLIT,
-    scenes=SCENES,
-)
-profile = search.with_winner(profile, store)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
 
 # %%
 runs = {

@@ -1,8 +1,10 @@
 """What several tests need."""
 
 import os
+import runpy
 import shutil
 import subprocess
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core, so one thread a worker
@@ -15,6 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+
+def pytest_collection_modifyitems(items):
+    """One test of the smoke home comes first and has a worker make it; the others come last.
+
+    So no second worker waits for it. (xdist 3.8 does not see its groups under pytest 9.)
+    """
+    needing = [item for item in items if "smoke_home" in item.fixturenames]
+    others = [item for item in items if "smoke_home" not in item.fixturenames]
+    items[:] = [*needing[:1], *others, *needing[1:]]
 
 
 @pytest.fixture(scope="session")
@@ -42,14 +54,67 @@ def once_for_all_workers(factory: pytest.TempPathFactory, name: str, make: Calla
 
 
 @pytest.fixture(scope="session")
-def photographs(tmp_path_factory):
+def photographs_folder(tmp_path_factory) -> Path:
+    """A data folder with the photographs as the smoke profile takes them. Read only."""
+    return once_for_all_workers(tmp_path_factory, "photographs", open_photographs)
+
+
+@pytest.fixture(scope="session")
+def photographs(photographs_folder):
     """The photographs with 40 points a scene, as the smoke profile takes them. Read only."""
+    return open_photographs(photographs_folder)
+
+
+def open_photographs(folder: Path):
     from helpers.dataset import open_dataset
 
-    def build(folder: Path):
-        return open_dataset("photographs", folder=folder, seed=1, points_per_scene=40)
+    return open_dataset("photographs", folder=folder, seed=1, points_per_scene=40)
 
-    return build(once_for_all_workers(tmp_path_factory, "photographs", build))
+
+@pytest.fixture(scope="session")
+def smoke_home(tmp_path_factory, photographs_folder) -> Path:
+    """A home after `report` in the smoke profile; what was printed is in `stdout`. Read only."""
+
+    def make(folder: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "helpers", "report", "--profile", "smoke"],
+            cwd=Path(__file__).parents[1],
+            env=os.environ | places_of(folder, photographs_folder),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        (folder / "stdout").write_text(done.stdout)
+
+    return once_for_all_workers(tmp_path_factory, "smoke-home", make)
+
+
+@pytest.fixture
+def at_home(monkeypatch, photographs_folder) -> Callable[[Path], Path]:
+    """Lets this process live in a home, which is returned; the photographs are built already."""
+
+    def move(home: Path) -> Path:
+        from helpers.common import paths
+
+        for name, place in places_of(home, photographs_folder).items():
+            monkeypatch.setenv(name, place)
+        for name, place in runpy.run_path(paths.__file__).items():
+            if name.isupper():
+                monkeypatch.setattr(paths, name, place)
+        return home
+
+    return move
+
+
+def places_of(home: Path, data: Path) -> dict[str, str]:
+    """The variables of the environment that `helpers.common.paths` reads."""
+    return {"NHPATCHES_HOME": str(home), "NHPATCHES_DATA": str(data)}
+
+
+@pytest.fixture
+def copied_home(smoke_home, at_home, tmp_path) -> Path:
+    """A copy of the smoke home to live in and to change."""
+    return at_home(shutil.copytree(smoke_home, tmp_path / "home"))
 
 
 @dataclass

@@ -172,7 +172,7 @@ def compare_neighbours(
     found, count = {}, min(count, *(len(last[scene][1]) for scene, _ in rows))
     for approach, vectors in described.items():
         columns = [
-            _neighbours_of(point, vectors[scene], _pool(store, scene, strip), count)
+            neighbours_of(point, vectors[scene], _pool(store, scene, strip), count)
             for scene, point in rows
         ]
         found[approach] = tuple(np.stack(column) for column in zip(*columns, strict=True))
@@ -188,7 +188,17 @@ def _draw_query(vectors: np.ndarray, found: bool, textured: np.ndarray, rng) -> 
     return int(rng.choice(candidates if len(candidates) else points))
 
 
-def _neighbours_of(point: int, vectors: np.ndarray, pool: np.ndarray, count: int) -> tuple:
+def neighbours_of(point: int, vectors: np.ndarray, pool: np.ndarray, count: int) -> tuple:
+    """What a descriptor finds for a point: nearest patches, whether each is right, and the rank.
+
+    Args:
+        vectors: (2, N, D), of the `ref` patches and of those in the pool.
+        pool: (N, 32, 32).
+        count: patches that are wanted.
+
+    Returns:
+        (count, 32, 32), (count,), and the rank of the right one, from 1 on.
+    """
     distances = np.linalg.norm(vectors[1] - vectors[0, point], axis=1)
     order = np.argsort(distances, kind="stable")
     shown = order[:count]

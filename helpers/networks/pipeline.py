@@ -71,11 +71,11 @@ def predict_patches(model: keras.Model, patches: np.ndarray, title: str = "") ->
     """
     lead = patches.shape[:-2]
     rows = np.reshape(patches, (-1, *patches.shape[-2:]))
-    blocks = []
-    for start in tqdm(range(0, len(rows), PREDICT_BATCH), desc=title, disable=not title):
-        block = rows[start : start + PREDICT_BATCH]
-        # A last block of another size would compile the network a second time.
-        padded = np.zeros((PREDICT_BATCH, *rows.shape[1:], 1), np.float32)
+    # Each size of a block compiles the network once: few sizes, but small ones for few patches.
+    size, blocks = min(PREDICT_BATCH, 1 << (len(rows) - 1).bit_length()), []
+    for start in tqdm(range(0, len(rows), size), desc=title, disable=not title):
+        block = rows[start : start + size]
+        padded = np.zeros((size, *rows.shape[1:], 1), np.float32)
         padded[: len(block), ..., 0] = block
         blocks.append(np.asarray(model.predict_on_batch(padded))[: len(block)])
     result = np.concatenate(blocks)

@@ -1,10 +1,11 @@
 """Setting up a notebook in Google Colab, which brings the notebook alone and much of the rest.
 
 The cell behind the parameters of each notebook fetches the repository and calls `set_up`. Nothing
-may be imported here that reads `helpers.common.paths`, because the folder on Drive has to be known before.
+may be imported here that reads `helpers.common.paths`: the folder on Drive has to be known before.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,16 +39,16 @@ def set_up(drive: str = "") -> None:
     print(gpu())
 
 
-def missing(requirements: Path = ROOT / "requirements.txt") -> list[Requirement]:
+def missing() -> list[Requirement]:
     """The packages that the notebooks import and that are not installed.
 
     TensorFlow is not missing where JAX is there, as on Colab's TPU machines: Keras then runs on it.
     """
-    needed, _, _ = requirements.read_text(encoding="utf-8").partition("# Notebooks")  # Colab's own
-    lines = (line.partition("#")[0].strip() for line in needed.splitlines())
-    found = [Requirement(line) for line in lines if line]
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lines = text.partition("# Notebooks")[0].splitlines()  # Colab has its own of what follows
+    needed = [Requirement(line) for one in lines if (line := one.partition("#")[0].strip())]
     known = {"tensorflow"} if installed("jax") else set()
-    return [one for one in found if one.name not in known and not installed(one.name)]
+    return [one for one in needed if one.name not in known and not installed(one.name)]
 
 
 def installed(name: str) -> str | None:
@@ -68,12 +69,12 @@ def install(packages: list[Requirement]) -> None:
         return
     names = ", ".join(package.name for package in packages)
     print(f"Installing {names} ...", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder) / "constraints.txt"
-        kept = [f"{name}=={version}\n" for name in KEPT if (version := installed(name))]
-        constraints.write_text("".join(kept))
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", str(constraints)]
-        done = subprocess.run([*command, *map(str, packages)], capture_output=True, text=True)
+    kept = [f"{name}=={version}" for name in KEPT if (version := installed(name))]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+        constraints.write("\n".join(kept))
+        constraints.flush()
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", constraints.name]
+        done = _run(*command, *map(str, packages))
     if done.returncode:
         last = (done.stderr.strip() or "pip says nothing").splitlines()[-1]
         raise InputError(
@@ -84,14 +85,15 @@ def install(packages: list[Requirement]) -> None:
 
 def gpu() -> str:
     """One sentence on the GPU."""
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True)
-    except FileNotFoundError:
-        done = None
-    if done is None or done.returncode or not done.stdout.strip():
-        return "No GPU: choose Runtime, Change runtime type, or stay with the profile coursework."
-    return f"GPU: {done.stdout.strip()}."
+    if shutil.which("nvidia-smi"):
+        done = _run("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+        if done.returncode == 0 and (name := done.stdout.strip()):
+            return f"GPU: {name}."
+    return "No GPU: choose Runtime, Change runtime type, or stay with the profile coursework."
+
+
+def _run(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def keep_on_drive(folder: str) -> None:

@@ -1,13 +1,12 @@
 """Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import weakref
+import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import jupytext
@@ -19,6 +18,7 @@ from nbconvert import HTMLExporter
 
 from helpers.common import files, paths
 from helpers.common.errors import InputError
+from helpers.common.keys import code_key, key
 from helpers.common.provenance import package_versions
 from helpers.report import latex
 
@@ -60,55 +60,54 @@ def execute_all(
     os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
     if "NHPATCHES_DATA" in os.environ:
         os.environ["NHPATCHES_DATA"] = str(paths.DATA)
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    decisive = [sorted(parameters.items()), data_key, backend, package_versions()]
-    made, chain = [], hashlib.sha256(repr(decisive).encode())
     outputs = paths.EXECUTED / "outputs.sha256"
-    intact = outputs.is_file() and outputs.read_text() == _hash_of_outputs()
-    # Any helper may matter to any notebook; finished trainings are found again by a finer key.
-    _hash_files(chain, list((paths.ROOT / "helpers").rglob("*.py")))
-    for source in sources():
-        _hash_files(chain, [source])
-        if source.stem.endswith("report"):
-            _hash_files(chain, [paths.REPORT_SOURCES / name for name in latex.SOURCES])
-            _hash_files(chain, list(paths.MEASURED.glob("*.json")))
-        target = paths.EXECUTED / f"{source.stem}.ipynb"
+    keep = not force and outputs.is_file() and outputs.read_text() == _key_of_outputs()
+    made = []
+    for source, decisive in _keys([parameters, data_key]).items():
         if not source.name.startswith(only):
             continue
-        if intact and not force and _is_made(target, chain.hexdigest()):
+        made.append(target := paths.EXECUTED / f"{source.stem}.ipynb")
+        if keep and _is_made(target, decisive):
             print(f"{source.stem}: nothing changed, kept.")
         else:
-            _execute(source, target, parameters, chain.hexdigest())
-            files.write_text(outputs, _hash_of_outputs())
-        made.append(target)
+            _execute(source, target, parameters, decisive)
+            files.write_text(outputs, _key_of_outputs())
     return made
 
 
-def _hash_files(digest, found: list[Path]) -> None:
-    for path in sorted(found):
-        digest.update(path.read_bytes())
+def _keys(asked: list) -> dict[Path, str]:
+    """Notebook -> hash of all that decides what it makes, the notebooks before it included."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    # Any helper may matter to any notebook; finished trainings are found again by a finer key.
+    decisive, keys = [*asked, backend, package_versions(), code_key(".")], {}
+    for source in sources():
+        decisive.append(source.read_text(encoding="utf-8"))
+        if source.stem.endswith("report"):
+            decisive.append(_contents(paths.REPORT_SOURCES / name for name in latex.SOURCES))
+            decisive.append(_contents(paths.MEASURED.glob("*.json")))
+        keys[source] = key(decisive)
+    return keys
 
 
-def _hash_of_outputs() -> str:
+def _key_of_outputs() -> str:
     """Of the figures and report parts: some may be deleted or put back to older ones."""
-    digest = hashlib.sha256()
-    for folder in (paths.FIGURES, paths.GENERATED):
-        for path in sorted(folder.glob("[!.]*")):
-            digest.update(f"{path.name} ".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return key([_contents(folder.glob("[!.]*")) for folder in (paths.FIGURES, paths.GENERATED)])
 
 
-def _is_made(executed: Path, key: str) -> bool:
+def _contents(found: Iterable[Path]) -> dict[str, str]:
+    return {path.name: path.read_bytes().hex() for path in found}
+
+
+def _is_made(executed: Path, decisive: str) -> bool:
     """Whether a notebook was executed from the same inputs and its copies are still there."""
-    if not (executed.exists() and executed.with_suffix(".html").exists()):
-        return False
     try:
-        return nbformat.read(executed, as_version=4).metadata.get(KEY) == key
-    except ValueError:  # a damaged copy
+        known = nbformat.read(executed, as_version=4).metadata.get(KEY)
+    except (FileNotFoundError, ValueError):  # none yet, or a damaged one
         return False
+    return known == decisive and executed.with_suffix(".html").exists()
 
 
-def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:
+def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> None:
     started = time.perf_counter()
     print(f"{source.stem}: running ...", flush=True)
     notebook = jupytext.read(source)
@@ -116,19 +115,18 @@ def _execute(source: Path, target: Path, parameters: dict, key: str) -> None:
     _check_parameters(source, notebook, parameters)
     with files.atomic_path(target) as temporary:
         nbformat.write(notebook, temporary)
-        _run(source, temporary, target.with_name(f"{source.stem}.failed.ipynb"), parameters)
-        executed = nbformat.read(temporary, as_version=4)
+        executed = _run(source, temporary, target.with_suffix(".failed.ipynb"), parameters)
         _keep_what_matters(executed)
-        executed.metadata[KEY] = key
+        executed.metadata[KEY] = decisive
         html, _ = HTMLExporter().from_notebook_node(executed)
         files.write_text(target.with_suffix(".html"), html)
         nbformat.write(executed, temporary)
     print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
 
 
-def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> None:
+def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbformat.NotebookNode:
     try:
-        papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             temporary,
             temporary,
             parameters,
@@ -150,6 +148,7 @@ def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> None:
             "close other programs or choose a smaller profile."
         ) from error
     failed.unlink(missing_ok=True)
+    return executed
 
 
 class _QuietKernelManager(AsyncKernelManager):
@@ -162,48 +161,39 @@ class _QuietKernelManager(AsyncKernelManager):
 
     def __init__(self, **options):
         super().__init__(**options)
-        folder = tempfile.mkdtemp()  # else the files lie beside the notebooks
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.ip = f"{folder}/kernel"
+        self.ip = f"{tempfile.gettempdir()}/{uuid.uuid4().hex}"  # else files beside the notebooks
 
     async def start_kernel(self, **options):
         return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
 
-def _keep_what_matters(notebook) -> None:
+def _keep_what_matters(notebook: nbformat.NotebookNode) -> None:
     """Drops progress bars and TensorFlow's greetings, which mean nothing once they are past."""
     notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [
-                output
-                for output in cell.outputs
-                if output.get("name") != "stderr" and WIDGET not in output.get("data", {})
-            ]
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        shown = [output for output in cell.outputs if output.get("name") != "stderr"]
+        cell.outputs = [output for output in shown if WIDGET not in output.get("data", {})]
 
 
-def _check_pair(source: Path, notebook) -> None:
+def _check_pair(source: Path, notebook: nbformat.NotebookNode) -> None:
     """The script is what is executed, so an edit of the notebook alone must not go unnoticed."""
+
+    def cells(one: nbformat.NotebookNode) -> list[tuple[str, str]]:
+        return [(cell.cell_type, cell.source) for cell in one.cells]
+
     pair = source.with_suffix(".ipynb")
-    if pair.is_file() and _cells(jupytext.read(pair)) != _cells(notebook):
+    if pair.is_file() and cells(jupytext.read(pair)) != cells(notebook):
         raise InputError(
             f"{pair.name} and {source.name} differ: run "
             f"`.venv/bin/jupytext --sync notebooks/{pair.name}` to carry the newer one over."
         )
 
 
-def _cells(notebook) -> list[tuple[str, str]]:
-    return [(cell.cell_type, cell.source) for cell in notebook.cells]
-
-
-def _check_parameters(source: Path, notebook, parameters: dict) -> None:
+def _check_parameters(source: Path, notebook: nbformat.NotebookNode, parameters: dict) -> None:
     """Papermill only warns of a parameter that the notebook does not have."""
-    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    known = {
-        line.split("=")[0].strip() for c in cells for line in c.source.splitlines() if "=" in line
-    }
-    unknown = set(parameters) - known
-    if unknown:
+    cells = [c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    known = {line.split("=")[0].strip() for line in "\n".join(cells).splitlines() if "=" in line}
+    if unknown := set(parameters) - known:
         raise InputError(
             f"{source.name} has no parameter {', '.join(sorted(unknown))}: "
             f"it knows {', '.join(sorted(known))}."

@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,13 @@ class Explorer:
         lengths: Mapping[str, int] | None = None,
         first: Mapping[str, Any] | None = None,
     ):
-        self.draw, self.lengths = draw, dict(lengths or {})
+        self.draw, self.lengths, self.values = draw, dict(lengths or {}), {}
         self.choices = {name: list(values) for name, values in choices.items()}
-        self.values: dict[str, Any] = {}
         if self.lengths:
-            scene, length = next(iter(self.lengths.items()))
-            self.values = {"scene": scene, "point": length // 2}
-        self.values |= {name: values[0] for name, values in self.choices.items()}
-        self.values |= first or {}
+            self.choices = {"scene": list(self.lengths)} | self.choices
+            scene = self.choices["scene"][0]
+            self.values = {"scene": scene, "point": self.lengths[scene] // 2}
+        self.values |= {name: values[0] for name, values in self.choices.items()} | (first or {})
         self.shown = self.picture()
 
     def picture(self) -> bytes:
@@ -69,13 +69,11 @@ class Explorer:
 
         layout = widgets.Layout(max_width="99%", align_self="flex-start")  # else it is stretched
         image = widgets.Image(value=self.shown, layout=layout)
-        moved = self._scene_and_point(widgets) if self.lengths else {}
-        for name, values in self.choices.items():
-            moved[name] = widgets.Dropdown(
-                options=values, value=self.values[name], description=name
-            )
+        moved = {name: self._control(widgets, name) for name in self.values}
 
         def follow(change: dict[str, Any]) -> None:
+            if change["owner"] is moved.get("scene") and "point" in moved:
+                moved["point"].max = self.lengths[change["new"]] - 1
             chosen = {name: control.value for name, control in moved.items()}
             if chosen != self.values:  # a shorter scene moves the point as well, and calls twice
                 self.values = chosen
@@ -85,19 +83,16 @@ class Explorer:
             control.observe(follow, "value")
         return widgets.VBox([*moved.values(), image])
 
-    def _scene_and_point(self, widgets: Any) -> dict[str, Any]:
-        scene = widgets.Dropdown(
-            options=list(self.lengths), value=self.values["scene"], description="scene"
-        )
-        point = widgets.IntSlider(
-            value=self.values["point"],
-            max=self.lengths[scene.value] - 1,
+    def _control(self, widgets: Any, name: str) -> Any:
+        look: dict[str, Any] = {"value": self.values[name], "description": name}
+        if name in self.choices:
+            return widgets.Dropdown(options=self.choices[name], **look)
+        return widgets.IntSlider(
+            max=self.lengths[self.values["scene"]] - 1,
             continuous_update=False,  # only where the slider comes to rest
-            description="point",
             layout=widgets.Layout(width="30em"),  # else one pixel moves it by several points
+            **look,
         )
-        scene.observe(lambda change: setattr(point, "max", self.lengths[change.new] - 1), "value")
-        return {"scene": scene, "point": point}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         name = f"<Explorer of {', '.join(self.values)}>"
@@ -122,18 +117,15 @@ def somebody_watches() -> bool:
 
 def stacked(drawn: Sequence[Figure]) -> bytes:
     """Figures below one another, as one PNG."""
-    pictures = []
-    for figure in drawn:
-        file = io.BytesIO()
+    files = [io.BytesIO() for _ in drawn]
+    for figure, file in zip(drawn, files, strict=True):
         figure.savefig(file, format="png", dpi=DPI)
-        pictures.append(Image.open(file))
-    width, height = max(p.width for p in pictures), sum(p.height for p in pictures)
-    sheet, top = Image.new("RGB", (width, height), "white"), 0
-    for picture in pictures:
+    pictures = [Image.open(file) for file in files]
+    tops = [0, *accumulate(picture.height for picture in pictures)]
+    sheet = Image.new("RGB", (max(picture.width for picture in pictures), tops[-1]), "white")
+    for picture, top in zip(pictures, tops, strict=False):
         sheet.paste(picture, (0, top))
-        top += picture.height
-    file = io.BytesIO()
-    sheet.save(file, "png")
+    sheet.save(file := io.BytesIO(), "png")
     return file.getvalue()
 
 
@@ -220,49 +212,49 @@ def trained(profile: Any, store: PatchStore, pretrained: bool = False) -> dict:
 
 
 class _Networks:
-    """The networks of the approaches, each loaded when it is first asked for and then kept.
+    """The networks of the approaches, each loaded when it is first asked for, and their answers.
 
     Keras is imported here only: it takes seconds, and pictures of strips have no use for it.
     """
 
     def __init__(self, store: PatchStore, runs: Mapping[str, tuple[Path, Path]]):
-        from helpers.networks.pipeline import predict_patches
+        self.store, self.runs = store, runs
+        self.network, self.answers = cache(self._network), cache(self._answers)
+
+    def patches(self, kind: str, scene: str, strip: str) -> np.ndarray:
+        """Patches of a strip, uint8 (N, 32, 32), at most the first POOL of the scene.
+
+        Args:
+            kind: "noisy" or "clean".
+        """
+        patches = getattr(self.store, kind)[self.store.scenes[scene], STRIPS.index(strip)]
+        return patches[:POOL]
+
+    def _network(self, approach: str, role: str) -> Any:
         from helpers.training.runs import load_network, load_pipeline
 
-        self.store, self.approaches = store, list(runs)
-        self._predict = predict_patches
-        self._denoiser = cache(lambda approach: load_network(runs[approach][0]))
-        self._pipeline = cache(lambda approach: load_pipeline(runs[approach][1]))
-        self.vectors = cache(self._vectors)
+        denoiser_run, descriptor_run = self.runs[approach]
+        return load_network(denoiser_run) if role == "denoiser" else load_pipeline(descriptor_run)
 
-    def patches(self, scene: str, strip: str) -> np.ndarray:
-        """Noisy patches of a strip, uint8 (N, 32, 32), at most the first POOL of the scene."""
-        return self.store.noisy[self.store.scenes[scene], STRIPS.index(strip)][:POOL]
+    def _answers(self, approach: str, role: str, scene: str, strip: str) -> np.ndarray:
+        """Of a denoiser (N, 32, 32, 1), of a descriptor, with what is in front of it, (N, D)."""
+        from helpers.networks.pipeline import predict_patches
 
-    def denoise(self, approach: str, patch: np.ndarray) -> np.ndarray:
-        """One patch (32, 32) as the denoiser of an approach leaves it, grey levels 0..255."""
-        denoised = self._denoiser(approach).predict_on_batch(patch[None, ..., None] * np.float32(1))
-        return np.clip(np.asarray(denoised)[0, ..., 0], 0, 255)
-
-    def _vectors(self, approach: str, scene: str, strip: str) -> np.ndarray:
-        return self._predict(self._pipeline(approach), self.patches(scene, strip))
+        return predict_patches(self.network(approach, role), self.patches("noisy", scene, strip))
 
 
 def _denoised(networks: _Networks, scene: str, point: int, strip: str) -> Figure:
-    noisy = networks.patches(scene, strip)[point]
-    clean = networks.store.clean[networks.store.scenes[scene], STRIPS.index(strip)][point]
-    estimates = {a: networks.denoise(a, noisy)[None] for a in networks.approaches}
-    return figures.plot_denoising(noisy[None], estimates, clean[None], [strip])
+    noisy, clean = (networks.patches(kind, scene, strip)[[point]] for kind in ("noisy", "clean"))
+    answers = {a: networks.answers(a, "denoiser", scene, strip) for a in networks.runs}
+    estimates = {a: np.clip(found[[point], ..., 0], 0, 255) for a, found in answers.items()}
+    return figures.plot_denoising(noisy, estimates, clean, [strip])
 
 
 def _nearest(networks: _Networks, scene: str, point: int, strip: str, approach: str) -> Figure:
-    query = networks.vectors(approach, scene, "ref")[point]
-    distances = np.linalg.norm(networks.vectors(approach, scene, strip) - query, axis=1)
-    order = np.argsort(distances, kind="stable")
-    pool, nearest = networks.patches(scene, strip), order[:NEAREST]
-    rank = 1 + np.flatnonzero(order == point)
-    return figures.plot_neighbours(
-        networks.patches(scene, "ref")[[point]],
-        pool[[point]],
-        {approach: (pool[nearest][None], (nearest == point)[None], rank)},
-    )
+    from helpers.evaluation.samples import neighbours_of
+
+    reference, pool = (networks.patches("noisy", scene, one) for one in ("ref", strip))
+    vectors = [networks.answers(approach, "descriptor", scene, one) for one in ("ref", strip)]
+    found = neighbours_of(point, np.stack(vectors), pool, NEAREST)
+    found = tuple(np.array(one)[None] for one in found)
+    return figures.plot_neighbours(reference[[point]], pool[[point]], {approach: found})

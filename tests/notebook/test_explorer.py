@@ -14,6 +14,7 @@ from PIL import Image
 from helpers.benchmark.layout import STRIPS
 from helpers.common import paths
 from helpers.common.errors import InputError
+from helpers.evaluation import scoring
 from helpers.notebook import execute, explorer
 from helpers.report import figures
 from helpers.training import runs
@@ -152,7 +153,7 @@ def approaches(tmp_path, monkeypatch):
     def network(*layers):
         return keras.Sequential([keras.Input((32, 32, 1)), *layers])
 
-    monkeypatch.setattr(evaluation, "load_pipeline", lambda run: network(keras.layers.Flatten()))
+    monkeypatch.setattr(runs, "load_pipeline", lambda run: network(keras.layers.Flatten()))
     monkeypatch.setattr(runs, "load_network", lambda run: network(keras.layers.Identity()))
     return {name: (tmp_path / "denoiser", tmp_path / name) for name in ("baseline", "improved")}
 
@@ -197,7 +198,7 @@ def test_the_rank_of_the_right_one_is_told(tiny_store, approaches, monkeypatch):
     ref, strip = np.arange(0, 1200, 100), np.arange(0, 1200, 100)
     strip[:3] = 3, 1, 2  # to the query 0, points 1 and 2 look more alike than 0 itself
     vectors = {"ref": ref[:, None], "t1": strip[:, None]}
-    monkeypatch.setattr(networks, "vectors", lambda approach, scene, strip: vectors[strip])
+    monkeypatch.setattr(networks, "answers", lambda *asked: vectors[asked[-1]])
     for point, rank in ((0, 3), (5, 1)):
         figure = explorer._nearest(networks, "i_1", point, "t1", "improved")
         assert f"rank\n{rank}" in [text.get_text() for axis in figure.axes for text in axis.texts]
@@ -218,16 +219,17 @@ def test_the_patch_is_shown_as_each_denoiser_leaves_it(tiny_store, approaches, m
 
 def test_a_strip_is_described_once(tiny_store, approaches):
     networks = explorer._Networks(tiny_store, approaches)
-    first = networks.vectors("improved", "i_1", "t1")
-    assert networks.vectors("improved", "i_1", "t1") is first
-    assert networks.vectors("baseline", "i_1", "t1") is not first
+    first = networks.answers("improved", "descriptor", "i_1", "t1")
+    assert networks.answers("improved", "descriptor", "i_1", "t1") is first
+    assert networks.answers("baseline", "descriptor", "i_1", "t1") is not first
 
 
 def test_of_a_large_scene_only_the_first_points_are_searched(tiny_store, approaches, monkeypatch):
     monkeypatch.setattr(explorer, "POOL", 5)
     explored = explorer.neighbours(tiny_store, approaches)
     assert set(explored.lengths.values()) == {5}
-    assert explorer._Networks(tiny_store, approaches).vectors("improved", "i_1", "t1").shape[0] == 5
+    networks = explorer._Networks(tiny_store, approaches)
+    assert len(networks.answers("improved", "descriptor", "i_1", "t1")) == 5
 
 
 def test_neighbours_want_an_approach(tiny_store):
@@ -241,7 +243,7 @@ def test_only_approaches_that_are_trained_can_be_picked(tiny_store, monkeypatch,
             raise InputError("not trained yet")
         return tmp_path, tmp_path
 
-    monkeypatch.setattr(evaluation, "find_runs", find_runs)
+    monkeypatch.setattr(scoring, "find_runs", find_runs)
     assert list(explorer.trained(None, tiny_store)) == ["improved"]
 
 

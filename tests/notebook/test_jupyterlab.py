@@ -19,6 +19,8 @@ playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright, which drives a browser, is not installed"
 )
 
+pytestmark = pytest.mark.browser
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 600  # seconds for one step, of which none takes a minute on an idle machine
 POLLING = 300  # milliseconds between looks at the page, which share the cores with the kernel
@@ -70,11 +72,12 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab(browser, home):
+def lab(browser, home, photographs_folder):
     """The address of a JupyterLab that runs for the tests of this file."""
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "jupyter"}
     places |= {"JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython", "NHPATCHES_HOME": "."}
     environment = os.environ | {name: str(home / place) for name, place in places.items()}
+    environment["NHPATCHES_DATA"] = str(photographs_folder)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ServerApp.port=0", "--IdentityProvider.token=smoke", "--expose-app-in-browser"]
     with (home / "log").open("w") as log:
@@ -158,6 +161,7 @@ def wait_for_another(page, image, before: str) -> None:
     page.wait_for_function(changed, arg=[image.element_handle(), before], polling=POLLING)
 
 
+@pytest.mark.deep
 def test_no_cell_shows_an_error_or_a_warning(cells):
     outputs = outputs_of(cells)
     assert outputs and not [o for o in outputs if o.output_type == "error"]
@@ -165,6 +169,7 @@ def test_no_cell_shows_an_error_or_a_warning(cells):
     assert "Warning" not in said and "Error" not in said
 
 
+@pytest.mark.deep
 def test_figures_are_shown_as_images(page, cells):
     numbers = [i for i, cell in enumerate(cells) if pictures_of([cell])]
     assert len(numbers) >= 3
@@ -173,12 +178,14 @@ def test_figures_are_shown_as_images(page, cells):
         page.wait_for_function(SHOWS_IMAGE, arg=number)
 
 
+@pytest.mark.deep
 def test_what_jupyterlab_saves_exports_with_every_picture(notebook):
     html, _ = HTMLExporter().from_notebook_node(notebook)
     for picture in pictures_of(notebook.cells):
         assert picture.data["image/png"].replace("\n", "") in html.replace("\n", "")
 
 
+@pytest.mark.deep
 def test_another_scene_gives_another_picture(page, explored):
     before = explored.evaluate(PIXELS)
     page.get_by_label("scene").select_option(index=1)

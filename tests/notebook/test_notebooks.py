@@ -29,7 +29,8 @@ def test_there_are_notebooks():
 def test_the_title_of_a_notebook_has_its_number_and_its_badge_its_name(source):
     text = jupytext.read(source).cells[0].source
     assert text.startswith(f"# {source.stem[0]} · ")
-    assert f"/notebooks/{source.stem}.ipynb)" in text
+    badge = r"colab\.research\.google\.com/github/[\w-]+/n-hpatches/blob/main/([^)\s]+)\)"
+    assert re.findall(badge, text) == [f"notebooks/{source.stem}.ipynb"]
 
 
 @pytest.mark.parametrize(("source", "following"), list(itertools.pairwise(SOURCES)), ids=ids)
@@ -43,16 +44,21 @@ def test_a_notebook_ends_with_a_link_to_the_next_one(source, following):
 @pytest.mark.parametrize("source", SOURCES[3:], ids=ids)
 def test_notebooks_behind_the_search_take_its_winner_before_anything_else(source):
     codes = [c.source for c in jupytext.read(source).cells if c.cell_type == "code"]
-    (opening,) = [code for code in codes if "open_dataset(" in code]
-    assert opening.endswith(")\nprofile = search.with_winner(profile, store)")
+    (opening,) = [code for code in codes if "open_data(" in code]
+    assert opening.endswith("open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=ids)
 def test_script_and_notebook_are_a_pair(source):
-    def cells(path):
-        return [(cell.cell_type, cell.source) for cell in jupytext.read(path).cells]
+    execute._check_pair(source, jupytext.read(source))
 
-    assert cells(source) == cells(source.with_suffix(".ipynb")), "run: jupytext --to ipynb"
+
+def test_an_edit_of_the_notebook_alone_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    (tmp_path / "1_small.py").write_text("# %%\nprint(1)\n")
+    jupytext.write(jupytext.reads("# %%\nprint(2)\n", "py:percent"), tmp_path / "1_small.ipynb")
+    with pytest.raises(InputError, match=r"1_small\.ipynb and 1_small\.py differ: run"):
+        execute.execute_all({})
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=ids)
@@ -105,6 +111,19 @@ def test_the_notebooks_that_draw_are_those_of_data_search_and_report():
     assert execute.that_draw() == ("1_dataset", "3_search", "6_report")
 
 
+def test_the_key_of_a_notebook_holds_what_was_asked_and_the_notebooks_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    for name in ("1_first", "2_second"):
+        (tmp_path / f"{name}.py").write_text(f"# %%\n{name!r}\n")
+    before, asked = execute._keys([{"A": 1}]), execute._keys([{"A": 2}])
+    (tmp_path / "2_second.py").write_text("# %%\n'changed'\n")
+    first, second = (before[path] == found for path, found in execute._keys([{"A": 1}]).items())
+    assert first and not second
+    assert not set(asked.values()) & set(before.values())
+    (tmp_path / "1_first.py").write_text("# %%\n'changed'\n")
+    assert not set(execute._keys([{"A": 1}]).values()) & set(before.values())
+
+
 def test_an_unknown_parameter_is_refused_before_anything_runs():
     with pytest.raises(
         InputError, match="no parameter PROFIL: it knows DATASET, DRIVE, PRETRAINED"
@@ -145,12 +164,12 @@ def test_outputs_that_were_put_back_or_deleted_are_made_again(tmp_path, monkeypa
         (tmp_path / name).mkdir()
     made, numbers = [], paths.GENERATED / "numbers.tex"
 
-    def execute(source, target, parameters, key):
+    def make(source, target, parameters, key):
         made.append(source.stem)
         numbers.write_text("new")
 
-    monkeypatch.setattr(notebooks, "_execute", execute)
-    monkeypatch.setattr(notebooks, "_is_made", lambda executed, key: True)
+    monkeypatch.setattr(execute, "_execute", make)
+    monkeypatch.setattr(execute, "_is_made", lambda executed, key: True)
     count = len(execute.sources())
     execute.execute_all({})
     execute.execute_all({})

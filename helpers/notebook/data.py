@@ -1,0 +1,46 @@
+"""From the parameters of a notebook, which are the command line's options, to profile and data."""
+
+from helpers import settings
+from helpers.common import paths
+from helpers.dataset import open_dataset
+from helpers.dataset.store import PatchStore
+
+
+def open_data(
+    profile: str,
+    dataset: str = "photographs",
+    split: str | None = None,
+    scenes: str | None = None,
+    winner: bool = False,
+) -> tuple[settings.Profile, PatchStore]:
+    """A profile and the dataset in its size, which is built on first use.
+
+    Args:
+        profile: its name.
+        dataset, split, scenes: see `source`, `split` and `scenes` of `dataset.open_dataset`.
+        winner: take the settings that the profile's search has found for this dataset, if any.
+
+    Raises:
+        InputError: the profile is unknown, or something in the dataset cannot be used.
+    """
+    found = settings.profile(profile)
+    store = open_dataset(folder=paths.DATA, **asked_for(profile, dataset, split, scenes))
+    if winner:
+        from helpers.search import with_winner  # imports Keras, which takes seconds
+
+        found = with_winner(found, store)
+    return found, store
+
+
+def asked_for(
+    profile: str, dataset: str, split: str | None = None, scenes: str | None = None
+) -> dict:
+    """The same as keywords of `dataset.open_dataset` and `dataset.find_source`."""
+    size = settings.profile(profile)
+    return {
+        "source": dataset,
+        "seed": size.seed,
+        "points_per_scene": size.points_per_scene,
+        "split": split,
+        "scenes": scenes,
+    }
