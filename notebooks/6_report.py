@@ -55,7 +55,7 @@ from helpers.common import files, paths
 from helpers.dataset import look_at_scene, noise
 from helpers.evaluation import classical, samples, scoring, spectra
 from helpers.notebook.data import open_data
-from helpers.report import diagram, figures, latex, numbers, tables
+from helpers.report import diagram, figures, latex, numbers, paragraphs, tables
 
 profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
 
@@ -81,6 +81,11 @@ measured = {
     for name in ("ablation", "depth", "seeds", "inference", "genuine")
 }
 winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
+searched = {
+    **search.summary(winner),
+    "budget": winner["searched"]["budget"],
+    "widths": [str(width) for width in winner["searched"]["space"]["network_options.width"][1]],
+}
 
 # %% [markdown]
 # ## What the denoisers do
@@ -104,6 +109,7 @@ denoising
 
 # %%
 power = spectra.error_power(clean, estimates)
+bands = spectra.by_band(*power)
 spectrum = figures.plot_spectra(*spectra.by_ring(*power))
 figures.save(spectrum, "spectrum")
 spectrum
@@ -169,6 +175,7 @@ neighbours
 scene = store.parts["test"][0]
 look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
 lines = samples.matches(look, described, scene) if look else None
+matched = samples.count_matches(scene, lines[1]) if look else {}
 matches = figures.plot_matches(*lines) if look else "Strips bring no images."
 if look:
     figures.save(matches, "matches")
@@ -179,96 +186,87 @@ matches
 #
 # ## Tables
 #
-# Each becomes a LaTeX file in `report/generated/`; rounding happens there and nowhere else.
+# Each becomes a LaTeX file in `report/generated/`; `helpers/report/rounding.py` rounds them, and nothing else.
+# Those of genuine sequences have the improved networks in `helpers/training/pretrained` beside the
+# baseline, which learned from such sequences, too.
 
 # %%
 networks = {
-    f"{approach}-{part}": run
+    f"{approach}-{role}": run
     for approach, found in runs.items()
-    for part, run in zip(("denoiser", "descriptor"), found, strict=True)
+    for role, run in zip(("denoiser", "descriptor"), found, strict=True)
 }
 outcomes = {name: files.read_json(run / "outcome.json") for name, run in networks.items()}
 made_by = {"profile": profile.name, **numbers.runs_provenance(networks, scores)}
-tables.write_table(tables.dataset_table(store.summary()), "dataset")
-tables.write_table(tables.verification_table(*pair), "verification")
-tables.write_table(tables.retrieval_table(*pair), "retrieval")
-tables.write_table(tables.matching_table(*pair), "matching")
-tables.write_table(tables.summary_table(*pair), "summary")
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
 costs = numbers.pipeline_costs(networks, measured["inference"])
 costs["improved, of clean patches"] = costs["improved"]
-tables.write_table(tables.comparison_table(rows, costs), "comparison")
-tables.write_table(tables.ablation_table(measured["ablation"]), "ablation")
-tables.write_table(tables.search_table(measured["depth"]), "depth")
-tables.write_table(tables.seeds_table(measured["seeds"]), "seeds")
-tables.write_table(tables.levels_table(measured["seeds"]), "levels")
-tables.write_table(tables.inference_table(measured["inference"]), "inference")
-tables.write_table(tables.networks_table(outcomes), "networks")
-tables.write_table(tables.denoising_table(errors), "denoising")
-tables.write_table(tables.provenance_table(made_by), "provenance")
-tables.show(tables.networks_table(outcomes))
+root_sift = {"noisy": by_hand["RootSIFT"], "clean": by_hand["RootSIFT of clean patches"]}
+genuine = measured["genuine"]["rows"]
+genuine_pair = (genuine["baseline"], genuine["pretrained"])
+genuine_costs = {name: {"macs": count} for name, count in measured["genuine"]["macs"].items()}
+genuine_costs["pretrained_clean"] = genuine_costs["pretrained"]
+made = {
+    "dataset": tables.dataset_table(store.summary()),
+    "summary": tables.summary_table(*pair),
+    "comparison": tables.comparison_table(rows, costs),
+    "ablation": tables.ablation_table(measured["ablation"]),
+    "depth": tables.search_table(measured["depth"]),
+    "seeds": tables.seeds_table(measured["seeds"]),
+    "levels": tables.levels_table(measured["seeds"]),
+    "inference": tables.inference_table(measured["inference"]),
+    "networks": tables.networks_table(outcomes),
+    "denoising": tables.denoising_table(errors),
+    "provenance": tables.provenance_table(made_by),
+    "genuine": tables.comparison_table(genuine, genuine_costs),
+}
+for prefix, both in (("", pair), ("genuine-", genuine_pair)):
+    made[f"{prefix}verification"] = tables.verification_table(*both)
+    made[f"{prefix}retrieval"] = tables.retrieval_table(*both)
+    made[f"{prefix}matching"] = tables.matching_table(*both)
+for name, table in made.items():
+    tables.write_table(table, name)
+tables.show(made["networks"])
 
 # %% [markdown]
 # The multiply-adds of one patch decide what a network costs in use, and how many patches it can learn from in
 # the same time. The number of parameters says little about that.
 
 # %%
-tables.show(tables.comparison_table(rows, costs))
+tables.show(made["comparison"])
 
 # %% [markdown]
 # What a network is worth shows beside RootSIFT on the same noisy patches; what the noise costs it, beside its
 # own row of clean ones.
-#
-# The same tables for genuine sequences. The improved networks beside the baseline are those in
-# `helpers/pretrained`, which learned from such sequences, too.
 
 # %%
-on_genuine = measured["genuine"]["rows"]
-genuine_pair = (on_genuine["baseline"], on_genuine["pretrained"])
-macs = measured["genuine"]["macs"]
-costs = {name: {"macs": count} for name, count in macs.items()}
-costs["pretrained, of clean patches"] = costs["pretrained"]
-tables.write_table(tables.comparison_table(on_genuine, costs), "genuine")
-tables.write_table(tables.verification_table(*genuine_pair), "genuine-verification")
-tables.write_table(tables.retrieval_table(*genuine_pair), "genuine-retrieval")
-tables.write_table(tables.matching_table(*genuine_pair), "genuine-matching")
-tables.show(tables.comparison_table(on_genuine, costs))
+tables.show(made["genuine"])
 
 # %% [markdown]
 # These rows and those of the photographs cannot be compared with each other: other scenes, other pools.
 #
 # ## Numbers in the text
 #
-# The text of the report says `\result{improved.S}`; the file written here says what that is.
+# The text of the report says `\result{improved.S}`; the file written here says what that is. What is said in
+# other words for other data is written here, too.
 
 # %%
 collected = numbers.collect_numbers(
-    *pair,
+    scores,
     networks,
+    measured,
     dataset=store.summary(),
     noise=noise.SIGMA,
     denoising={**errors, "points": len(clean)},
-    spectrum=spectra.by_band(*power),
+    spectrum=bands,
     provenance=made_by,
-    search={
-        **search.summary(winner),
-        "budget": winner["searched"]["budget"],
-        "widths": [str(width) for width in winner["searched"]["space"]["network_options.width"][1]],
-    },
-    classical={
-        "root_sift": {
-            "noisy": by_hand["RootSIFT"],
-            "clean": by_hand["RootSIFT of clean patches"],
-        }
-    },
-    **{name: numbers.measured_numbers(table) for name, table in measured.items()},
-    ablated=numbers.named_rows(measured["ablation"], numbers.ABLATED),
-    on_genuine=numbers.named_rows(measured["genuine"], numbers.ON_GENUINE),
-    matches=samples.count_matches(scene, lines[1]) if look else {},
+    search=searched,
+    classical={"root_sift": root_sift},
+    matches=matched,
     **{"improved-clean": on_clean},
 )
-files.write_json(paths.GENERATED / "numbers.json", collected)
-numbers.write_numbers(collected)
+numbers.write_numbers(collected, paragraphs.phrases(collected))
+paragraphs.write_paragraphs(collected)
 
 # %% [markdown]
 # ## The PDF

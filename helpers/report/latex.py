@@ -1,4 +1,4 @@
-"""The LaTeX build: report.tex, generated parts and figures to report.pdf."""
+"""The LaTeX build: a folder that holds all that its PDF needs, and the PDF."""
 
 import os
 import re
@@ -11,43 +11,37 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.files import atomic_path
 
-SOURCES = ("report.tex", "references.bib")
+SOURCES = ("report.tex", "title.tex", "references.bib")
 DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
 STYLE_FILES = ("lmodern.sty", "booktabs.sty", "microtype.sty", "natbib.sty", "geometry.sty")
 BUILD_SECONDS = 300  # far more than a build takes; stops a LaTeX that waits for something
 WIDEST_OVERFULL = 10.0  # points; below that nobody sees it
 
 
-def build_pdf(
-    sources: Path | str = paths.REPORT_SOURCES, target: Path | str = paths.REPORT_PDF
-) -> Path:
-    """Builds the report with latexmk and puts it in place once it is whole.
+def build_pdf() -> Path:
+    """Builds report.pdf in the report's folder with latexmk and puts it in place once it is whole.
 
-    Sources, generated parts and figures are copied into `build` beside the target, where the log
-    stays to be read; so they may come from different places.
-
-    Args:
-        sources: folder with report.tex and references.bib.
-        target: the PDF to write.
+    The folder then holds all that it needs to be built elsewhere by `latexmk -pdf report.tex`: the
+    figures, and, where it is not the checkout's (NHPATCHES_HOME), copies of the sources. The log
+    stays in its `build`.
 
     Returns:
-        `target`.
+        The path of the PDF.
 
     Raises:
         InputError: LaTeX is not installed, an input is missing, LaTeX stopped (unknown result
             name, error in the text), or a reference is undefined.
     """
-    sources, target = Path(sources), Path(target)
     if problem := missing_tools():
         raise InputError(problem)
-    _check_inputs(sources / "report.tex")
-    build = target.parent / "build"
-    _fill(build, sources)
+    complete_folder()
+    build = paths.REPORT / "build"
+    shutil.rmtree(build, ignore_errors=True)  # an old .aux could hide an undefined reference
     _run_latex(build)
     _check_log(build / "report.log")
-    with atomic_path(target) as temporary:
+    with atomic_path(paths.REPORT_PDF) as temporary:
         shutil.copyfile(build / "report.pdf", temporary)
-    return target
+    return paths.REPORT_PDF
 
 
 def pdf_is_current() -> bool:
@@ -55,19 +49,18 @@ def pdf_is_current() -> bool:
 
     A PDF that came with the checkout does not count for a later run without LaTeX.
     """
-    numbers = paths.GENERATED / "numbers.tex"
-    return (
-        paths.REPORT_PDF.is_file()
-        and numbers.is_file()
-        and paths.REPORT_PDF.stat().st_mtime >= numbers.stat().st_mtime
-    )
+    made, numbers = paths.REPORT_PDF, paths.GENERATED / "numbers.tex"
+    both = made.is_file() and numbers.is_file()
+    return both and made.stat().st_mtime >= numbers.stat().st_mtime
 
 
 def missing_tools() -> str | None:
     """A sentence that says what to install for the PDF; None if LaTeX is there."""
     missing = [tool for tool in ("latexmk", "pdflatex", "kpsewhich") if shutil.which(tool) is None]
     if not missing:
-        missing = [name for name in STYLE_FILES if not _latex_finds(name)]
+        command = ["kpsewhich", *STYLE_FILES]
+        found = subprocess.run(command, capture_output=True, text=True).stdout
+        missing = [name for name in STYLE_FILES if name not in found]
     if not missing:
         return None
     return (
@@ -76,53 +69,46 @@ def missing_tools() -> str | None:
     )
 
 
-def _latex_finds(name: str) -> bool:
-    return subprocess.run(["kpsewhich", name], capture_output=True).returncode == 0
+def complete_folder() -> None:
+    """Brings sources and figures into the report's folder.
 
-
-def _check_inputs(source: Path) -> None:
-    """Every figure and every generated part that report.tex names must exist."""
-    for path in (source, source.with_name("references.bib")):
+    Raises:
+        InputError: a source, or a figure or generated part that they name, does not exist.
+    """
+    folder = paths.REPORT
+    for path in (paths.REPORT_SOURCES / name for name in SOURCES):
         if not path.is_file():
             raise InputError(f"{path} is missing: restore it from the repository.")
-    text = _without_comments(source)
-    needed = [paths.REPORT / f"{name}.tex" for name in re.findall(r"\\input\{([^}]+)\}", text)]
+        if path.parent != folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder)
+    text = source_text(folder / "report.tex")
+    parts = [folder / f"{name}.tex" for name in re.findall(r"\\input\{([^}]+)\}", text)]
+    text += "".join(source_text(path) for path in parts if path.is_file())
     pictures = re.findall(r"\\includegraphics(?:\[[^]]*\])?\{([^}]+)\}", text)
-    needed += [paths.FIGURES / f"{name}.pdf" for name in pictures]
-    missing = [str(path) for path in needed if not path.is_file()]
-    if missing:
+    figures = [paths.FIGURES / f"{name}.pdf" for name in pictures]
+    if missing := [str(path) for path in (*parts, *figures) if not path.is_file()]:
         raise InputError(
             f"The report needs {', '.join(missing)}: run the notebooks that make it (make report)."
         )
+    (folder / "figures").mkdir(exist_ok=True)
+    for path in figures:
+        shutil.copy(path, folder / "figures")
 
 
-def _without_comments(source: Path) -> str:
-    return re.sub(r"(?<!\\)%.*", "", source.read_text(encoding="utf-8"))
-
-
-def _fill(build: Path, sources: Path) -> None:
-    shutil.rmtree(build, ignore_errors=True)  # an old .aux could hide an undefined reference
-    build.mkdir(parents=True)
-    for name in SOURCES:
-        shutil.copy(sources / name, build)
-    shutil.copytree(paths.GENERATED, build / "generated")
-    shutil.copytree(paths.FIGURES, build / "figures", ignore=shutil.ignore_patterns("*.png"))
+def source_text(path: Path) -> str:
+    """A LaTeX file without its comments."""
+    return re.sub(r"(?<!\\)%.*", "", path.read_text(encoding="utf-8"))
 
 
 def _run_latex(build: Path) -> None:
     command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error"]
-    command += ["-latexoption=-no-shell-escape", "report.tex"]
+    command += ["-latexoption=-no-shell-escape", f"-outdir={build.name}", "report.tex"]
     # LaTeX breaks log lines at 79 characters otherwise, in the middle of names.
     environment = {**os.environ, "max_print_line": "10000"}
+    how = {"cwd": build.parent, "env": environment, "timeout": BUILD_SECONDS}
     try:
-        done = subprocess.run(
-            command,
-            cwd=build,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=BUILD_SECONDS,
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **how)
     except subprocess.TimeoutExpired as error:
         raise InputError(f"LaTeX took over {BUILD_SECONDS} s: see {build}/report.log.") from error
     if done.returncode:
@@ -150,8 +136,3 @@ def _check_log(log: Path) -> None:
     for width, place in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\) (.+)", text):
         if float(width) > WIDEST_OVERFULL:
             warnings.warn(f"{log}: a line is {width} pt too wide {place}", stacklevel=3)
-
-
-def result_names(source: Path | str) -> list[str]:
-    """The names of all `\\result{...}` in a .tex file, sorted."""
-    return sorted(set(re.findall(r"\\result\{([^}#]+)\}", _without_comments(Path(source)))))

@@ -5,62 +5,24 @@ which LaTeX finds that name.
 """
 
 import re
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from helpers.common import paths
 from helpers.common.errors import InputError
-from helpers.common.files import read_json, write_text
-from helpers.report.tables import INTERIM_SCORES, escape, format_number
+from helpers.common.files import read_json, write_json, write_text
+from helpers.report.rounding import decimals_of, escape, format_number
 from helpers.settings import APPROACHES
 
-# Decimals of a float by a part of its name (the last that is listed); everything else gets three.
-DECIMALS = {
-    "minutes": 1,
-    "seconds": 1,
-    "patches_per_second": 0,
-    "epochs": 1,
-    "denoising": 2,
-    "spectrum": 1,
-    "noise": 1,
-    "cost": 1,
-    "baseline_by_improved": 1,
-}
 SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
-
-# Rows of measured tables by the names under which the text asks for them.
-EARLY_STOPPED = "baseline, until early stopping"
-ABLATED = {
-    "start": "flips and turns, frozen denoiser",
-    "direct": "no denoiser",
-    "along": "denoiser learns along",
-    "both": "denoiser learns along and still denoises",
-    "upright": "no flips and turns",
-    "random": "random negatives",
-    "jittered": "each view jittered",
-    "wide": "twice as wide",
-    "longer": "twice as long",
-    "teacher": "taught by one that sees clean patches",
-    "constant": "constant learning rate",
-    "averaged": "constant rate, last weights averaged",
-    "dncnn": "DnCNN as denoiser",
-    "ffdnet": "FFDNet as denoiser",
-    "nafnet": "NAFNet as denoiser",
-    "told": "denoiser knows the noise profile",
-}
-ON_GENUINE = {
-    "baseline": "baseline",
-    "end": EARLY_STOPPED,
-    "improved": "improved",
-    "pretrained": "pretrained",
-    "pretrained_clean": "pretrained, of clean patches",
-    "root_sift_clean": "RootSIFT of clean patches",
-    "root_sift": "RootSIFT",
-}
+# One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
+# repeated trainings are those of the profile.
+LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|^seeds\.settings\.")
 
 
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"improved": {"S": 0.5}} -> {"improved.S": 0.5}; lists of plain values stay whole.
 
     Args:
@@ -87,59 +49,43 @@ def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any
         `difference.S` the signed difference, `intervals.S` is "overlap" or "do not overlap".
         Where a score or interval is missing it is "not comparable with", None, "are not known".
     """
-    keys = ("V", "M", "R", "S")
-    return {
-        "word": {key: _word(baseline[key], improved[key]) for key in keys},
-        "difference": {key: _difference(baseline[key], improved[key]) for key in keys},
-        "intervals": {
-            key: _overlap(baseline["intervals"][key], improved["intervals"][key]) for key in keys
-        },
-    }
+    found: dict[str, Any] = {"word": {}, "difference": {}, "intervals": {}}
+    for key in "VMRS":
+        ours, theirs = improved[key], baseline[key]
+        known = ours is not None and theirs is not None
+        word = "above" if known and ours > theirs else "below" if ours != theirs else "equal to"
+        found["word"][key] = word if known else "not comparable with"
+        found["difference"][key] = f"{ours - theirs:+.3f}" if known else None
+        both = baseline["intervals"][key], improved["intervals"][key]
+        found["intervals"][key] = _overlap(*both) if all(both) else "are not known"
+    return found
 
 
-def _word(baseline: float | None, improved: float | None) -> str:
-    if baseline is None or improved is None:
-        return "not comparable with"
-    return "above" if improved > baseline else "below" if improved < baseline else "equal to"
-
-
-def _difference(baseline: float | None, improved: float | None) -> str | None:
-    if baseline is None or improved is None:
-        return None
-    return f"{improved - baseline:+.3f}"
-
-
-def _overlap(baseline: list[float] | None, improved: list[float] | None) -> str:
-    if baseline is None or improved is None:
-        return "are not known"
-    (low1, high1), (low2, high2) = baseline, improved
+def _overlap(first: list[float], second: list[float]) -> str:
+    (low1, high1), (low2, high2) = first, second
     return "overlap" if max(low1, low2) <= min(high1, high2) else "do not overlap"
 
 
 def format_value(name: str, value: Any) -> str:
-    """The LaTeX text of one result; the one place where numbers in the text are rounded.
+    """The LaTeX text of one result.
 
-    Scores get three decimals and other floats what DECIMALS says; settings four digits
-    (a learning rate of 1e-5 is shown as 10^-5); counts get thousands separators, except seeds and
-    years; lists of words are joined by commas, lists of numbers (intervals) bracketed.
+    Floats get the decimals of `rounding.DECIMALS`, settings four digits (a learning rate of 1e-5 is
+    shown as 10^-5); counts get thousands separators, except seeds and years; lists of words are
+    joined by commas, lists of numbers (intervals) bracketed.
     """
-    parts = name.split(".")[::-1]
-    last = parts[0]
+    last = name.rpartition(".")[2]
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return escape(value[: SHORTENED.get(last, len(value))])
     if isinstance(value, list | tuple):
-        texts = [format_value(name, entry) for entry in value]
-        words = any(isinstance(entry, str) for entry in value)
-        return ", ".join(texts) if words else f"[{', '.join(texts)}]"
-    if isinstance(value, Integral) and last in ("seed", "year"):
-        return str(value)
-    setting = name.startswith("settings.") or last == "learning_rate"
-    if isinstance(value, Real) and not isinstance(value, Integral) and setting:
+        texts = ", ".join(format_value(name, entry) for entry in value)
+        return texts if any(isinstance(entry, str) for entry in value) else f"[{texts}]"
+    if isinstance(value, Integral):
+        return str(value) if last in ("seed", "year") else format_number(value)
+    if isinstance(value, Real) and (name.startswith("settings.") or last == "learning_rate"):
         return _four_digits(float(value))
-    decimals = next((DECIMALS[part] for part in parts if part in DECIMALS), 3)
-    return escape(format_number(value, decimals))
+    return escape(format_number(value, decimals_of(name)))
 
 
 def _four_digits(value: float) -> str:
@@ -151,108 +97,66 @@ def _four_digits(value: float) -> str:
 
 
 def collect_numbers(
-    baseline: dict[str, Any],
-    improved: dict[str, Any],
+    scores: dict[str, dict[str, Any]],
     runs: dict[str, Path | str],
+    measured: dict[str, dict[str, Any]],
     **others: dict[str, Any],
 ) -> dict[str, Any]:
     """All results that the report may name, flat.
 
     Args:
-        baseline, improved: scores dictionaries -> `baseline.S`, `improved.S`, `compare.word.S`, ...
+        scores: approach -> scores dictionary -> `baseline.S`, `compare.word.S`, ...
         runs: name of a network -> its run folder -> `settings.<name>.batch`,
             `outcome.<name>.minutes`, ..., `cost.improved`: million multiply-adds of a pipeline.
+        measured: the files of `report/measured/` by their names: `ablation.points`, and what their
+            rows hold by their ids: `ablation.start.S`.
         others: further dictionaries by their prefix, such as dataset=store.summary().
 
     Raises:
         InputError: a run folder lacks settings.json or outcome.json.
     """
-    numbers = _of_runs(runs) | flatten(
-        {
-            "baseline": baseline,
-            "improved": improved,
-            "compare": compare(baseline, improved),
-            "interim": INTERIM_SCORES,
-            **others,
-        }
-    )
-    numbers |= {f"cost.{approach}": pipeline_cost(numbers, approach) for approach in APPROACHES}
-    # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up.
-    return {
-        name: value
-        for name, value in numbers.items()
-        if ".matching.sequences." not in name and ".lengths." not in name
-    }
+    numbers = _of_runs(runs)
+    costs = {name: _total(numbers, name, "macs") / 1e6 for name in APPROACHES}
+    tables = {name: _with_rows(table) for name, table in measured.items()}
+    numbers |= flatten({**scores, "compare": compare(**scores), "cost": costs, **tables, **others})
+    return {name: value for name, value in numbers.items() if not LEFT_OUT.search(name)}
+
+
+def _with_rows(table: dict[str, Any]) -> dict[str, Any]:
+    """A measured table whose rows stand beside its other facts; a list of trials is left out."""
+    rows = table["rows"] if isinstance(table["rows"], dict) else {}
+    facts = {key: value for key, value in table.items() if key != "rows"}
+    return facts | {key: _of_row(row) for key, row in rows.items() if _of_row(row)}
+
+
+def _of_row(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row holds; of repeated trainings nothing, of a single one that one's networks, too."""
+    if "trainings" not in row:
+        return row
+    if len(row["trainings"]) > 1:
+        return {}
+    (training,) = row["trainings"]
+    networks = dict(zip(("denoiser", "descriptor"), training["trainings"], strict=True))
+    return {key: training[key] for key in ("V", "M", "R", "S", "intervals")} | networks
 
 
 def _of_runs(runs: dict[str, Path | str]) -> dict[str, Any]:
     """Settings and outcome of every run, flat."""
-    settings = {name: read_json(Path(run) / "settings.json") for name, run in runs.items()}
-    outcome = {name: read_json(Path(run) / "outcome.json") for name, run in runs.items()}
-    return flatten(
-        {
-            "settings": {name: run["settings"] for name, run in settings.items()},
-            "outcome": outcome,
-        }
-    )
-
-
-def measured_numbers(measured: dict[str, Any]) -> dict[str, Any]:
-    """What a file in `report/measured/` says beside its table, for `collect_numbers`.
-
-    Of a table of trainings it is also the row of the one that stopped early, as `end`.
-    """
-    kept = {
-        key: _with_short_names(value)
-        for key, value in measured.items()
-        if key not in ("rows", "settings")
+    read = {
+        what: {name: read_json(Path(run) / f"{what}.json") for name, run in runs.items()}
+        for what in ("settings", "outcome")
     }
-    rows = measured["rows"] if isinstance(measured["rows"], dict) else {}
-    if isinstance(rows.get(EARLY_STOPPED), list):
-        row = rows[EARLY_STOPPED][0]
-        parts = dict(zip(("denoiser", "descriptor"), row["trainings"], strict=True))
-        kept["end"] = {key: row[key] for key in ("V", "M", "R", "S", "intervals")} | parts
-    return kept
+    used = {name: entry["settings"] for name, entry in read["settings"].items()}
+    return flatten({"settings": used, "outcome": read["outcome"]})
 
 
-def _with_short_names(value: Any) -> Any:
-    """LaTeX looks up no name with spaces."""
-    if not isinstance(value, dict):
-        return value
-    return {"end" if name == EARLY_STOPPED else name: entry for name, entry in value.items()}
-
-
-def named_rows(measured: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Rows of a measured table under short names, for `collect_numbers`.
-
-    A row that is not measured is left out: LaTeX stops by its name where the text asks for it.
-
-    Args:
-        measured: a file in `report/measured/`.
-        names: short name -> name of the row, such as `ABLATED`.
-    """
-    rows = measured["rows"]
-    return {short: rows[name] for short, name in names.items() if name in rows}
-
-
-def pipeline_cost(numbers: dict[str, Any], approach: str) -> float:
-    """Million multiply-adds that a pipeline takes for one patch.
-
-    Args:
-        numbers: flat, with the settings and outcomes of both networks.
-        approach: "baseline" or "improved".
-    """
-    parts = _parts(numbers, approach)
-    return sum(numbers[f"outcome.{part}.macs"] for part in parts) / 1e6
-
-
-def _parts(numbers: dict[str, Any], approach: str) -> list[str]:
-    """The networks of a pipeline."""
-    parts = [f"{approach}-descriptor"]
+def _total(numbers: dict[str, Any], approach: str, key: str) -> float:
+    """Sum of an outcome over the networks of a pipeline."""
+    networks = [f"{approach}-descriptor"]
     # Joined in any other way, the descriptor's own run holds all that is used.
     if numbers[f"settings.{approach}-descriptor.joining"] == "frozen":
-        parts.append(f"{approach}-denoiser")
-    return parts
+        networks.append(f"{approach}-denoiser")
+    return sum(numbers[f"outcome.{network}.{key}"] for network in networks)
 
 
 def pipeline_costs(
@@ -266,16 +170,10 @@ def pipeline_costs(
             as many multiply-adds alone, since others take another time.
     """
     numbers, found = _of_runs(runs), {}
+    keys = {"parameters": "trainable_parameters", "macs": "macs", "minutes": "minutes"}
     for approach in APPROACHES:
-        found[approach] = {
-            cost: sum(numbers[f"outcome.{part}.{key}"] for part in _parts(numbers, approach))
-            for cost, key in (
-                ("parameters", "trainable_parameters"),
-                ("macs", "macs"),
-                ("minutes", "minutes"),
-            )
-        }
-        timed = inference["rows"][f"{approach}, both"]
+        found[approach] = {cost: _total(numbers, approach, key) for cost, key in keys.items()}
+        timed = inference["rows"][approach]
         same = timed["macs"] == found[approach]["macs"]
         found[approach]["milliseconds"] = timed["milliseconds"] if same else None
     return found
@@ -294,22 +192,14 @@ def runs_provenance(
         dataset, fingerprint, seed, backend, device, python, commit and versions; where runs differ
         in one, all its values, joined by "; ".
     """
-    made = [read_json(Path(run) / "settings.json") for run in runs.values()]
-    facts = [_of_data(entry) | _of_machine(entry) for entry in made]
+    facts = []
+    for run in (read_json(Path(folder) / "settings.json") for folder in runs.values()):
+        data = {"dataset": run["dataset"]["name"], "fingerprint": run["dataset"]["fingerprint"]}
+        facts.append({**data, "seed": run["settings"]["seed"], **_of_machine(run)})
     facts += [_of_machine(entry["provenance"]) for entry in scores.values()]
-    names = dict.fromkeys(name for entry in facts for name in entry)
     return {
         name: "; ".join(dict.fromkeys(str(entry[name]) for entry in facts if name in entry))
-        for name in names
-    }
-
-
-def _of_data(run: dict[str, Any]) -> dict[str, Any]:
-    data = run["dataset"]
-    return {
-        "dataset": data["name"],
-        "fingerprint": data["fingerprint"],
-        "seed": run["settings"]["seed"],
+        for name in dict.fromkeys(name for entry in facts for name in entry)
     }
 
 
@@ -320,21 +210,23 @@ def _of_machine(entry: dict[str, Any]) -> dict[str, Any]:
     return found | entry["versions"]
 
 
-def write_numbers(numbers: dict[str, Any], path: Path | str | None = None) -> Path:
-    """Writes the file in which `\\result{name}` finds its text.
+def write_numbers(numbers: dict[str, Any], said: dict[str, str] | None = None) -> None:
+    """Writes numbers.json, and numbers.tex in which `\\result{name}` finds its text.
 
     Args:
         numbers: flat (`flatten`); names may hold letters, digits and . _ - only.
-        path: where to; default generated/numbers.tex.
+        said: `paragraphs.phrases`, LaTeX already, found as `phrase.<name>`.
 
     Raises:
         InputError: a name that LaTeX could not look up.
     """
-    path = Path(path or paths.GENERATED / "numbers.tex")
-    lines = ["% Written by helpers/report.py: change the runs, not this file.", r"\makeatletter"]
-    for name, value in sorted(numbers.items()):
+    for name in numbers:
         if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
             raise InputError(f"The result name {name!r} may hold letters, digits and . _ - only.")
-        lines.append(rf"\@namedef{{result@{name}}}{{{format_value(name, value)}}}")
-    write_text(path, "\n".join([*lines, r"\makeatother"]) + "\n")
-    return path
+    texts = {name: format_value(name, value) for name, value in numbers.items()}
+    texts |= {f"phrase.{name}": text.replace("\n", " ") for name, text in (said or {}).items()}
+    lines = [rf"\@namedef{{result@{name}}}{{{text}}}" for name, text in sorted(texts.items())]
+    head = "% Written by helpers/report/numbers.py: change the runs, not this file."
+    text = "\n".join([head, r"\makeatletter", *lines, r"\makeatother"]) + "\n"
+    write_text(paths.GENERATED / "numbers.tex", text)
+    write_json(paths.GENERATED / "numbers.json", numbers)

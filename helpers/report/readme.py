@@ -7,59 +7,52 @@ from typing import Any
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.files import read_json, write_text
-from helpers.report.numbers import EARLY_STOPPED, ON_GENUINE, pipeline_cost
-from helpers.report.tables import INTERIM_SCORES, format_number
-from helpers.settings import APPROACHES
+from helpers.report.rounding import format_number
+from helpers.report.tables import INTERIM_SCORES
 
-README_SCORES = ("V", "M", "R", "S")
-README_GENUINE = {
+BLOCK = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
+# Where a row's numbers stand -> the row's name; those of genuine sequences begin with "genuine".
+ROWS = {
     "baseline": "baseline",
-    "end": EARLY_STOPPED,
+    "seeds.early_stopped": "baseline, until early stopping",
     "improved": "improved",
-    "pretrained": "improved, pretrained",
-    "root_sift_clean": ON_GENUINE["root_sift_clean"],
+    "classical.root_sift.clean": "RootSIFT of clean patches",
+    "genuine.baseline": "baseline",
+    "genuine.early_stopped": "baseline, until early stopping",
+    "genuine.improved": "improved",
+    "genuine.pretrained": "improved, pretrained",
+    "genuine.root_sift_clean": "RootSIFT of clean patches",
 }
-README_BLOCK = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
-def readme_results(numbers: dict[str, Any]) -> str:
+def results_block(numbers: dict[str, Any]) -> str:
     """The results block of the README: what was measured on what, as Markdown.
 
     Args:
-        numbers: flat, as `numbers.json` holds them.
+        numbers: flat, as `numbers.json` holds them. A row that they lack (a baseline trained until
+            early stopping takes an hour) is left out.
     """
-    ours = f"`{numbers['dataset.name']}`, {numbers['dataset.parts.test.scenes']} test scenes"
-    genuine = f"genuine HPatches sequences, {len(numbers['genuine.scenes'])} test scenes"
-    cost = {name: pipeline_cost(numbers, name) for name in APPROACHES}
-    by_hand = ON_GENUINE["root_sift_clean"]
-    rows = [
-        _readme_row(numbers, "baseline.", "baseline", ours, cost["baseline"]),
-        _readme_row(numbers, "improved.", "improved", ours, cost["improved"]),
-        _readme_row(numbers, "classical.root_sift.clean.", by_hand, ours, None),
-    ]
-    if "seeds.end.S" in numbers:
-        rows.insert(1, _readme_row(numbers, "seeds.end.", EARLY_STOPPED, ours, cost["baseline"]))
-    for key, name in README_GENUINE.items():
-        if f"on_genuine.{key}.S" not in numbers:  # until early stopping: it takes an hour
-            continue
-        count = numbers.get(f"genuine.macs.{key}")
-        row = (f"on_genuine.{key}.", name, genuine, None if count is None else count / 1e6)
-        rows.append(_readme_row(numbers, *row))
-    interim = " | ".join(format_number(INTERIM_SCORES[key]) for key in README_SCORES)
+    rows = [_row(numbers, prefix) for prefix in ROWS if f"{prefix}.S" in numbers]
+    interim = " | ".join(format_number(INTERIM_SCORES[key]) for key in "VMRS")
     rows.append(f"| *coursework's interim report* | genuine N-HPatches, split a | {interim} | – |")
     heading = "| approach | data | V | M | R | S | million multiply-adds a patch |"
     return "\n".join([heading, "|---" * 7 + "|", *rows, "", _made_on(numbers)]) + "\n"
 
 
-def _readme_row(
-    numbers: dict[str, Any], prefix: str, name: str, data: str, cost: float | None
-) -> str:
+def _row(numbers: dict[str, Any], prefix: str) -> str:
+    table, _, row = prefix.rpartition(".")
+    data = f"`{numbers['dataset.name']}`, {numbers['dataset.parts.test.scenes']} test scenes"
+    cost = numbers.get(f"cost.{row.replace('early_stopped', 'baseline')}")
+    if table == "genuine":
+        data = f"genuine HPatches sequences, {len(numbers['genuine.scenes'])} test scenes"
+        macs = numbers.get(f"genuine.macs.{row}")
+        cost = None if macs is None else macs / 1e6
     cells = [
-        f"{format_number(numbers[prefix + key])} "
-        f"{format_number(numbers[f'{prefix}intervals.{key}'])}"
-        for key in README_SCORES
+        f"{format_number(numbers[f'{prefix}.{key}'])} "
+        f"{format_number(numbers[f'{prefix}.intervals.{key}'])}"
+        for key in "VMRS"
     ]
-    return "| " + " | ".join([name, data, *cells, format_number(cost, 1)]) + " |"
+    return "| " + " | ".join([ROWS[prefix], data, *cells, format_number(cost, 1)]) + " |"
 
 
 def _made_on(numbers: dict[str, Any]) -> str:
@@ -91,6 +84,6 @@ def update_readme(readme: Path | None = None) -> None:
             f"{numbers['dataset.name']}: the README shows coursework on photographs, so run "
             "`make report` first."
         )
-    block = readme_results(numbers)
+    block = results_block(numbers)
     text = readme.read_text(encoding="utf-8")
-    write_text(readme, README_BLOCK.sub(lambda match: match[1] + block + match[2], text))
+    write_text(readme, BLOCK.sub(lambda match: match[1] + block + match[2], text))

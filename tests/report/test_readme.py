@@ -29,12 +29,12 @@ def committed(name: str) -> dict:
 
 def test_the_results_are_those_of_the_committed_report():
     numbers = committed("report/generated/numbers.json")
-    assert readme.readme_results(numbers) in readme.README_BLOCK.search(README)[0]
+    assert readme.results_block(numbers) in readme.BLOCK.search(README)[0]
 
 
 def test_another_result_changes_the_block():
     numbers = committed("report/generated/numbers.json")
-    assert "0.988" in readme.readme_results({**numbers, "improved.S": 0.98765})
+    assert "0.988" in readme.results_block({**numbers, "improved.S": 0.98765})
 
 
 def test_the_readme_takes_no_results_of_another_profile(tmp_path, monkeypatch):
@@ -48,7 +48,7 @@ def test_the_readme_takes_no_results_of_another_profile(tmp_path, monkeypatch):
 
 def test_the_data_of_every_row_are_named():
     numbers = committed("report/generated/numbers.json")
-    rows = readme.readme_results(numbers).splitlines()
+    rows = readme.results_block(numbers).splitlines()
     rows = rows[2 : rows.index("")]
     data = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows]
     photographs, genuine = (
@@ -62,7 +62,7 @@ def test_the_data_of_every_row_are_named():
         ("improved", photographs),
         ("RootSIFT of clean patches", photographs),
         ("baseline", genuine),
-        *(patient if "on_genuine.end.S" in numbers else []),
+        *(patient if "genuine.early_stopped.S" in numbers else []),
         ("improved", genuine),
         ("improved, pretrained", genuine),
         ("RootSIFT of clean patches", genuine),
@@ -72,9 +72,9 @@ def test_the_data_of_every_row_are_named():
 
 def test_a_baseline_that_was_not_trained_so_long_is_left_out():
     numbers = committed("report/generated/numbers.json")
-    kept = {name: value for name, value in numbers.items() if ".end." not in name}
+    kept = {name: value for name, value in numbers.items() if "early_stopped" not in name}
     assert len(kept) < len(numbers)
-    assert "early stopping" not in readme.readme_results(kept)
+    assert "early stopping" not in readme.results_block(kept)
 
 
 def test_every_file_it_links_to_is_there():
@@ -102,7 +102,8 @@ def test_the_table_of_profiles_says_what_the_settings_say(profile):
 
 
 def test_other_promises_are_those_of_the_code():
-    training = (paths.ROOT / "helpers" / "training.py").read_text()  # imported, it takes seconds
+    room = (paths.ROOT / "helpers" / "training").glob("*.py")  # imported, it takes seconds
+    training = "".join(module.read_text() for module in room)
     assert re.search(r"^CHECKPOINT_STEPS = 200\b", training, re.MULTILINE)
     assert "at most 200 steps\nback" in README
     assert "in about 45 minutes" in README
@@ -111,7 +112,7 @@ def test_other_promises_are_those_of_the_code():
 
 def test_a_report_of_other_data_can_be_sent_elsewhere(tmp_path):
     home = tmp_path / "else where"
-    show = 'show: ; @$(PY) -c "from helpers import paths; print(paths.GENERATED)"'
+    show = 'show: ; @$(PY) -c "from helpers.common import paths; print(paths.GENERATED)"'
     command = ["make", f"NHPATCHES_HOME={home}", f"PY={sys.executable}", f"--eval={show}", "show"]
     # Below `make test`, make would also print which folder it enters.
     outside = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
@@ -129,9 +130,9 @@ def test_what_is_cited_is_this_version_under_this_licence():
     assert citation["authors"][0]["name"] in licence
 
 
-def test_every_file_of_helpers_is_on_the_map():
-    for file in (paths.ROOT / "helpers").glob("[a-z]*.py"):
-        assert file.stem in README, file
+def test_every_room_of_helpers_is_on_the_map():
+    for room in (paths.ROOT / "helpers").glob("*/__init__.py"):
+        assert re.search(rf"\b{room.parent.name}/", README), room.parent
 
 
 def test_both_commands_are_in_the_makefile():

@@ -1,0 +1,117 @@
+import re
+
+import pytest
+
+from helpers.common import files, paths
+from helpers.report import latex, paragraphs
+
+
+@pytest.fixture
+def numbers():
+    """The numbers that are committed."""
+    return files.read_json(paths.ROOT / "report" / "generated" / "numbers.json")
+
+
+def described(numbers: dict, name: str) -> str:
+    return paragraphs.paragraphs(numbers | {"dataset.name": name})["dataset-description"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "not_said"),
+    [
+        ("photographs", ["three detectors", "scikit-image"], ["The patches are those of"]),
+        ("sequences", ["detectors of our own"], ["scikit-image", "strips"]),
+        ("n-hpatches", ["N-HPatches bring their noise"], ["scikit-image", "of HPatches bring"]),
+        ("hpatches", ["strips of HPatches bring none"], ["of N-HPatches"]),
+        (
+            "photographs+sequences",
+            ["only one photograph each", "detectors of our own"],
+            ["three detectors", "strips"],
+        ),
+        ("my_hpatches", ["The patches are those of"], ["scikit-image", "strips", "detectors"]),
+    ],
+)
+def test_the_description_follows_the_kinds_of_sources(numbers, name, said, not_said):
+    text = described(numbers, name).replace("\n", " ")
+    assert all(words in text for words in said)
+    assert not any(words in text for words in not_said)
+
+
+def test_only_the_photographs_are_called_a_stand_in(numbers):
+    ours = paragraphs.phrases(numbers | {"dataset.name": "photographs"})
+    others = paragraphs.phrases(numbers | {"dataset.name": "photographs+sequences"})
+    assert "stand-in" in ours["stand_in"] and others["stand_in"] == ""
+    assert "cannot be compared" in ours["comparable"] and "only with" in others["comparable"]
+
+
+def test_a_split_is_named_unless_it_is_the_own_one(numbers):
+    assert paragraphs.phrases(numbers | {"dataset.split": "its own"})["split"] == ""
+    split = paragraphs.phrases(numbers | {"dataset.split": "a"})["split"]
+    assert split == r" (split: \result{dataset.split})"
+
+
+def test_a_table_of_other_data_says_so(numbers):
+    same = paragraphs.phrases(numbers | {"dataset.name": numbers["seeds.dataset.name"]})
+    other = paragraphs.phrases(numbers | {"dataset.name": "sequences"})
+    for table in ("seeds", "ablation", "depth"):
+        assert same[f"measured_on.{table}"] == ""
+        assert "not measured on" in other[f"measured_on.{table}"]
+
+
+def test_genuine_data_alone_can_be_compared_with_the_interim_report(numbers):
+    assert "same scenes" in paragraphs.phrases(numbers | {"dataset.name": "n-hpatches"})["interim"]
+    assert "no yardstick" in paragraphs.phrases(numbers)["interim"]
+
+
+@pytest.mark.parametrize("change", [{"seeds.profile": "smoke"}, {"dataset.name": "sequences"}])
+def test_the_abstract_names_the_long_baseline_of_the_same_data_and_profile_alone(numbers, change):
+    assert paragraphs.phrases(numbers)["early_stopped.abstract"]
+    assert paragraphs.phrases(numbers | change)["early_stopped.abstract"] == ""
+
+
+def test_noise_that_is_drawn_anew_is_said(numbers):
+    name = "settings.improved-descriptor.redraw"
+    assert "drawn anew" in paragraphs.phrases(numbers | {name: True})["redraw"]
+    assert paragraphs.phrases(numbers | {name: False})["redraw"] == ""
+
+
+def test_which_weights_were_kept_is_said(numbers):
+    name = "settings.baseline-descriptor.patience"
+    assert "last step" in paragraphs.phrases(numbers | {name: 0})["kept_weights"]
+    assert "best validation loss" in paragraphs.phrases(numbers | {name: 5})["kept_weights"]
+
+
+def test_what_was_not_measured_is_left_out(numbers):
+    kept = {
+        name: value
+        for name, value in numbers.items()
+        if "early_stopped" not in name and not name.startswith("matches.")
+    }
+    before, after = paragraphs.phrases(numbers), paragraphs.phrases(kept)
+    assert {name for name in before if before[name] and not after[name]} == {
+        "matches", "early_stopped.abstract", "early_stopped.plan", "early_stopped.genuine",
+        "early_stopped.genuine_score",
+    }  # fmt: skip
+    texts = paragraphs.paragraphs(kept)
+    assert texts["matches"] == texts["early-stopped"] == ""
+    assert r"{matches}" in paragraphs.paragraphs(numbers)["matches"]
+
+
+def test_the_text_asks_for_every_phrase_and_paragraph_and_for_no_other(numbers):
+    text = latex.source_text(paths.REPORT_SOURCES / "report.tex")
+    asked = set(re.findall(r"\\result\{phrase\.([^}]+)\}", text))
+    assert asked == set(paragraphs.phrases(numbers))
+    inputs = set(re.findall(r"\\input\{generated/([^}]+)\}", text))
+    assert set(paragraphs.paragraphs(numbers)) <= inputs
+
+
+def test_phrases_ask_for_numbers_that_there_are(numbers):
+    texts = paragraphs.phrases(numbers) | paragraphs.paragraphs(numbers)
+    asked = re.findall(r"\\result\{([^}]+)\}", "\n".join(texts.values()))
+    assert asked and set(asked) <= set(numbers)
+
+
+def test_the_report_has_no_conditions():
+    text = latex.source_text(paths.REPORT_SOURCES / "report.tex")
+    body = text[text.index(r"\begin{document}") :]
+    assert re.findall(r"\\(?:if\w*|else|fi|when\w*|with\w+)\b", body) == []
