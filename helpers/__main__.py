@@ -174,18 +174,15 @@ def _search_space(options) -> None:
     behind = None
     if base is descriptor and descriptor.joining != "direct":
         behind = training.train(denoiser, store)
-    study = search.search(
-        options.name,
+    objective = search.Objective(
         base,
         space,
         store,
-        options.trials,
-        options.storage,
         denoiser_run=behind,
-        seed=profile.seed,
         budget=1.0 if options.budget is None else options.budget,
         measure=options.measure or "validation_loss",
     )
+    study = search.search(options.name, objective, options.trials, options.storage, profile.seed)
     print(search.trials_table(study).to_string(index=False))
     if options.winner:
         search.write_winner(options.winner, study, options.storage)

@@ -57,8 +57,7 @@ from helpers import search, settings, training
 from helpers.common import files, paths
 from helpers.dataset import open_dataset, with_fewer_points
 from helpers.notebook import explorer
-from helpers.report import figures, tables
-from helpers.search import plots
+from helpers.report import figures, search_plots, tables
 
 profile = settings.profile(PROFILE)
 store = open_dataset(
@@ -131,7 +130,7 @@ table.drop(columns=["run", "attempts"])
 # A search is worth its time while the line still falls.
 
 # %%
-progress = plots.plot_progress(table, profile.search.measure)
+progress = search_plots.plot_progress(study)
 figures.save(progress, "search-progress")
 progress
 
@@ -149,7 +148,7 @@ explorer.trials(table)
 # error's variance that it explains by itself (fANOVA). From so few trials this is a hint and no more.
 
 # %%
-importances = plots.plot_importances(search.importances(study))
+importances = search_plots.plot_importances(study)
 figures.save(importances, "search-importances")
 importances
 
@@ -158,7 +157,7 @@ importances
 # all; single good or bad points have many reasons.
 
 # %%
-slices = plots.plot_slices(table, profile.search.space, profile.search.measure)
+slices = search_plots.plot_slices(study)
 figures.save(slices, "search-slices")
 slices
 
@@ -166,7 +165,7 @@ slices
 # The same trials as lines: what do the best have in common?
 
 # %%
-parallel = plots.plot_parallel(table, profile.search.space, profile.search.measure)
+parallel = search_plots.plot_parallel(study)
 figures.save(parallel, "search-parallel")
 parallel
 
