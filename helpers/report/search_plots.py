@@ -5,7 +5,8 @@ All take a study that `helpers.search` has made. Trials that were given up have 
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
@@ -100,18 +101,9 @@ def _draw(
         figure = ReportFigure(figsize=size)
         figure.text(0.5, 0.5, TOO_FEW, ha="center", va="center")
         return figure
-    matplotlib.rcParams["figure.constrained_layout.use"] = True
-    ggplot = matplotlib.style.library["ggplot"]
-    matplotlib.style.library["ggplot"] = {}  # Optuna asks for it by name; ours is in force already
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
-            measure = _words(study.user_attrs["description"]["measure"])
-            axes = plot(study, target_name=measure, **options)
-    finally:
-        matplotlib.style.library["ggplot"] = ggplot
-    figure = np.ravel(axes)[0].figure
+    measure = _words(study.user_attrs["description"]["measure"])
+    with _report_style():
+        figure = np.ravel(plot(study, target_name=measure, **options))[0].figure
     pyplot.close(figure)  # notebooks would show it a second time
     figure.__class__ = ReportFigure  # pyplot makes plain ones; the class only adds how it is shown
     figure.set_layout_engine("constrained")
@@ -124,6 +116,24 @@ def _draw(
         _set_ticks(axes.xaxis)
         _set_ticks(axes.yaxis)
     return figure
+
+
+@contextmanager
+def _report_style() -> Iterator[None]:
+    """Keeps Optuna's plots from their own style, and from the warning that they are experimental.
+
+    Matplotlib warns where all trials have one value of a setting, and widens that axis itself.
+    """
+    ggplot = matplotlib.style.library["ggplot"]
+    matplotlib.style.library["ggplot"] = {}  # Optuna asks for it by name
+    matplotlib.rcParams["figure.constrained_layout.use"] = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
+            yield
+    finally:
+        matplotlib.style.library["ggplot"] = ggplot
 
 
 def _as_drawn(study: optuna.Study) -> optuna.Study:

@@ -35,18 +35,14 @@ def search(
 
     Args:
         name: of the study. A second search of that name goes on with it.
-        trials: how many finished trials there shall be in all. More than before continues.
+        trials: how many finished trials there shall be in all, >= 1.
         storage: shared by all workers: "sqlite:///FILE" on one machine, "journal:FILE" for machines
             with a common folder, or the URL of a database ("postgresql://...").
         seed: of the choice of settings, >= 0; the training has its own, in the objective's `base`.
         sign_seconds: between two signs of life. An attempt that misses six is made again.
 
-    Returns:
-        The study, with at least `trials` finished trials.
-
     Raises:
-        InputError: an argument cannot be used, or the study of that name is of another objective,
-            seed or training code.
+        InputError: an argument cannot be used, or the study of that name is of another search.
     """
     objective.check()
     if not (0 < objective.budget <= 1 and trials >= 1 and seed >= 0):
@@ -129,7 +125,7 @@ def search_improved(
         The study, and the path of the winner's file.
 
     Raises:
-        InputError: as `search`; the profile's own settings are not inside the space, so that no
+        InputError: as `search`; the space does not allow the profile's own settings, so that no
             trial could tell whether the winner is better; or no trial was trained to its end.
     """
     wanted = profile.search
