@@ -42,7 +42,7 @@ def begin_study(name: str, storage: str, description: dict, **options) -> optuna
     """Opens a study, or begins it.
 
     Args:
-        description: what `search` was asked to do, JSON-able, by parts.
+        description: what `search` was asked to do: name of a choice -> JSON-able value.
         options: sampler and pruner.
 
     Raises:
