@@ -1,7 +1,7 @@
 """A second search: how deep and how wide the body of a residual descriptor should be.
 
-    python benchmarks/depth.py                      # about a quarter of an hour on one core
-    python benchmarks/depth.py --dataset sequences:PATH --split a --trials 40
+    python experiments/depth.py                      # about a quarter of an hour on one core
+    python experiments/depth.py --dataset sequences:PATH --split a --trials 40
 
 The profile's own search leaves depth out, and gives no training up. This one is by the validation
 loss, so that trainings that look hopeless are given up half-way. The first trial has the settings
@@ -12,26 +12,24 @@ goes on where it was; started twice at once, two workers share its trials. The t
 """
 
 import argparse
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 import optuna
 from optuna.trial import FrozenTrial
 
-from helpers import search, training
+from helpers import search, settings, training
 from helpers.common import files, paths
+from helpers.common.keys import key
 from helpers.common.provenance import provenance
-from helpers.dataset import PatchStore, open_dataset
+from helpers.dataset import PatchStore, open_dataset, with_fewer_points
 from helpers.networks.blocks import macs
 from helpers.search.results import best_trial
-from helpers.search.studies import describe_search
-from helpers.search.trials import train_or_give_up
-from helpers.search.workers import FINISHED, slots_of
-from helpers.settings import Profile, TrainingSettings, profile
+from helpers.search.search import sqlite_file
+from helpers.search.trials import FINISHED, counting, slots_of, train_or_give_up
+from helpers.settings import Profile, TrainingSettings
+from helpers.training.loop import CHECKPOINT_STEPS, Plan
 from helpers.training.runs import upstream_run
 
 TRIALS = 14
@@ -54,7 +52,7 @@ START = {
 
 
 def run(
-    plan: Profile,
+    profile: Profile,
     store: PatchStore,
     trials: int,
     budget: float,
@@ -65,46 +63,27 @@ def run(
 
     Args:
         store: the profile's whole dataset, on which the denoiser in front is trained.
-        budget: part of the profile's epochs that each trial is trained for, in (0, 1].
-        train: as in `search.search`.
+        budget: share of the profile's epochs that each trial is trained for, in (0, 1].
+        train: as in `search.Objective`.
 
     Raises:
         InputError: as `search.search`; or all trials were given up.
     """
-    settings = search.with_values(plan.improved_descriptor, START)
-    denoiser_run = upstream_run(settings, training.train(plan.improved_denoiser, store))
-    smaller = search.with_fewer_points(store, POINTS)
-    decisive = describe_search(SPACE, settings, smaller, denoiser_run)
-    name = study_name(plan, decisive | {"budget": budget, "seed": plan.seed})
-    study = search.search(
-        name,
-        settings,
-        SPACE,
-        smaller,
-        trials,
-        f"sqlite:///{quote(str(paths.RUNS / 'search' / name))}.db",  # as in search.improved
-        denoiser_run,
-        seed=plan.seed,
-        budget=budget,
-        train=train,
-    )
-    settings = replace(settings, epochs=settings.epochs * budget)
-    table = head(plan, store, smaller, budget) | found(study, settings, smaller)
+    base = search.with_values(profile.improved_descriptor, START)
+    denoiser_run = upstream_run(base, training.train(profile.improved_denoiser, store))
+    smaller = with_fewer_points(store, POINTS)
+    objective = search.Objective(base, SPACE, smaller, denoiser_run, budget, train=train)
+    decisive = objective.describe() | {"seed": profile.seed}
+    name = f"depth-{profile.name}-{key(decisive, 10)}"  # so no other search goes on with it
+    storage = sqlite_file(paths.RUNS / "search" / f"{name}.db")
+    study = search.search(name, objective, trials, storage, profile.seed)
+    base = replace(base, epochs=base.epochs * budget)
+    table = head(profile, store, smaller, budget) | found(study, base, smaller)
     files.write_json(target, table)
     return table
 
 
-def study_name(plan: Profile, decisive: dict) -> str:
-    """A name that ends in a hash of all that decides the search, so that no other goes on with it.
-
-    Args:
-        decisive: JSON-able.
-    """
-    key = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-    return f"depth-{plan.name}-{key[:10]}"
-
-
-def head(plan: Profile, store: PatchStore, smaller: PatchStore, budget: float) -> dict:
+def head(profile: Profile, store: PatchStore, smaller: PatchStore, budget: float) -> dict:
     """What was searched, on what."""
     return {
         "dataset": {"name": store.name, "split": store.split, "fingerprint": store.fingerprint},
@@ -112,31 +91,30 @@ def head(plan: Profile, store: PatchStore, smaller: PatchStore, budget: float) -
         "scenes": len(smaller.parts["validation"]),
         "points": len(smaller.rows("validation")),
         "points_per_scene": POINTS,
-        "profile": plan.name,
+        "profile": profile.name,
         "budget": budget,
         "network": START["network"],
         "provenance": provenance() | {"optuna": optuna.__version__},
     }
 
 
-def found(study: optuna.Study, settings: TrainingSettings, smaller: PatchStore) -> dict:
+def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> dict:
     """The trials of a study, in their order, and the best of them.
 
     Args:
-        settings: of a trial, as far as they are not searched.
+        base: settings of a trial, as far as they are not searched.
     """
-    batches = training.make_batches(settings, smaller, "train")
-    planned = training.Plan.of(settings, batches.per_epoch, training.CHECKPOINT_STEPS)
-    finished = {
-        number: attempt
-        for number, attempts in slots_of(study).items()
-        for attempt in attempts
-        if attempt.state in FINISHED
-    }
-    rows = [row(number, attempt, settings, planned) for number, attempt in finished.items()]
+    batches = training.make_batches(base, smaller, "train")
+    plan = Plan.of(base, batches.per_epoch, CHECKPOINT_STEPS)
+    trials = {number: counting(attempts) for number, attempts in slots_of(study).items()}
+    rows = [
+        row(number, trial, base, plan)
+        for number, trial in trials.items()
+        if trial.state in FINISHED
+    ]
     best = best_trial(study)
     return {
-        "steps": planned.steps,
+        "steps": plan.steps,
         "trials": len(rows),
         "pruned": sum(row["state"] == "pruned" for row in rows),
         "best": {"value": best.value, "values": short_names(best.params)},
@@ -144,18 +122,16 @@ def found(study: optuna.Study, settings: TrainingSettings, smaller: PatchStore) 
     }
 
 
-def row(
-    number: int, attempt: FrozenTrial, settings: TrainingSettings, planned: training.Plan
-) -> dict:
+def row(number: int, trial: FrozenTrial, base: TrainingSettings, plan: Plan) -> dict:
     """One trial: what it tried, how many steps it was trained for, and its loss if to the end."""
-    network = training.make_network(search.with_values(settings, attempt.params))
+    network = training.make_network(search.with_values(base, trial.params))
     return {
         "number": number,
-        "state": attempt.state.name.lower(),
-        **short_names(attempt.params),
-        "validation_loss": attempt.value if attempt.state.name == "COMPLETE" else None,
+        "state": trial.state.name.lower(),
+        **short_names(trial.params),
+        "validation_loss": trial.value if trial.state.name == "COMPLETE" else None,
         "macs": macs(network),
-        "steps": planned.interval * max(attempt.intermediate_values, default=0),
+        "steps": plan.interval * max(trial.intermediate_values, default=0),
     }
 
 
@@ -170,21 +146,21 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dataset", default="photographs", help="as in `make report DATASET=`")
     parser.add_argument("--split")
     parser.add_argument("--trials", type=int, default=TRIALS, help="in all, of all workers")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="part of the epochs")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="share of the epochs")
     parser.add_argument("--json", type=Path, default=paths.MEASURED / "depth.json")
     return parser.parse_args(words)
 
 
 def main(words: list[str] | None = None) -> None:
     options = parse(words)
-    plan = profile(options.profile)
+    profile = settings.profile(options.profile)
     store = open_dataset(
         options.dataset,
-        seed=plan.seed,
-        points_per_scene=plan.points_per_scene,
+        seed=profile.seed,
+        points_per_scene=profile.points_per_scene,
         split=options.split,
     )
-    table = run(plan, store, options.trials, options.budget, options.json)
+    table = run(profile, store, options.trials, options.budget, options.json)
     for one in sorted(table["rows"], key=lambda one: one["validation_loss"] or float("inf")):
         loss = one["validation_loss"]
         words = f"loss {loss:.4f}" if loss is not None else f"given up at step {one['steps']}"

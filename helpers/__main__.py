@@ -162,18 +162,15 @@ def _search_space(options) -> None:
     denoiser, descriptor = profile.trainings(options.approach or "improved")
     base = denoiser if options.role == "denoiser" else descriptor
     search.check_space(space, base)
-    study = search.search(
-        options.name,
+    objective = search.Objective(
         base,
         space,
         store,
-        options.trials,
-        options.storage,
         denoiser_run=_upstream_run(denoiser, base, store),
-        seed=profile.seed,
         budget=1.0 if options.budget is None else options.budget,
         measure=options.measure or "validation_loss",
     )
+    study = search.search(options.name, objective, options.trials, options.storage, profile.seed)
     print(search.trials_table(study).to_string(index=False))
     if options.winner:
         search.write_winner(options.winner, study, options.storage)

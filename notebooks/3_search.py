@@ -55,8 +55,7 @@ from helpers.common import files, paths
 from helpers.dataset import with_fewer_points
 from helpers.notebook import explorer
 from helpers.notebook.data import open_data
-from helpers.report import figures, tables
-from helpers.search import plots
+from helpers.report import figures, search_plots, tables
 
 profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
 
@@ -122,7 +121,7 @@ table.drop(columns=["run", "attempts"])
 # A search is worth its time while the line still falls.
 
 # %%
-progress = plots.plot_progress(table, profile.search.measure)
+progress = search_plots.plot_progress(study)
 figures.save(progress, "search-progress")
 progress
 
@@ -140,7 +139,7 @@ explorer.trials(table)
 # error's variance that it explains by itself (fANOVA). From so few trials this is a hint and no more.
 
 # %%
-importances = plots.plot_importances(search.importances(study))
+importances = search_plots.plot_importances(study)
 figures.save(importances, "search-importances")
 importances
 
@@ -149,7 +148,7 @@ importances
 # all; single good or bad points have many reasons.
 
 # %%
-slices = plots.plot_slices(table, profile.search.space, profile.search.measure)
+slices = search_plots.plot_slices(study)
 figures.save(slices, "search-slices")
 slices
 
@@ -157,7 +156,7 @@ slices
 # The same trials as lines: what do the best have in common?
 
 # %%
-parallel = plots.plot_parallel(table, profile.search.space, profile.search.measure)
+parallel = search_plots.plot_parallel(study)
 figures.save(parallel, "search-parallel")
 parallel
 
@@ -180,7 +179,7 @@ search.space_table(profile.search.space, own=own, winner=profile.improved_descri
 # ## How deep?
 #
 # The improved descriptor above has the depth of HardNet, whatever its width. A residual network can be
-# made deeper by a number: its blocks at each of two resolutions. `benchmarks/depth.py` has searched that
+# made deeper by a number: its blocks at each of two resolutions. `experiments/depth.py` has searched that
 # number together with the filters and the learning rate, behind a frozen denoiser and on validation scenes
 # too, and has left a table with the code. There the weights of the loss are alike in all trials, so the
 # validation loss does compare them; trials that are worse than the median half-way are given up, and from
@@ -201,7 +200,7 @@ if second:
 # network that learns slowly: trust a trend that many rows show, not the order of two neighbours.
 
 # %%
-tables.show(tables.search_table(second)) if second else "not made: see benchmarks/depth.py"
+tables.show(tables.search_table(second)) if second else "not made: see experiments/depth.py"
 
 # %% [markdown]
 # Next: [4 · The improved approach](4_improved.ipynb).

@@ -1,12 +1,16 @@
-"""What a search has found: its trials as a table, the best of them, and what mattered."""
+"""What a search has found: its trials, the best of them, and the winner's file."""
 
 import math
+from dataclasses import asdict
+from pathlib import Path
 
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from helpers.common import files
 from helpers.common.errors import InputError
+from helpers.common.provenance import provenance
 from helpers.search.space import (
     Space,
     meant,
@@ -16,10 +20,9 @@ from helpers.search.space import (
     values_inside,
     with_values,
 )
-from helpers.search.workers import counting, number_of, slots_of
+from helpers.search.studies import shown
+from helpers.search.trials import counting, number_of, slots_of
 from helpers.settings import TrainingSettings
-
-FEWEST = 4  # complete trials from which importances are worth a look
 
 
 def best_settings(study: optuna.Study) -> TrainingSettings:
@@ -28,13 +31,8 @@ def best_settings(study: optuna.Study) -> TrainingSettings:
     Raises:
         InputError: no trial has been trained to its end.
     """
-    searched = study.user_attrs["description"]
-    return with_values(base_settings(study), meant(searched["space"], best_trial(study).params))
-
-
-def base_settings(study: optuna.Study) -> TrainingSettings:
-    """The settings that a search began with."""
-    return TrainingSettings(**study.user_attrs["description"]["settings"])
+    space = study.user_attrs["description"]["space"]
+    return with_values(_base_settings(study), meant(space, best_trial(study).params))
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
@@ -52,6 +50,13 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
     return min(complete, key=lambda trial: (trial.value, number_of(trial)))
 
 
+def _base_settings(study: optuna.Study) -> TrainingSettings:
+    return TrainingSettings(**study.user_attrs["description"]["settings"])
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
 def trials_table(study: optuna.Study) -> pd.DataFrame:
     """One row a trial, whatever number of attempts it took, and one column a searched setting.
 
@@ -62,15 +67,15 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 
 def _row(number: int, attempts: list[FrozenTrial]) -> dict:
-    last = counting(attempts) or attempts[-1]
+    attempt = counting(attempts)
     return {
         "trial": number,
-        "state": last.state.name.lower(),
-        "loss": last.value if last.state == TrialState.COMPLETE else math.nan,
+        "state": attempt.state.name.lower(),
+        "loss": attempt.value if attempt.state == TrialState.COMPLETE else math.nan,
         "attempts": len(attempts),
-        "minutes": last.duration.total_seconds() / 60 if last.duration else math.nan,
-        "run": last.user_attrs.get("run"),
-        **last.params,
+        "minutes": attempt.duration.total_seconds() / 60 if attempt.duration else math.nan,
+        "run": attempt.user_attrs.get("run"),
+        **attempt.params,
     }
 
 
@@ -94,19 +99,81 @@ def _tried(kind: str, *limits) -> str:
     return ", ".join(f"{choice} {named[choice]}" if named else str(choice) for choice in limits[0])
 
 
-def importances(study: optuna.Study, seed: int = 0) -> dict[str, float]:
-    """How much of the variance of the loss each setting explains by itself; their sum is 1.
+# --- the winner ----------------------------------------------------------------------------------
+
+
+def write_winner(path: Path | str, study: optuna.Study, storage: str) -> None:
+    """Writes the best settings of a study as JSON, with all it takes to find them again.
+
+    Args:
+        storage: where the study lives; a password in it is left out.
+
+    Raises:
+        InputError: no trial has been trained to its end, or the file cannot be written.
+    """
+    best, searched = best_trial(study), study.user_attrs["description"]
+    states = trials_table(study)["state"].value_counts()
+    winner = {
+        "settings": asdict(best_settings(study)),
+        searched["measure"]: best.value,
+        "base": _loss_of_base(study),
+        "changed": best.params,
+        "trial": number_of(best),
+        "run": best.user_attrs["run"],
+        "trials": {state: int(count) for state, count in states.items()},
+        "study": study.study_name,
+        "storage": shown(storage),
+        "searched": searched,
+        "provenance": provenance() | {"optuna": optuna.__version__},
+    }
+    files.write_json(path, winner)
+
+
+def _loss_of_base(study: optuna.Study) -> float | None:
+    """The loss of trial 0 if the space allowed it the base settings and it came to its end."""
+    first = counting(slots_of(study)[0])
+    inside = values_inside(study.user_attrs["description"]["space"], _base_settings(study))
+    return first.value if first.state == TrialState.COMPLETE and first.params == inside else None
+
+
+def read_winner(path: Path | str) -> TrainingSettings:
+    """The settings that `write_winner` wrote.
+
+    Raises:
+        InputError: the file is missing, damaged or from another version of the settings.
+    """
+    try:
+        return TrainingSettings(**files.read_json(path)["settings"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} holds no settings that are known here ({error}): search again."
+        ) from error
+
+
+def summary(winner: dict) -> dict:
+    """The numbers of a search: its trials, the best loss, and the loss of the base settings.
+
+    Args:
+        winner: what `write_winner` wrote.
 
     Returns:
-        Setting -> share in [0, 1], highest first; the same at each call. Empty with fewer than
-        FEWEST complete trials, or if their losses are all alike.
-
-    Reference: Hutter et al., An efficient approach for assessing hyperparameter importance, ICML
-    2014 (fANOVA).
+        "trials", "best" and "base"; the last is None where trial 0 did not have these settings or
+        was given up.
     """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < FEWEST or len({trial.value for trial in complete}) == 1:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
-    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return {name: float(share) for name, share in found.items()}
+    best = winner[winner["searched"]["measure"]]
+    return {"trials": sum(winner["trials"].values()), "best": best, "base": winner["base"]}
+
+
+def verdict(winner: dict) -> str:
+    """One sentence on whether a search was worth it.
+
+    Args:
+        winner: what `write_winner` wrote.
+    """
+    trials, best, base = summary(winner).values()
+    words = f"{winner['searched']['measure'].replace('_', ' ')} {best:.4f}"
+    if best == base:
+        return f"none of {trials} trials was better than the settings it began with ({words})."
+    changed = ", ".join(f"{name} {short(value)}" for name, value in winner["changed"].items())
+    before = "unknown for those" if base is None else f"{base:.4f} with those"
+    return f"trial {winner['trial']} of {trials} won: {words}, {before} it began with; {changed}."

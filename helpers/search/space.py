@@ -14,6 +14,7 @@ name ("a trial's value"), the settings get what it stands for.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -127,27 +128,20 @@ def check_space(space: Space, base: TrainingSettings) -> None:
 
 
 def _is_choice(kind: str, *limits) -> bool:
-    if kind == "choice":
-        return len(limits) == 1 and (_is_list(limits[0]) or _is_named(limits[0]))
-    if len(limits) != 2 or not all(type(limit) in _numbers(kind) for limit in limits):
-        return False
-    return limits[0] < limits[1] and (kind != "log" or limits[0] > 0)
+    if kind != "choice":
+        numbers = len(limits) == 2 and all(type(limit) in _numbers(kind) for limit in limits)
+        return numbers and limits[0] < limits[1] and (kind != "log" or limits[0] > 0)
+    choices = limits[0] if len(limits) == 1 else None
+    if type(choices) is dict:
+        return bool(choices) and {type(name) for name in choices} == {str} and _is_json(choices)
+    is_list = type(choices) in (list, tuple) and len(choices) > 0
+    return is_list and all(type(choice) in PLAIN for choice in choices)
 
 
-def _is_list(choices: Any) -> bool:
-    if type(choices) not in (list, tuple) or not choices:
-        return False
-    return all(type(choice) in PLAIN for choice in choices)
-
-
-def _is_named(choices: Any) -> bool:
-    if type(choices) is not dict or not choices:
-        return False
-    try:
-        json.dumps(choices, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return all(type(name) is str for name in choices)
+def _is_json(value: Any) -> bool:
+    with suppress(TypeError, ValueError):
+        return bool(json.dumps(value, allow_nan=False))
+    return False
 
 
 def _numbers(kind: str) -> tuple[type, ...]:

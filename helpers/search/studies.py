@@ -2,9 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 import sqlalchemy
@@ -20,13 +18,6 @@ from sqlalchemy.exc import (
 )
 
 from helpers.common.errors import InputError
-from helpers.common.keys import code_key
-from helpers.search.space import Space
-from helpers.settings import TrainingSettings
-from helpers.training.runs import TRAINING_CODE
-
-if TYPE_CHECKING:
-    from helpers.dataset.store import PatchStore
 
 JOURNAL = "journal:"
 LOCK_SECONDS = 60  # that a worker waits for others to write to an SQLite file
@@ -51,7 +42,7 @@ def begin_study(name: str, storage: str, description: dict, **options) -> optuna
     """Opens a study, or begins it.
 
     Args:
-        description: what `search` was asked to do, JSON-able, by parts.
+        description: what `search` was asked to do: name of a choice -> JSON-able value.
         options: sampler and pruner.
 
     Raises:
@@ -65,26 +56,13 @@ def begin_study(name: str, storage: str, description: dict, **options) -> optuna
         study.set_user_attr("description", description)
     known = study.user_attrs.get("description", {})
     description = json.loads(json.dumps(description))  # tuples are read back as lists
-    differing = [part for part in description if known.get(part) != description[part]]
+    differing = [name for name in description if known.get(name) != description[name]]
     if differing:
         raise InputError(
-            f"The study {name!r} in {shown(storage)} was begun with other values of: "
+            f"The study {study.study_name!r} in {shown(storage)} was begun with other values of: "
             f"{', '.join(differing)}; choose a new name, or search as it was begun."
         )
     return study
-
-
-def describe_search(
-    space: Space, base: TrainingSettings, store: "PatchStore", denoiser_run: Path | None
-) -> dict:
-    """Space, settings, data and code of a search as JSON-able values."""
-    return {
-        "space": space,
-        "settings": asdict(base),
-        "dataset": {"name": store.name, "fingerprint": store.fingerprint},
-        "denoiser": denoiser_run.name if denoiser_run else None,
-        "training code": code_key(*TRAINING_CODE),
-    }
 
 
 def shown(storage: str) -> str:

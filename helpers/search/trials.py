@@ -1,55 +1,137 @@
-"""One trial: from its settings to a finished run and the number it is judged by."""
+"""Trials: what one is, and how workers that share only a storage finish a number of them.
 
+A trial may take several attempts, each of which the storage keeps and numbers. The numbers give all
+workers the same order, from which each can tell without a lock what there is to do:
+
+* the first attempts, up to the number of trials, are the trials;
+* of several attempts at one trial the oldest that was not abandoned counts, others are surplus;
+* an attempt that has given no sign of life for a while is abandoned; when all at a trial are, a new
+  one with the same settings is put up for whoever asks next.
+
+So no trial is lost and none is done twice, whenever a worker is killed.
+"""
+
+# Optuna's heartbeat, its retry callback and MaxTrialsCallback would break that promise. They know
+# no journal; they lose a trial that was interrupted by Ctrl-C, or whose worker was killed before
+# its first heartbeat, or while it put up the trial of another; the heartbeat ends for good, and the
+# trial is trained twice, when a database is once too busy; and each worker begins one trial more
+# than there should be, and none waits to see whether the last ones are lost.
+
+import itertools
 import logging
 import math
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 
+from helpers import benchmark, training
 from helpers.common import files
 from helpers.common.errors import InputError, UntrainableError
-from helpers.search.space import Space, suggest
+from helpers.common.keys import code_key
+from helpers.dataset.store import PatchStore
+from helpers.evaluation import scoring
+from helpers.search.space import Space, check_space, suggest
 from helpers.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from helpers.dataset.store import PatchStore
+from helpers.training import runs
 
 PAIRS = 100_000  # of each kind, for verification
 APPROACH = "search"  # so that the folders of trials are told from those of approaches
+MISSED_SIGNS = 6  # until a trial is given to another worker
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+# --- one trial -----------------------------------------------------------------------------------
 
 
-def run_trial(
-    space: Space,
-    base: TrainingSettings,
-    budget: float,
-    measure: str,
-    train: Callable[..., Path],
-    store: "PatchStore",
-    denoiser_run: Path | None,
-    trial: optuna.Trial,
-) -> float:
-    """Trains the settings of a trial, and measures the run; lower is better.
-
-    Args: as in `search`.
+def train_or_give_up(
+    settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None, on_validation
+) -> Path:
+    """Trains a run, or finds it; a training that was given up leaves nothing behind.
 
     Raises:
-        TrialPruned: the training was given up.
+        TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
+        InputError: something else is wrong, such as a full disk; what was trained stays.
     """
-    settings = suggest(trial, space, base)
-    settings = replace(settings, approach=APPROACH, epochs=settings.epochs * budget)
-    if "patience" not in space:  # so short a training may look stuck before it gets going
-        settings = replace(settings, patience=0)
-    report = reporter(trial, settings.validations)
-    folder = train(settings, store, denoiser_run, on_validation=report)
-    trial.set_user_attr("run", folder.name)
-    return MEASURES[measure](folder, store)
+    # TensorFlow warns of each further network that one process trains.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    folder = runs.run_folder(settings, store, denoiser_run)
+    try:
+        return training.train(settings, store, denoiser_run, on_validation=on_validation)
+    except (optuna.TrialPruned, UntrainableError) as error:
+        with files.locked(folder.with_name(f".{folder.name}.lock")):
+            shutil.rmtree(folder.with_name(f"{folder.name}.unfinished"), ignore_errors=True)
+        raise optuna.TrialPruned(str(error)) from error
 
 
-def reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
+@dataclass(frozen=True)
+class Objective:
+    """What a search makes small: called with a trial, it trains and measures a run.
+
+    Args:
+        base: settings that the space changes; trial 0 has them as they are where the space allows.
+        space: see `helpers.search.space`.
+        store: patches; only its "train" and "validation" parts are looked at.
+        denoiser_run: for a descriptor: the run folder of the denoiser in front of it.
+        budget: share of the epochs of `base` that trials are trained for, in (0, 1].
+        measure: "validation_loss", or for descriptors "validation_error", 1 - S of the benchmark on
+            validation scenes, which compares runs of different losses and batches too, but gives no
+            trial up half-way.
+        train: (settings, store, denoiser_run, on_validation) -> run folder.
+    """
+
+    base: TrainingSettings
+    space: Space
+    store: PatchStore
+    denoiser_run: Path | None = None
+    budget: float = 1.0
+    measure: str = "validation_loss"
+    train: Callable[..., Path] = train_or_give_up
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """The measure of the run with a trial's settings; lower is better.
+
+        Raises:
+            TrialPruned: the training was given up.
+        """
+        settings = suggest(trial, self.space, self.base)
+        settings = replace(settings, approach=APPROACH, epochs=settings.epochs * self.budget)
+        if "patience" not in self.space:  # so short a training may look stuck before it gets going
+            settings = replace(settings, patience=0)
+        report = _reporter(trial, settings.validations)
+        folder = self.train(settings, self.store, self.denoiser_run, on_validation=report)
+        trial.set_user_attr("run", folder.name)
+        return MEASURES[self.measure](folder, self.store)
+
+    def check(self) -> None:
+        """Checks that all trials can be made, and compared with one another.
+
+        Raises:
+            InputError: they cannot.
+        """
+        check_space(self.space, self.base)
+        _check_measure(self.measure, self.space, self.base)
+
+    def describe(self) -> dict:
+        """All that decides the result of a trial, as JSON-able values."""
+        return {
+            "space": self.space,
+            "settings": asdict(self.base),
+            "dataset": {"name": self.store.name, "fingerprint": self.store.fingerprint},
+            "denoiser": self.denoiser_run.name if self.denoiser_run else None,
+            "training code": code_key(*runs.TRAINING_CODE),
+            "budget": self.budget,
+            "measure": self.measure,
+        }
+
+
+def _reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
     """A function that hands on validation losses, and ends a training that looks hopeless.
 
     Args:
@@ -75,47 +157,18 @@ def reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], N
     return report
 
 
-def train_or_give_up(
-    settings: TrainingSettings, store: "PatchStore", denoiser_run: Path | None, on_validation
-) -> Path:
-    """Trains a run, or finds it; a training that was given up leaves nothing behind.
-
-    Raises:
-        TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
-        InputError: something else is wrong, such as a full disk; what was trained stays.
-    """
-    from helpers import training  # only here: the rest of a search needs no Keras
-    from helpers.training import runs
-
-    # TensorFlow warns of each further network that one process trains.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    folder = runs.run_folder(settings, store, denoiser_run)
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    try:
-        return training.train(settings, store, denoiser_run, on_validation=on_validation)
-    except (optuna.TrialPruned, UntrainableError) as error:
-        with files.locked(folder.with_name(f".{folder.name}.lock")):
-            shutil.rmtree(unfinished, ignore_errors=True)
-        raise optuna.TrialPruned(str(error)) from error
-
-
-def validation_loss(run: Path, store: "PatchStore") -> float:
+def validation_loss(run: Path, store: PatchStore) -> float:
     """The validation loss of the weights that a run has kept."""
     return files.read_json(run / "outcome.json")["kept_validation_loss"]
 
 
-def validation_error(run: Path, store: "PatchStore") -> float:
+def validation_error(run: Path, store: PatchStore) -> float:
     """1 - S of the benchmark on the validation scenes, in [0, 1].
 
     Where these have too few points to fill a pool of retrieval, 1 - the mean of V and M: so it is
     for all trials on the same data.
     """
-    from helpers import benchmark
-    from helpers.evaluation import scoring
-    from helpers.evaluation.scoring import describe
-    from helpers.training import runs
-
-    descriptors = describe(runs.load_pipeline(run), store, store.parts["validation"])
+    descriptors = scoring.describe(runs.load_pipeline(run), store, store.parts["validation"])
     tasks = scoring.make_tasks(store, PAIRS, part="validation")
     scores = benchmark.evaluate(descriptors, tasks)
     found = [score for score in (scores.V, scores.M, scores.R) if score is not None]
@@ -125,27 +178,144 @@ def validation_error(run: Path, store: "PatchStore") -> float:
 MEASURES = {"validation_loss": validation_loss, "validation_error": validation_error}
 
 
-def check_measure(measure: str, space: Space, base: TrainingSettings) -> None:
-    """Checks that a measure can compare all runs of a search.
-
-    Raises:
-        InputError: it is unknown, or would compare what cannot be compared.
-    """
+def _check_measure(measure: str, space: Space, base: TrainingSettings) -> None:
+    # What changes the meaning of the loss, not only how low it gets; and the hardest negative of a
+    # larger batch is harder.
+    meanings = {"loss", "loss_options", "batches", "batch_options", "validation_batches"}
+    meanings |= {"assembly", "assembly_options"} | ({"batch"} if base.batches == "Views" else set())
+    changed = sorted(meanings & {name.partition(".")[0] for name in space})
     if measure not in MEASURES:
         raise InputError(f"There is no measure {measure!r}: use {' or '.join(MEASURES)}.")
     if measure == "validation_error" and base.role != "descriptor":
         raise InputError(f"A {base.role} cannot be scored by itself: use validation_loss.")
-    searched = {name.partition(".")[0] for name in space}
-    if measure == "validation_loss" and (found := searched & _meanings_of_loss(base)):
+    if measure == "validation_loss" and changed:
         raise InputError(
-            f"Validation losses for different {', '.join(sorted(found))} mean different things: "
+            f"Validation losses for different {', '.join(changed)} mean different things: "
             "leave that out of the space, or for descriptors take validation_error as the measure."
         )
 
 
-def _meanings_of_loss(base: TrainingSettings) -> set[str]:
-    """Settings that change what the validation loss is, not only how low it gets."""
-    meanings = {"loss", "loss_options", "batches", "batch_options", "validation_batches"}
-    meanings |= {"reconstruction", "distillation"}
-    # The hardest negative of a larger batch is harder.
-    return meanings | {"batch"} if base.batches == "Views" else meanings
+# --- attempts ------------------------------------------------------------------------------------
+
+
+def work(study: optuna.Study, objective: Callable, trials: int, sign_seconds: float) -> None:
+    """Makes attempts until `trials` trials are finished, by this worker or by others.
+
+    Args:
+        objective: called with a trial; what it raises is raised here, except for
+            `optuna.TrialPruned`, which finishes the trial.
+        sign_seconds: between two signs of life.
+    """
+    seen = {}  # by the number of an attempt: its latest sign of life, and since when it is known
+    while True:
+        _abandon_silent(study, trials, seen, MISSED_SIGNS * sign_seconds)
+        _repeat_abandoned(study, trials)
+        states = [counting(attempts).state for attempts in slots_of(study, trials).values()]
+        if len(states) < trials or TrialState.WAITING in states:
+            _make_attempt(study, objective, trials, sign_seconds)
+        elif all(state in FINISHED for state in states):
+            return
+        else:
+            time.sleep(sign_seconds)  # others are at the last ones, and may yet be killed
+
+
+def slots_of(study: optuna.Study, trials: int | None = None) -> dict[int, list[FrozenTrial]]:
+    """All attempts at the first `trials` trials, oldest first, by the number of the first one."""
+    slots = {}
+    for attempt in study.get_trials(deepcopy=False):
+        if "surplus" not in attempt.user_attrs:
+            slots.setdefault(number_of(attempt), []).append(attempt)
+    return dict(itertools.islice(slots.items(), trials))
+
+
+def number_of(attempt: FrozenTrial) -> int:
+    """The number of the trial that an attempt is made at."""
+    return attempt.user_attrs.get("repeats", attempt.number)
+
+
+def counting(attempts: list[FrozenTrial]) -> FrozenTrial:
+    """Of the attempts at one trial the oldest that was not abandoned; else the last one."""
+    alive = (attempt for attempt in attempts if attempt.state != TrialState.FAIL)
+    return next(alive, attempts[-1])
+
+
+def _abandon_silent(study: optuna.Study, trials: int, seen: dict, seconds: float) -> None:
+    for attempt in itertools.chain(*slots_of(study, trials).values()):
+        if attempt.state == TrialState.RUNNING and is_silent(attempt, seen, seconds):
+            _tell(study, attempt.number, TrialState.FAIL)
+
+
+def is_silent(attempt: FrozenTrial, seen: dict, seconds: float) -> bool:
+    """Whether it has given no new sign of life for so long; compares no clocks of two machines."""
+    sign, now = attempt.user_attrs.get("sign"), time.monotonic()
+    last, since = seen.get(attempt.number, (None, now))
+    seen[attempt.number] = sign, since if sign == last else now
+    return now - seen[attempt.number][1] > seconds
+
+
+def _repeat_abandoned(study: optuna.Study, trials: int) -> None:
+    for number, attempts in slots_of(study, trials).items():
+        if counting(attempts).state == TrialState.FAIL:
+            values = {name: value for a in attempts for name, value in a.params.items()}
+            study.enqueue_trial(values, user_attrs={"repeats": number})
+
+
+@contextmanager
+def _signs_of_life(trial: optuna.Trial, seconds: float) -> Iterator[None]:
+    """Counts up in the storage, from a second thread, as long as the block runs."""
+    over = threading.Event()
+    trial.set_user_attr("sign", 0)
+
+    def count():
+        for sign in itertools.count(1):
+            if over.wait(seconds):
+                return
+            with suppress(UpdateFinishedTrialError, StorageInternalError, OSError):
+                trial.set_user_attr("sign", sign)
+
+    thread = threading.Thread(target=count, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _make_attempt(study: optuna.Study, objective: Callable, trials: int, seconds: float) -> None:
+    """Takes the attempt that waits longest, or else begins a trial, and sees it through."""
+    trial = study.ask()
+    counted = (counting(attempts).number for attempts in slots_of(study, trials).values())
+    if trial.number not in counted:  # others were quicker
+        trial.set_user_attr("surplus", True)
+        _tell(study, trial.number, TrialState.FAIL)
+        return
+    with _signs_of_life(trial, seconds):
+        try:
+            loss = objective(trial)
+        except optuna.TrialPruned as error:
+            print(f"  {error}")
+            _tell(study, trial.number, TrialState.PRUNED)
+        except UpdateFinishedTrialError:
+            print("  This worker was silent for too long: another one has the trial now.")
+        except BaseException:  # Ctrl-C, too: so others need not wait until they notice
+            _tell(study, trial.number, TrialState.FAIL)
+            raise
+        else:
+            _tell(study, trial.number, TrialState.COMPLETE, loss)
+    _say(study, trials)
+
+
+def _tell(study: optuna.Study, number: int, state: TrialState, loss: float | None = None) -> None:
+    with suppress(UpdateFinishedTrialError):  # another worker has told it first
+        study.tell(number, loss, state, skip_if_finished=True)
+
+
+def _say(study: optuna.Study, trials: int) -> None:
+    slots = slots_of(study, trials).values()
+    finished = sum(counting(attempts).state in FINISHED for attempts in slots)
+    words = "none trained to its end"
+    if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        best = study.best_trial
+        words = f"best {best.value:.5f}, trial {number_of(best)}: {best.params}"
+    print(f"{study.study_name}: {finished} of {trials} trials finished; {words}.", flush=True)

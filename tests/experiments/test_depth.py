@@ -12,7 +12,7 @@ from helpers.networks.blocks import macs
 from helpers.search import with_values
 from helpers.search.space import values_inside
 
-SCRIPT = paths.ROOT / "benchmarks" / "depth.py"
+SCRIPT = paths.ROOT / "experiments" / "depth.py"
 RANDOM = 10  # trials that Optuna's TPESampler draws at random before it looks at their losses
 LOSSES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.9, 0.2]  # of each trial, at every validation
 
