@@ -17,7 +17,7 @@ import pytest
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.dataset import PatchStore, open_dataset, store
-from helpers.dataset.store import Source, open_store
+from helpers.dataset.store import Source, open_store, with_fewer_points
 
 
 @dataclass
@@ -222,7 +222,7 @@ def test_noisy_is_clean_for_ref_only(few):
 ANOTHER_PROCESS = """
 import sys, time
 from pathlib import Path
-from helpers.dataset.store import Source, open_store
+from helpers.dataset.store import Source, open_store, with_fewer_points
 
 class Slow(Source):
     name, split, recipe, keeps65 = "counting", "its own", {"value": 7}, False  # as Counting is
@@ -336,3 +336,34 @@ def test_a_place_where_no_folder_can_be_made_is_named(tmp_path):
 def test_an_unknown_dataset_lists_the_known_ones(name, tmp_path):
     with pytest.raises(InputError, match="use photographs, n-hpatches:PATH"):
         open_dataset(name, tmp_path)
+
+
+# --- fewer points ---------------------------------------------------------------------------------
+
+
+def test_a_smaller_store_has_the_first_points_of_each_scene_and_the_same_parts(few):
+    rows = few.rows("train")  # known before, and not to be taken for the smaller store's
+    smaller = with_fewer_points(few, 3)
+    assert smaller.parts == few.parts and smaller.name == few.name
+    assert smaller.rows("train").tolist() == rows[:3].tolist()
+    for part, (scene,) in few.parts.items():
+        assert smaller.lengths(part) == {scene: 3}
+        first = few.noisy[few.scenes[scene]][:3]
+        np.testing.assert_array_equal(smaller.noisy[smaller.scenes[scene]], first)
+    assert smaller.summary()["total"]["points"] == 9
+
+
+def test_a_smaller_store_leaves_the_other_one_as_it_was(few):
+    before = few.lengths("train")
+    with_fewer_points(few, 2)
+    assert few.lengths("train") == before
+
+
+def test_stores_of_different_size_are_never_taken_for_one_another(few):
+    sizes = [with_fewer_points(few, count) for count in (2, 3, None)]
+    assert len({size.fingerprint for size in sizes}) == 3
+
+
+@pytest.mark.parametrize("count", [None, 12, 100])
+def test_a_store_without_more_points_stays_itself(few, count):
+    assert with_fewer_points(few, count) is few
