@@ -15,9 +15,14 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()  # looks through all loaded libraries, hence only once
 
 
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def thread_count(threads: int | None) -> int:
-    """`threads`, or the number of cores for None."""
-    return threads or os.cpu_count() or 1
+    """`threads`, or the number of cores that this process may use for None."""
+    return threads or cores()
 
 
 def spread(
