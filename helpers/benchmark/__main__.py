@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import plots
-from .distances import DISTANCES, MEMORY
+from .distances import DISTANCES
 from .errors import BenchmarkError
 from .files import atomic_path, read_descriptors, sequence_names
 from .layout import POOLS, TASKS
@@ -18,6 +18,7 @@ from .splits import OFFICIAL, Split, load_split
 from .tables import comparison_text, results_text
 from .tasks import Tasks, generate_tasks, read_tasks, write_tasks
 from .whitening import pca_power_law
+from .workers import MEMORY, Resources
 
 FOUND = "found"
 
@@ -38,46 +39,32 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m helpers.benchmark",
         description="Scores patch descriptors on the HPatches benchmark.",
     )
-    parser.add_argument(
-        "descriptors",
-        nargs="+",
-        type=Path,
-        metavar="DESCRIPTORS",
-        help="folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D), or one .npz; "
-        "several are compared",
+    add = parser.add_argument
+    described = (
+        "folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D), or one .npz; "
+        "several are compared"
     )
-    parser.add_argument(
-        "--split",
-        default="a",
-        help=f"{', '.join(OFFICIAL)}, a split of TASKS/splits.json, or '{FOUND}' for all sequences "
-        "of the first DESCRIPTORS (default: a)",
+    add("descriptors", nargs="+", type=Path, metavar="DESCRIPTORS", help=described)
+    splits = (
+        f"{', '.join(OFFICIAL)}, a split of TASKS/splits.json, or '{FOUND}' for all sequences "
+        "of the first DESCRIPTORS (default: a)"
     )
-    parser.add_argument("--tasks", type=Path, metavar="DIR", help="task lists, official format")
-    parser.add_argument(
-        "--generate",
-        action="store_true",
-        help="draw the lists by the official recipe instead of fetching the published ones",
-    )
-    parser.add_argument("--pairs", type=int, default=1_000_000, help="pairs of each kind to draw")
-    parser.add_argument("--write-tasks", type=Path, metavar="DIR", help="keep the lists there")
-    parser.add_argument("--distance", choices=DISTANCES, default="L2")
-    parser.add_argument(
-        "--pca-power-law",
-        action="store_true",
-        help="score after PCA whitening and power law as well (needs training sequences)",
-    )
-    parser.add_argument("--pools", type=int, nargs="+", default=POOLS, help="retrieval pool sizes")
-    parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="all numbers, full precision")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="curves and bars, PDF and PNG")
-    parser.add_argument("--threads", type=int, default=None, help="default: all cores")
-    parser.add_argument(
-        "--memory",
-        type=_size,
-        default=MEMORY,
-        metavar="SIZE",
-        help="most memory for blocks of distances, as 50MB or 1GB (default: 32 MiB)",
-    )
+    add("--split", default="a", help=splits)
+    add("--tasks", type=Path, metavar="DIR", help="task lists, official format")
+    drawn = "draw the lists by the official recipe instead of fetching the published ones"
+    add("--generate", action="store_true", help=drawn)
+    add("--pairs", type=int, default=1_000_000, help="pairs of each kind to draw")
+    add("--write-tasks", type=Path, metavar="DIR", help="keep the lists there")
+    add("--distance", choices=DISTANCES, default="L2")
+    whitened = "score after PCA whitening and power law as well (needs training sequences)"
+    add("--pca-power-law", action="store_true", help=whitened)
+    add("--pools", type=int, nargs="+", default=POOLS, help="retrieval pool sizes")
+    add("--task", nargs="+", choices=TASKS, default=TASKS)
+    add("--json", type=Path, metavar="FILE", help="all numbers, full precision")
+    add("--plots", type=Path, metavar="DIR", help="curves and bars, PDF and PNG")
+    add("--threads", type=int, default=None, help="default: all cores")
+    memory = "most memory for blocks of distances, as 50MB or 1GB (default: 32 MiB)"
+    add("--memory", type=_size, default=MEMORY, metavar="SIZE", help=memory)
     return parser
 
 
@@ -90,10 +77,10 @@ def _size(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     split = _split(options)
-    train = split.train if options.pca_power_law else ()
     tasks, scores = _given_tasks(options, split), {}
+    names = (*split.test, *(split.train if options.pca_power_law else ()))
     for path in options.descriptors:
-        descriptors = read_descriptors(path, (*split.test, *train), options.threads, progress=True)
+        descriptors = read_descriptors(path, names, _resources(options))
         tasks = tasks or _drawn_tasks(options, split, descriptors)
         name = path.stem if path.suffix == ".npz" else path.name
         name = name if name not in scores else str(path)
@@ -140,16 +127,12 @@ def _drawn_tasks(options: argparse.Namespace, split: Split, descriptors) -> Task
 def _evaluate(options: argparse.Namespace, descriptors, tasks: Tasks) -> Scores:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tie warning is printed below the tables
-        return evaluate(
-            descriptors,
-            tasks,
-            options.distance,
-            options.pools,
-            run=options.task,
-            threads=options.threads,
-            memory=options.memory,
-            progress=True,
-        )
+        how = {"run": options.task, "resources": _resources(options)}
+        return evaluate(descriptors, tasks, options.distance, options.pools, **how)
+
+
+def _resources(options: argparse.Namespace) -> Resources:
+    return Resources(options.threads, options.memory, progress=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import numpy as np
 from numba import njit
 
 DISTANCES = ("L2", "L1")
-MEMORY = 32 * 2**20  # bytes of blocks; smaller ones are slower, larger ones no faster
 UNIT = 2.0**-24  # half the spacing of float32 numbers around 1
 UNDERFLOW = 1e-40  # what sums of numbers too small for float32 may lose
 
@@ -66,42 +65,42 @@ class Side:
         factor: float32, centred: (N, D) on the left and (D, N) on the right for L1, with one more
             number a descriptor for L2.
         norms: (N,) float64 norms of the centred descriptors, L1 or L2.
+        centre: (D,) float32 that was subtracted.
         squared: whether the distance is L2.
     """
 
     exact: np.ndarray
     factor: np.ndarray
     norms: np.ndarray
+    centre: np.ndarray
     squared: bool
-
-
-def left_side(descriptors: np.ndarray, centre: np.ndarray, distance: str) -> Side:
-    """(N, D) descriptors a, centred; for L2 as rows (a, 1)."""
-    factor = np.ones((len(descriptors), len(centre) + (distance == "L2")), np.float32)
-    rows = factor[:, : len(centre)]
-    np.subtract(descriptors, _rounded(centre, descriptors), out=rows, casting="same_kind")
-    return Side(descriptors, factor, _norms(rows.T, distance), distance == "L2")
 
 
 def right_side(descriptors: np.ndarray, centre: np.ndarray, distance: str) -> Side:
     """(N, D) descriptors b, centred; for L2 as columns (-b, |b|^2 / 2)."""
-    factor = np.empty((len(centre) + (distance == "L2"), len(descriptors)), np.float32)
-    columns = factor[: len(centre)]
-    centre = _rounded(centre, descriptors)[:, None]
-    first, second = (centre, descriptors.T) if distance == "L2" else (descriptors.T, centre)
-    np.subtract(first, second, out=columns, casting="same_kind")
-    norms = _norms(columns, distance)
-    factor[len(centre) :] = norms**2 / 2
-    return Side(descriptors, factor, norms, distance == "L2")
-
-
-def _rounded(centre: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+    squared, size = distance == "L2", len(centre)
     # Any centre will do, so that rounding it is no error; it only must be the same on both sides.
-    return centre.astype(np.float32).astype(descriptors.dtype)
+    centre = centre.astype(np.float32)
+    factor = np.empty((size + squared, len(descriptors)), np.float32)
+    pair = (centre.astype(descriptors.dtype)[:, None], descriptors.T)
+    first, second = pair if squared else reversed(pair)
+    np.subtract(first, second, out=factor[:size], casting="same_kind")
+    norms = _norms(factor[:size], squared)
+    factor[size:] = norms**2 / 2
+    return Side(descriptors, factor, norms, centre, squared)
 
 
-def _norms(columns: np.ndarray, distance: str) -> np.ndarray:
-    if distance == "L1":
+def left_side(descriptors: np.ndarray, right: Side) -> Side:
+    """(N, D) descriptors a, with the centre and the distance of `right`; for L2 as rows (a, 1)."""
+    centre, squared = right.centre, right.squared
+    factor = np.ones((len(descriptors), len(centre) + squared), np.float32)
+    rows = factor[:, : len(centre)]
+    np.subtract(descriptors, centre.astype(descriptors.dtype), out=rows, casting="same_kind")
+    return Side(descriptors, factor, _norms(rows.T, squared), centre, squared)
+
+
+def _norms(columns: np.ndarray, squared: bool) -> np.ndarray:
+    if not squared:
         return np.abs(columns).sum(axis=0, dtype=np.float64)
     return np.sqrt(np.einsum("dn,dn->n", columns, columns).astype(np.float64))
 

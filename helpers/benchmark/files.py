@@ -13,7 +13,7 @@ import pandas as pd
 
 from .errors import BenchmarkError
 from .layout import STRIPS
-from .workers import spread
+from .workers import DEFAULTS, Resources
 
 SEPARATORS = (",", ";")
 
@@ -62,10 +62,7 @@ def sequence_names(path: Path | str) -> list[str]:
 
 
 def read_descriptors(
-    path: Path | str,
-    names: Sequence[str],
-    threads: int | None = None,
-    progress: bool = False,
+    path: Path | str, names: Sequence[str], resources: Resources = DEFAULTS
 ) -> dict[str, np.ndarray]:
     """Reads the descriptors of some sequences.
 
@@ -74,8 +71,7 @@ def read_descriptors(
             `,` or `;`; or a folder of `<sequence>.npy` files of shape (16, N, D), which are mapped
             rather than loaded when they are float32; or an `.npz` file of such arrays.
         names: sequences to read.
-        threads: None for all cores.
-        progress: show a progress bar.
+        resources: how many threads read, and whether progress is shown.
 
     Returns:
         (16, N, D) float32 of each sequence, as the official evaluator rounds whatever it reads.
@@ -85,30 +81,31 @@ def read_descriptors(
     """
     path = Path(path)
     there = set(sequence_names(path))
-
-    def read(name):
+    for name in names:
         if name not in there:
             raise BenchmarkError(
                 f"{path} lacks sequence {name}: describe it too, or choose another split."
             )
-        if path.suffix == ".npz":
-            array = _load(path, member=name)
-        elif (path / f"{name}.npy").is_file():
-            # Copy-on-write only because compiled code is otherwise built twice.
-            array = _load(path / f"{name}.npy", mmap_mode="c")
-        else:
-            return _read_sequence(path / name)
-        if array.dtype.kind not in "fiub":
-            raise BenchmarkError(f"Sequence {name} of {path} has type {array.dtype}: save numbers.")
-        if array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
-            raise BenchmarkError(
-                f"Sequence {name} of {path} has shape {array.shape}: save (16, points, D)."
-            )
-        with np.errstate(over="ignore"):  # infinities are refused with their row, later
-            return array.astype(np.float32, copy=False)
-
-    arrays = spread(read, names, threads, "reading" if progress else None)
+    arrays = resources.spread(lambda name: _read_sequence(path, name), names, "reading")
     return dict(zip(names, arrays, strict=True))
+
+
+def _read_sequence(path: Path, name: str) -> np.ndarray:
+    if path.suffix == ".npz":
+        array = _load(path, member=name)
+    elif (path / f"{name}.npy").is_file():
+        # Copy-on-write only because compiled code is otherwise built twice.
+        array = _load(path / f"{name}.npy", mmap_mode="c")
+    else:
+        return _read_strips(path / name)
+    if array.dtype.kind not in "fiub":
+        raise BenchmarkError(f"Sequence {name} of {path} has type {array.dtype}: save numbers.")
+    if array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
+        raise BenchmarkError(
+            f"Sequence {name} of {path} has shape {array.shape}: save (16, points, D)."
+        )
+    with np.errstate(over="ignore"):  # infinities are refused with their row, later
+        return array.astype(np.float32, copy=False)
 
 
 def _load(path: Path, member: str | None = None, zipped: bool = False, **options):
@@ -127,7 +124,7 @@ def _load(path: Path, member: str | None = None, zipped: bool = False, **options
         ) from error
 
 
-def _read_sequence(folder: Path) -> np.ndarray:
+def _read_strips(folder: Path) -> np.ndarray:
     strips = [read_csv(folder / f"{strip}.csv") for strip in STRIPS]
     for strip, rows in zip(STRIPS, strips, strict=True):
         if rows.shape != strips[0].shape:

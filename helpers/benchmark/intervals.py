@@ -1,20 +1,14 @@
 """How sure the scores are: 95 % intervals by bootstrap over sequences."""
 
-import numpy as np
+from collections.abc import Mapping
 
-from .matching import Matching
-from .retrieval import Retrieval
-from .verification import Verification
+import numpy as np
 
 SEED = 0
 
 
 def bootstrap(
-    verification: Verification | None,
-    matching: Matching | None,
-    retrieval: Retrieval | None,
-    sequences: int,
-    samples: int,
+    results: Mapping[str, object], sequences: int, samples: int
 ) -> dict[str, tuple[float, float] | None]:
     """Draws the test sequences anew with replacement and scores each draw.
 
@@ -25,7 +19,7 @@ def bootstrap(
     hundred positives and 0.00002 with a million.
 
     Args:
-        verification, matching, retrieval: the results, None for tasks that were not run.
+        results: V, M and R -> result of the task that gives it, None where it was not run.
         sequences: number of test sequences; fewer than two give no intervals.
         samples: number of draws.
 
@@ -34,31 +28,15 @@ def bootstrap(
     """
     rng = np.random.default_rng(SEED)
     weights = rng.multinomial(sequences, np.full(sequences, 1 / sequences), samples).astype(float)
-    draws = {"V": None, "M": None, "R": None, "S": None}
-    if verification:
-        draws["V"] = verification.resampled(weights)
-    if matching:
-        draws["M"] = weights @ matching.ap.mean(axis=(1, 2)) / sequences
-    if retrieval and retrieval.pools:
-        draws["R"] = _retrieval(retrieval, weights)
-    if all(draws[name] is not None for name in "VMR"):
-        draws["S"] = (draws["V"] + draws["M"] + draws["R"]) / 3
-    enough = sequences > 1 and samples > 0
-    return {name: _interval(values) if enough else None for name, values in draws.items()}
-
-
-def _retrieval(retrieval: Retrieval, weights: np.ndarray) -> np.ndarray:
-    sequences = weights.shape[1]
-    each = retrieval.ap.mean(axis=(1, 2))
-    sums = np.bincount(retrieval.sequence, each, sequences)
-    counts = np.bincount(retrieval.sequence, minlength=sequences)
-    drawn = weights @ counts
-    with np.errstate(invalid="ignore"):  # NaN for a draw of scenes without any query
-        return np.where(drawn > 0, weights @ sums / drawn, np.nan)
-
-
-def _interval(values: np.ndarray | None) -> tuple[float, float] | None:
-    if values is None:
-        return None
-    low, high = np.nanquantile(values, (0.025, 0.975))
-    return float(low), float(high)
+    draws = {
+        name: result.resampled(weights)
+        for name, result in results.items()
+        if result and result.value is not None
+    }
+    if len(draws) == 3:
+        draws["S"] = sum(draws.values()) / 3
+    found = dict.fromkeys("VMRS")
+    if sequences > 1 and samples > 0:
+        for name, values in draws.items():
+            found[name] = tuple(map(float, np.nanquantile(values, (0.025, 0.975))))
+    return found

@@ -7,11 +7,6 @@ POOLS = (100, 500, 1000, 5000, 10000, 15000, 20000)  # retrieval pool sizes
 TASKS = ("verification", "matching", "retrieval")
 
 
-def strip_index(level: int, image: int) -> int:
-    """Index in `STRIPS` of image 0 (the reference) or 1..5 at level 0, 1 or 2."""
-    return 0 if image == 0 else IMAGES * level + image
-
-
 def strip_columns(level: str) -> slice:
     """The five strips of a level within `STRIPS`: `patches[:, strip_columns("hard")]`."""
     first = 1 + IMAGES * LEVELS.index(level)

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from . import distances
+from .distances import block_rows, exact, exact_many, fast_block, left_side, margin, right_side
 from .layout import IMAGES, LEVELS, STRIPS
 from .metrics import matching_ap
-from .workers import spread, thread_count
-
-exact, exact_many = distances.exact, distances.exact_many
+from .workers import DEFAULTS, MEMORY, Resources
 
 LANES = 128  # columns j, j + LANES, ... share one running minimum
 MANY = 16  # candidates; from there on it pays to compare all columns
@@ -45,17 +43,18 @@ def _candidates(row, minima, limit, out):
 
 
 @njit(nogil=True, cache=True)
-def _nearest(values, margins, left, right, squared, match, far, tied):
-    """For each row of fast values: the exact nearest, the first one on ties.
+def _nearest(values, margins, left, right, squared):
+    """For each row of fast values: the exact nearest, its distance, whether another is as near.
 
-    Rows with many candidates get match -1 instead.
+    On ties the nearest is the first one. Rows with many candidates get -1 instead.
     """
+    rows = values.shape[0]
+    match, far, tied = np.full(rows, -1), np.full(rows, np.inf), np.zeros(rows, np.bool_)
     minima = np.empty(LANES, np.float32)
     found = np.empty(MANY, np.int64)
-    for i in range(values.shape[0]):
+    for i in range(rows):
         limit = _lane_minima(values[i], minima) + 2 * margins[i]
         count = _candidates(values[i], minima, limit, found)
-        match[i], far[i], tied[i] = -1, np.inf, False
         if count == MANY:
             continue
         for j in found[:count]:
@@ -64,25 +63,28 @@ def _nearest(values, margins, left, right, squared, match, far, tied):
                 match[i], far[i], tied[i] = j, value, False
             elif value == far[i]:
                 match[i], tied[i] = min(match[i], j), True
+    return match, far, tied
 
 
 @njit(nogil=True, cache=True)
-def _nearest_of_all(left, columns, squared, match, far, times):
-    """For each row: the exact nearest of all columns, and how many are at that distance."""
+def _nearest_of_all(left, columns, squared):
+    """For each row: the exact nearest of all columns, its distance, how many are at it."""
+    rows = left.shape[0]
+    match, far, times = np.empty(rows, np.int64), np.empty(rows), np.empty(rows, np.int64)
     value = np.empty(columns.shape[1])
-    for i in range(left.shape[0]):
+    for i in range(rows):
         exact_many(left[i], columns, 0, squared, value)
         match[i], far[i] = value.argmin(), value.min()
         times[i] = (value == far[i]).sum()
+    return match, far, times
 
 
 def _nearest_crowded(left, right, squared):
     """What `nearest` returns, fast where many rows are alike: only distinct ones are compared."""
     rows, _, which = _distinct(left)
     columns, counts, _ = _distinct(right)
-    match, far, times = np.empty(len(rows), np.int64), np.empty(len(rows)), np.empty(len(rows), int)
     transposed = np.ascontiguousarray(right[columns].T)
-    _nearest_of_all(left[rows], transposed, squared, match, far, times)
+    match, far, times = _nearest_of_all(left[rows], transposed, squared)
     tied = (times > 1) | (counts[match] > 1)
     return columns[match][which], far[which], tied[which]
 
@@ -99,7 +101,7 @@ def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def nearest(
-    left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = distances.MEMORY
+    left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = MEMORY
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Finds each row's nearest row of another set, in the official arithmetic.
 
@@ -114,19 +116,17 @@ def nearest(
         row is at exactly the same distance.
     """
     centre = left.mean(axis=0, dtype=np.float64)
-    a = distances.left_side(left, centre, distance)
-    b = distances.right_side(right, centre, distance)
-    margins = distances.margin(a, b)
-    match = np.empty(len(left), np.int64)
-    far = np.empty(len(left))
-    tied = np.empty(len(left), np.bool_)
-    step = distances.block_rows(len(right), memory)
+    b = right_side(right, centre, distance)
+    a = left_side(left, b)
+    margins = margin(a, b)
+    step = block_rows(len(right), memory)
     buffer = np.empty((min(step, len(left)), len(right)), np.float32)
+    blocks = []
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
-        values = distances.fast_block(a, b, rows, buffer)
-        parts = (match[rows], far[rows], tied[rows])
-        _nearest(values, margins[rows], left[rows], right, b.squared, *parts)
+        values = fast_block(a, b, rows, buffer)
+        blocks.append(_nearest(values, margins[rows], left[rows], right, b.squared))
+    match, far, tied = map(np.concatenate, zip(*blocks, strict=True))
     crowded = np.flatnonzero(match < 0)
     if len(crowded):
         found = _nearest_crowded(left[crowded], right, b.squared)
@@ -158,29 +158,26 @@ class Matching:
         """M: mean over the levels."""
         return float(self.levels.mean())
 
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """(samples,) M when each sequence counts `weights` (samples, sequences) times."""
+        return weights @ self.ap.mean(axis=(1, 2)) / len(self.ap)
+
 
 def matching(
-    descriptors: list[np.ndarray],
-    distance: str = "L2",
-    threads: int | None = None,
-    memory: int = distances.MEMORY,
-    progress: str | None = None,
+    descriptors: list[np.ndarray], distance: str = "L2", resources: Resources = DEFAULTS
 ) -> Matching:
     """Matches every reference patch with all patches of each target image of its sequence.
 
     Args:
         descriptors: (16, N, D) of each sequence.
         distance: `L2` or `L1`.
-        threads: None for all cores.
-        memory: bytes of blocks of distances, all threads together.
-        progress: title of a progress bar, or None for none.
+        resources: how much of the machine may be used.
     """
-    share = memory // thread_count(threads)
 
     def match_strip(item):
         sequence, strip = item
         reference, target = descriptors[sequence][0], descriptors[sequence][strip]
-        match, far, tied = nearest(reference, target, distance, share)
+        match, far, tied = nearest(reference, target, distance, resources.share)
         correct = match == np.arange(len(match))
         return (
             matching_ap(far, correct),
@@ -189,6 +186,6 @@ def matching(
         )
 
     items = [(s, t) for s in range(len(descriptors)) for t in range(1, len(STRIPS))]
-    results = np.array(spread(match_strip, items, threads, progress))
+    results = np.array(resources.spread(match_strip, items, "matching"))
     shape = (len(descriptors), len(LEVELS), IMAGES)
     return Matching(*(column.reshape(shape) for column in results.T))

@@ -59,19 +59,13 @@ def matching_ap(distances: np.ndarray, correct: np.ndarray, pessimistic: bool = 
         correct: (N,) whether the match is right.
         pessimistic: put wrong matches first on ties, instead of keeping the row order.
     """
-    order = (
-        np.lexsort((correct, distances)) if pessimistic else np.argsort(distances, kind="stable")
-    )
+    order = np.lexsort((correct, distances) if pessimistic else (distances,))  # stable
     ranks = np.flatnonzero(correct[order]) + 1
     return float(average_precision(ranks, len(correct)))
 
 
 def roc_curve(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates after 0, 1, 2, ... rows.
-
-    Args:
-        positive: (P,) distances of matching pairs.
-        negative: (N,) distances of the other pairs.
+    """False and true positive rates after 0, 1, 2, ... rows, from (P,) and (N,) distances.
 
     Returns:
         (P + N + 1,) false positive rates and as many true positive rates.
@@ -84,15 +78,7 @@ def roc_curve(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, n
 def precision_recall_curve(
     positive: np.ndarray, negative: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall after 0, 1, 2, ... rows.
-
-    Args:
-        positive: (P,) distances of matching pairs.
-        negative: (N,) distances of the other pairs.
-
-    Returns:
-        (P + N + 1,) precisions and as many recalls.
-    """
+    """Precision and recall after 0, 1, 2, ... rows, as `roc_curve`."""
     hits = _hits_in_order(positive, negative)
     precision = np.maximum(hits, SMALL) / np.maximum(np.arange(len(hits)), SMALL)
     return precision, hits / len(positive)

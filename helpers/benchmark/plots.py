@@ -19,36 +19,34 @@ POINTS = 500  # of a drawn curve
 STYLES = dict(zip(LEVELS, ("-", "--", ":"), strict=True))
 
 
-def plot_all(scores: Mapping[str, Scores], folder: Path | str) -> list[Path]:
+def plot_all(scores: Mapping[str, Scores], folder: Path | str) -> None:
     """Draws every picture that the scores allow, as PDF and PNG.
 
     Args:
         scores: of each descriptor, by its name.
         folder: where to; made when missing.
-
-    Returns:
-        The files written.
     """
     some = next(iter(scores.values()))
-    figures = {}
-    if some.verification:
-        figures["precision_recall"] = plot_precision_recall(scores)
-        figures["roc"] = plot_roc(scores)
-    if some.matching:
-        figures["sequences"] = plot_sequences(scores)
-    if some.R is not None:
-        figures["pools"] = plot_pools(scores)
-    return [path for name, figure in figures.items() for path in _save(figure, Path(folder) / name)]
+    plots = {
+        "precision_recall": plot_precision_recall if some.verification else None,
+        "roc": plot_roc if some.verification else None,
+        "sequences": plot_sequences if some.matching else None,
+        "pools": plot_pools if some.R is not None else None,
+    }
+    for name, plot in plots.items():
+        if plot:
+            _save(plot(scores), Path(folder) / name)
 
 
-def _save(figure: "Figure", path: Path) -> list[Path]:
+def _save(figure: "Figure", path: Path) -> None:
     from matplotlib import rc_context
 
-    paths = [path.with_suffix(suffix) for suffix in (".pdf", ".png")]
-    for each in paths:
-        with atomic_path(each) as temporary, rc_context({"pdf.fonttype": 42}):  # embeds TrueType
+    for suffix in (".pdf", ".png"):
+        with (
+            atomic_path(path.with_suffix(suffix)) as temporary,
+            rc_context({"pdf.fonttype": 42}),  # embeds TrueType
+        ):
             figure.savefig(temporary, dpi=200)
-    return paths
 
 
 def plot_precision_recall(scores: Mapping[str, Scores]) -> "Figure":
@@ -58,39 +56,31 @@ def plot_precision_recall(scores: Mapping[str, Scores]) -> "Figure":
         precision, recall = precision_recall_curve(positive[: result.imbalanced], negative)
         return recall, precision
 
-    return _curves(scores, curve, "Recall", "Precision", "ap", "lower left")
+    return _curves(scores, curve, ("Recall", "Precision"), "ap", "lower left")
 
 
 def plot_roc(scores: Mapping[str, Scores]) -> "Figure":
     """True against false positive rate of the balanced verification."""
-    return _curves(
-        scores,
-        lambda _, positive, negative: roc_curve(positive, negative),
-        "False positive rate",
-        "True positive rate",
-        "auc",
-        "lower right",
-    )
+    labels = ("False positive rate", "True positive rate")
+    return _curves(scores, lambda _, *pair: roc_curve(*pair), labels, "auc", "lower right")
 
 
-def _curves(scores, curve, x_label: str, y_label: str, metric: str, corner: str) -> "Figure":
+def _curves(scores, curve, labels: tuple[str, str], metric: str, corner: str) -> "Figure":
     figure, axes = _figure(len(KINDS), len(LEVELS), (7, 4.8), sharex=True, sharey=True)
     for kind, row in zip(KINDS, axes, strict=True):
         for index, (level, axis) in enumerate(zip(LEVELS, row, strict=True)):
-            for each in scores.values():
-                result = each.verification
-                distances = result.distances
-                x, y = curve(result, distances["positive"][index], distances[kind][index])
+            for result in (each.verification for each in scores.values()):
+                pair = (result.distances[name][index] for name in ("positive", kind))
                 value = result.scores[level][kind][metric]
-                axis.plot(*_thinned(x, y), label=f"{value:.3f}", linewidth=1.2)
+                axis.plot(*_thinned(*curve(result, *pair)), label=f"{value:.3f}", linewidth=1.2)
             axis.set_title(f"{level}, {kind}", fontsize=9)
             axis.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1))
             axis.grid(alpha=0.3)
             axis.legend(fontsize=7, title=metric.upper(), title_fontsize=7, loc=corner)
     for axis in axes[-1]:
-        axis.set_xlabel(x_label)
+        axis.set_xlabel(labels[0])
     for axis in axes[:, 0]:
-        axis.set_ylabel(y_label)
+        axis.set_ylabel(labels[1])
     _legend_below(figure, axes[0, 0].lines, list(scores))
     return figure
 

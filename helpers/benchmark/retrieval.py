@@ -6,24 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from . import distances
+from .distances import block_rows, exact, exact_many, fast_block, left_side, margin, right_side
 from .layout import IMAGES, LEVELS, POOLS
 from .metrics import average_precision
 from .tasks import Tasks
-from .workers import spread, thread_count
-
-exact, exact_many = distances.exact, distances.exact_many
+from .workers import DEFAULTS, Resources
 
 CHUNK = 512  # columns that are counted together
 MANY = 32  # open cases in a chunk; from there on it pays to compare all of it
 
 
 @njit(nogil=True, cache=True)
-def _positive_distances(queries, points, descriptors, squared, out):
-    """out[q, strip - 1]: exact distance of a query to its view in strips 1..15."""
+def _positive_distances(queries, points, descriptors, squared):
+    """(queries, 15) exact distance of a query to its view in strips 1..15."""
+    out = np.empty((queries.shape[0], descriptors.shape[0] - 1))
     for q in range(queries.shape[0]):
         for strip in range(out.shape[1]):
             out[q, strip] = exact(queries[q], descriptors[strip + 1, points[q]], squared)
+    return out
 
 
 @njit(nogil=True, cache=True)
@@ -48,13 +48,15 @@ def _count_open(row, low, high, value, limit):
 
 
 @njit(nogil=True, cache=True)
-def _count_closer(values, low, high, ends, queries, pool, positive, squared, closer, near):
-    """Distractors strictly closer, and no farther, than each positive, among the first ends[p].
+def _count_closer(values, bounds, ends, queries, pool, positive, squared):
+    """Distractors strictly closer, and no farther, than each positive, among the first ends[e].
 
-    closer, near: (queries, pools, positives) int64. Fast values below `low` are closer for sure,
-    those from `high` on farther; the others are compared exactly.
+    Returns (2, queries, pools, positives) int64. Fast values below bounds[0] are closer for sure,
+    those from bounds[1] on farther; the others are compared exactly.
     """
-    closer[:], near[:] = 0, 0
+    low, high = bounds[0], bounds[1]
+    counts = np.zeros((2, len(queries), len(ends), positive.shape[1]), np.int64)
+    closer, near = counts[0], counts[1]
     columns, columns_of = np.empty((pool.shape[1], CHUNK), pool.dtype), -1
     begin = 0
     for e in range(ends.shape[0]):
@@ -79,12 +81,13 @@ def _count_closer(values, low, high, ends, queries, pool, positive, squared, clo
                     for j in range(0 if all_there else len(part)):
                         if np.isnan(value[j]) and low[q, p] <= row[j] < high[q, p]:
                             value[j] = exact(queries[q], part[j], squared)
-                    counts = _count_open(row, low[q, p], high[q, p], value, positive[q, p])
-                    closer[q, e, p] += counts[0]
-                    near[q, e, p] += counts[1]
+                    found = _count_open(row, low[q, p], high[q, p], value, positive[q, p])
+                    closer[q, e, p] += found[0]
+                    near[q, e, p] += found[1]
         begin = ends[e]
         if e + 1 < len(ends):  # a larger pool starts from the counts of the one before
-            closer[:, e + 1], near[:, e + 1] = closer[:, e], near[:, e]
+            counts[:, :, e + 1] = counts[:, :, e]
+    return counts
 
 
 @dataclass(frozen=True)
@@ -115,15 +118,21 @@ class Retrieval:
         """R: mean over levels and available pools; None when no pool is available."""
         return float(self.table.mean()) if self.pools else None
 
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """(samples,) R when each sequence counts `weights` (samples, sequences) times."""
+        sequences = weights.shape[1]
+        sums = np.bincount(self.sequence, self.ap.mean(axis=(1, 2)), sequences)
+        drawn = weights @ np.bincount(self.sequence, minlength=sequences)
+        with np.errstate(invalid="ignore"):  # NaN for a draw of scenes without any query
+            return np.where(drawn > 0, weights @ sums / drawn, np.nan)
+
 
 def retrieval(
     descriptors: list[np.ndarray],
     tasks: Tasks,
     pools: Sequence[int] = POOLS,
     distance: str = "L2",
-    threads: int | None = None,
-    memory: int = distances.MEMORY,
-    progress: str | None = None,
+    resources: Resources = DEFAULTS,
 ) -> Retrieval:
     """Ranks each query's five views at each level among distractors.
 
@@ -136,33 +145,28 @@ def retrieval(
         tasks: the lists.
         pools: pool sizes, above 5.
         distance: `L2` or `L1`.
-        threads: None for all cores.
-        memory: bytes of blocks of distances, all threads together.
-        progress: title of a progress bar, or None for none.
+        resources: how much of the machine may be used.
     """
     wanted = tuple(sorted(set(pools)))
     available = tuple(k for k in wanted if k <= len(tasks.distractors))
-    shape = (len(tasks.queries), len(LEVELS), len(available))
-    ap, pessimistic = np.empty(shape), np.empty(shape)
+    sequence, points = tasks.queries.T
+    ap = np.empty((2, len(sequence), len(LEVELS), len(available)))  # as it is, and pessimistic
     distractors = _reference(descriptors, tasks.distractors)
-    centre = distractors.mean(axis=0, dtype=np.float64)
-    right = distances.right_side(distractors, centre, distance)
-    step = distances.block_rows(len(distractors), memory // thread_count(threads))
+    right = right_side(distractors, distractors.mean(axis=0, dtype=np.float64), distance)
+    step = block_rows(len(distractors), resources.share)
 
     def rank_sequence(s):
-        chosen = np.flatnonzero(tasks.queries[:, 0] == s)
+        chosen = np.flatnonzero(sequence == s)
         own = tasks.distractors[:, 0] == s
         ends = _ends(own, available)
         buffer = np.empty((min(step, len(chosen)), len(distractors)), np.float32)
         for start in range(0, len(chosen), step):
             rows = chosen[start : start + step]
-            points = tasks.queries[rows, 1]
-            closer, near = _rank(descriptors[s], points, right, own, centre, ends, distance, buffer)
-            ap[rows], pessimistic[rows] = _scores(closer), _scores(near)
+            ap[:, rows] = _scores(_rank(descriptors[s], points[rows], right, own, ends, buffer))
 
     if available:
-        spread(rank_sequence, np.unique(tasks.queries[:, 0]), threads, progress)
-    return Retrieval(available, wanted, ap, pessimistic, tasks.queries[:, 0])
+        resources.spread(rank_sequence, np.unique(sequence), "retrieval")
+    return Retrieval(available, wanted, *ap, sequence)
 
 
 def _ends(own: np.ndarray, pools: tuple[int, ...]) -> np.ndarray:
@@ -181,30 +185,25 @@ def _reference(descriptors: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def _rank(sequence, points, right, own, centre, ends, distance, buffer):
-    """(queries, pools, 15) distractors strictly closer, and no farther, than each positive."""
+def _rank(sequence, points, right, own, ends, buffer):
+    """(2, queries, pools, 15) distractors strictly closer, and no farther, than each positive."""
     queries = sequence[0, points].astype(np.float32)
-    positive = np.empty((len(points), len(LEVELS) * IMAGES))
-    _positive_distances(queries, points, sequence, right.squared, positive)
-    left = distances.left_side(queries, centre, distance)
-    values = distances.fast_block(left, right, slice(None), buffer)
+    positive = _positive_distances(queries, points, sequence, right.squared)
+    left = left_side(queries, right)
+    values = fast_block(left, right, slice(None), buffer)
     values[:, own] = np.inf  # never closer
     # The fast value of a positive: its distance, less the part that is the same for the query.
     limit = positive
     if right.squared:
         limit = (positive**2 - left.norms[:, None] ** 2) / 2
     rounding = np.abs(limit).max(axis=1, keepdims=True) * 2.0**-22  # of the limits to float32
-    slack = distances.margin(left, right)[:, None] + rounding
-    low, high = (limit - slack).astype(np.float32), (limit + slack).astype(np.float32)
-    closer, near = (np.empty((len(points), len(ends), positive.shape[1]), np.int64) for _ in "ab")
-    _count_closer(
-        values, low, high, ends, queries, right.exact, positive, right.squared, closer, near
-    )
-    return closer, near
+    slack = margin(left, right)[:, None] + rounding
+    bounds = np.stack([limit - slack, limit + slack]).astype(np.float32)
+    return _count_closer(values, bounds, ends, queries, right.exact, positive, right.squared)
 
 
 def _scores(counts: np.ndarray) -> np.ndarray:
-    """(queries, 3, pools) average precision from the counts of closer distractors."""
-    by_level = counts.reshape(*counts.shape[:2], len(LEVELS), IMAGES)
+    """(2, queries, 3, pools) average precision from the counts of closer distractors."""
+    by_level = counts.reshape(*counts.shape[:3], len(LEVELS), IMAGES)
     ranks = np.sort(by_level, axis=-1) + np.arange(1, IMAGES + 1)
-    return average_precision(ranks, IMAGES).transpose(0, 2, 1)
+    return average_precision(ranks, IMAGES).swapaxes(2, 3)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from .distances import DISTANCES, MEMORY
+from .distances import DISTANCES
 from .errors import BenchmarkError
 from .intervals import bootstrap
 from .layout import IMAGES, LEVELS, POOLS, STRIPS, TASKS
 from .matching import Matching, matching
 from .retrieval import Retrieval, retrieval
-from .tasks import PAIR_FILES, PATCH_FILES, Tasks
+from .tasks import COLUMNS, PAIRS, Tasks
 from .verification import Verification, verification
+from .workers import DEFAULTS, Resources
 
 TIES_MATTER = 0.001
 LARGEST = 1e15  # beyond it squares leave the range of float32
@@ -31,14 +32,14 @@ class Scores:
     Attributes:
         tasks: the task lists.
         distance: `L2` or `L1`.
-        points: number of points of each sequence.
+        points: number of points of all sequences.
         verification, matching, retrieval: results of each task.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
     """
 
     tasks: Tasks
     distance: str
-    points: dict[str, int]
+    points: int
     verification: Verification | None
     matching: Matching | None
     retrieval: Retrieval | None
@@ -79,9 +80,8 @@ class Scores:
             for name, worst in self.pessimistic.items()
             if worst is not None and abs(getattr(self, name) - worst) > TIES_MATTER
         ]
-        if not unlike:
-            return None
-        return f"Many distances are tied: with ties counted against, {', '.join(unlike)}."
+        said = f"Many distances are tied: with ties counted against, {', '.join(unlike)}."
+        return said if unlike else None
 
     def to_json(self) -> dict[str, Any]:
         """Every number in full precision, as plain values; null where there is none."""
@@ -90,13 +90,8 @@ class Scores:
             "verification": self.verification.scores if self.verification else None,
             "matching": self._matching_json(),
             "retrieval": self._retrieval_json(),
-            "V": self.V,
-            "M": self.M,
-            "R": self.R,
-            "S": self.S,
-            "intervals": {
-                key: list(pair) if pair else None for key, pair in self.intervals.items()
-            },
+            **{name: getattr(self, name) for name in "VMRS"},
+            "intervals": {key: pair and list(pair) for key, pair in self.intervals.items()},
             "pessimistic": self.pessimistic,
             "pools": list(self.retrieval.pools) if self.retrieval else None,
             "distance": self.distance,
@@ -107,33 +102,34 @@ class Scores:
                 "queries": len(tasks.queries),
                 "distractors": len(tasks.distractors),
                 "sequences": list(tasks.sequences),
-                "points": sum(self.points.values()),
+                "points": self.points,
             },
         }
 
     def _matching_json(self) -> dict[str, Any] | None:
         if self.matching is None:
             return None
-        levels = dict(zip(LEVELS, map(float, self.matching.levels), strict=True))
-        sequences = {}
-        for s, name in enumerate(self.tasks.sequences):
-            ap, success = self.matching.ap[s].ravel(), self.matching.success[s].ravel()
-            sequences[name] = {
-                strip: {"ap": float(ap[i]), "sr": float(success[i])}
-                for i, strip in enumerate(STRIPS[1:])
+        levels = dict(zip(LEVELS, self.matching.levels.tolist(), strict=True))
+        both = np.stack([self.matching.ap, self.matching.success], axis=-1)
+        rows = zip(self.tasks.sequences, both.reshape(len(both), -1, 2).tolist(), strict=True)
+        sequences = {
+            name: {
+                strip: {"ap": ap, "sr": success}
+                for strip, (ap, success) in zip(STRIPS[1:], pairs, strict=True)
             }
+            for name, pairs in rows
+        }
         return {**levels, "mean": self.M, "sequences": sequences}
 
     def _retrieval_json(self) -> dict[str, Any] | None:
         if self.retrieval is None:
             return None
-        rows = dict(zip(LEVELS, self.retrieval.table, strict=True))
-        rows["mean"] = self.retrieval.table.mean(axis=0)
-        return {name: self._by_pool(row) for name, row in rows.items()}
-
-    def _by_pool(self, row: np.ndarray) -> dict[str, float | None]:
-        values = dict(zip(self.retrieval.pools, map(float, row), strict=True))
-        return {str(pool): values.get(pool) for pool in self.retrieval.wanted}
+        found = {}
+        rows = [*self.retrieval.table, self.retrieval.table.mean(axis=0)]
+        for name, row in zip((*LEVELS, "mean"), rows, strict=True):
+            values = dict(zip(self.retrieval.pools, row.tolist(), strict=True))
+            found[name] = {str(pool): values.get(pool) for pool in self.retrieval.wanted}
+        return found
 
 
 def _mean(*values: float | None) -> float | None:
@@ -147,10 +143,8 @@ def evaluate(
     pools: Sequence[int] = POOLS,
     *,
     run: Sequence[str] = TASKS,
-    threads: int | None = None,
-    memory: int = MEMORY,
     samples: int = 1000,
-    progress: bool = False,
+    resources: Resources = DEFAULTS,
 ) -> Scores:
     """Scores descriptors on the HPatches tasks.
 
@@ -161,14 +155,8 @@ def evaluate(
         distance: `L2` or `L1`.
         pools: retrieval pool sizes, above 5.
         run: which of `verification`, `matching`, `retrieval`.
-        threads: None for all cores.
-        memory: bytes of blocks of distances, all threads together. Descriptors, lists and results
-            come on top; descriptors that `read_descriptors` maps need no memory of their own.
         samples: bootstrap samples behind the 95 % intervals.
-        progress: show progress bars.
-
-    Returns:
-        The scores.
+        resources: how much of the machine may be used, and whether progress is shown.
 
     Raises:
         BenchmarkError: bad descriptors (missing sequence, ragged, NaN), or a list that points past
@@ -179,17 +167,15 @@ def evaluate(
     if min(pools, default=0) <= IMAGES:
         raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
     arrays = _checked(descriptors, tasks)
-    titles = {name: name if progress else None for name in TASKS}
-    results = {
-        "verification": lambda: verification(arrays, tasks, distance, threads, memory),
-        "matching": lambda: matching(arrays, distance, threads, memory, titles["matching"]),
-        "retrieval": lambda: retrieval(
-            arrays, tasks, pools, distance, threads, memory, titles["retrieval"]
-        ),
+    works = {
+        "verification": lambda: verification(arrays, tasks, distance, resources),
+        "matching": lambda: matching(arrays, distance, resources),
+        "retrieval": lambda: retrieval(arrays, tasks, pools, distance, resources),
     }
-    done = [results[name]() if name in run else None for name in TASKS]
-    points = {name: array.shape[1] for name, array in zip(tasks.sequences, arrays, strict=True)}
-    scores = Scores(tasks, distance, points, *done, bootstrap(*done, len(arrays), samples))
+    results = [work() if name in run else None for name, work in works.items()]
+    intervals = bootstrap(dict(zip("VMR", results, strict=True)), len(arrays), samples)
+    points = sum(array.shape[1] for array in arrays)
+    scores = Scores(tasks, distance, points, *results, intervals)
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores
@@ -239,20 +225,16 @@ def _check_values(name: str, array: np.ndarray) -> None:
 
 
 def _check_rows(tasks: Tasks, lengths: np.ndarray) -> None:
-    for kind in (*PAIR_FILES, *PATCH_FILES):
-        rows = getattr(tasks, kind)
-        for first in range(0, rows.shape[1], 3):
-            sequence, point = rows[:, first], rows[:, first + (2 if kind in PAIR_FILES else 1)]
+    for kind, columns in COLUMNS.items():
+        rows = dict(zip(columns, getattr(tasks, kind).T, strict=True))
+        for end in ("1", "2") if kind in PAIRS else ("",):
+            sequence, point = rows[f"s{end}"], rows[f"idx{end}"]
             bad = point >= lengths[sequence]
             if bad.any():
-                line = int(np.argmax(bad))
-                name = tasks.sequences[sequence[line]]
-                place = (
-                    f"{tasks.files[kind]}, line {line + 2}"
-                    if kind in tasks.files
-                    else (f"{kind} row {line}")
-                )
+                row = int(np.argmax(bad))
+                file = tasks.files.get(kind)
+                place = f"{file}, line {row + 2}" if file else f"{kind} row {row}"
                 raise BenchmarkError(
-                    f"{place}: point {point[line]} of {name} is past its "
-                    f"{lengths[sequence[line]]} descriptors: use the lists of this dataset."
+                    f"{place}: point {point[row]} of {tasks.sequences[sequence[row]]} is past its "
+                    f"{lengths[sequence[row]]} descriptors: use the lists of this dataset."
                 )

@@ -1,4 +1,8 @@
-"""The official splits: which sequences are tested and which may be trained on."""
+"""Splits: which sequences are tested and which may be trained on.
+
+The official ones are in `splits.json`, in their official order, since the order decides what the
+task generator draws. Source: hpatches/hpatches-benchmark, tasks/splits/splits.json.
+"""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +35,7 @@ def load_split(name: str, folder: Path | str | None = None) -> Split:
     Raises:
         BenchmarkError: no such split, or `splits.json` is not in the official format.
     """
-    known = _official()
+    known = _read(Path(__file__).with_name("splits.json"))
     file = Path(folder) / "splits.json" if folder else None
     if file and file.is_file():
         known |= _read(file)
@@ -40,26 +44,12 @@ def load_split(name: str, folder: Path | str | None = None) -> Split:
     return known[name]
 
 
-def _official() -> dict[str, Split]:
-    parts: dict[str, list[str]] = {}
-    for line in Path(__file__).with_name("splits.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            names = parts.setdefault(line.strip("[]"), [])
-        elif line and not line.startswith("#"):
-            names.extend(line.split())
-    parts["full test"] = parts["illum test"] + parts["view test"]
-    return {
-        name: Split(name, tuple(parts[f"{name} test"]), tuple(parts.get(f"{name} train", ())))
-        for name in OFFICIAL
-    }
-
-
 def _read(file: Path) -> dict[str, Split]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {
-            name: Split(name, tuple(part["test"]), tuple(part.get("train", ())))
-            for name, part in content.items()
+            name: Split(name, tuple(split["test"]), tuple(split.get("train", ())))
+            for name, split in content.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchmarkError(

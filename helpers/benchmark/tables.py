@@ -16,44 +16,35 @@ def results_text(name: str, scores: Scores) -> str:
         name: of the descriptor.
         scores: its scores.
     """
-    values = scores.to_json()
-    parts = []
-    if scores.verification:
+    values, texts = scores.to_json(), []
+
+    def add(title, heads, rows):
+        texts.append(f"{name} - {title}\n{table([head.capitalize() for head in heads], rows)}")
+
+    if by_level := values["verification"]:
         for title, metric in (("Balanced variant (auc)", "auc"), ("Imbalanced variant (ap)", "ap")):
             rows = [
-                (level.capitalize(), *(values["verification"][level][k][metric] for k in KINDS))
+                (level.capitalize(), *(by_level[level][kind][metric] for kind in KINDS))
                 for level in LEVELS
             ]
-            heads = ("Noise", *(kind.capitalize() for kind in KINDS))
-            parts.append(f"{name} - verification, {title}\n{table(heads, rows)}")
-    if scores.matching:
-        heads = (*LEVELS, "mean")
-        row = ["mAP", *(values["matching"][head] for head in heads)]
-        parts.append(f"{name} - matching\n{table(['', *map(str.capitalize, heads)], [row])}")
-    if scores.retrieval:
-        rows = [
-            (level.capitalize(), *values["retrieval"][level].values())
-            for level in (*LEVELS, "mean")
-        ]
-        heads = ("Noise", *(str(pool) for pool in scores.retrieval.wanted))
-        title = f"{name} - retrieval, mAP of {len(scores.tasks.queries)} queries by pool size"
-        parts.append(f"{title}\n{table(heads, rows)}{_shortage(scores)}")
+            add(f"verification, {title}", ("noise", *KINDS), rows)
+    means = (*LEVELS, "mean")
+    if found := values["matching"]:
+        add("matching", ("", *means), [("mAP", *(found[level] for level in means))])
+    if found := values["retrieval"]:
+        rows = [(level.capitalize(), *found[level].values()) for level in means]
+        title = f"retrieval, mAP of {len(scores.tasks.queries)} queries by pool size"
+        add(title, ("noise", *found["mean"]), rows)
+        if None in found["mean"].values():
+            count = len(scores.tasks.distractors)
+            texts[-1] += f"\n- : pool larger than the {count} distractors there are; not part of R"
     rows = [
         (key, values[key], values["pessimistic"][key], *(interval or (None, None)))
         for key, interval in values["intervals"].items()
     ]
-    heads = ("Score", "Value", "Pessimistic", "2.5 %", "97.5 %")
-    parts.append(
-        f"{name} - scores, 95 % interval by bootstrap over sequences\n{table(heads, rows)}"
-    )
-    return "\n\n".join(parts)
-
-
-def _shortage(scores: Scores) -> str:
-    if scores.retrieval.pools == scores.retrieval.wanted:
-        return ""
-    count = len(scores.tasks.distractors)
-    return f"\n- : pool larger than the {count} distractors there are; not part of R"
+    heads = ("score", "value", "pessimistic", "2.5 %", "97.5 %")
+    add("scores, 95 % interval by bootstrap over sequences", heads, rows)
+    return "\n\n".join(texts)
 
 
 def comparison_text(scores: Mapping[str, Scores]) -> str:

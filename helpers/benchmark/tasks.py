@@ -5,7 +5,7 @@ seed and NumPy's legacy random stream decide every row, so they are kept; the co
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from .files import atomic_path
 from .splits import OFFICIAL, load_split
 from .stream import first_two
 
-PAIR_FILES = {"positive": "verif_pos", "intra": "verif_neg_intra", "inter": "verif_neg_inter"}
-PATCH_FILES = {"queries": "retr_queries", "distractors": "retr_distractors"}
-PAIR_COLUMNS = ("s1", "t1", "idx1", "s2", "t2", "idx2")
-PATCH_COLUMNS = ("s", "idx")
+PAIRS = {"positive": "verif_pos", "intra": "verif_neg_intra", "inter": "verif_neg_inter"}
+PATCHES = {"queries": "retr_queries", "distractors": "retr_distractors"}
+STEMS = PAIRS | PATCHES  # list -> how the name of its file begins
+COLUMNS = dict.fromkeys(PAIRS, ("s1", "t1", "idx1", "s2", "t2", "idx2"))
+COLUMNS |= dict.fromkeys(PATCHES, ("s", "idx"))
 OFFICIAL_SEED = 42
 DRAWN_IMAGES = 5  # images 0 (reference) to 4: the official generator never draws image 5
 LEAST_STD = 10  # grey levels; flatter patches are neither queries nor distractors
@@ -52,7 +53,6 @@ class Tasks:
 
 def generate_tasks(
     lengths: Mapping[str, int],
-    test: Sequence[str] | None = None,
     ref_std: Mapping[str, np.ndarray] | None = None,
     *,
     split: str = "own",
@@ -68,52 +68,46 @@ def generate_tasks(
     there are get shuffled and divided one third to two thirds, as in the official proportion.
 
     Args:
-        lengths: points of each sequence, at least 2.
-        test: names of the test sequences, in split order; all of `lengths` by default.
+        lengths: points of each test sequence, at least 2, in split order.
         ref_std: (N,) standard deviation of the grey levels of each sequence's reference patches;
             patches at 10 or below are left out of retrieval. None takes all patches.
         split: name of the split, used in file names.
         pairs: positives, and as many negatives of each kind.
-        queries: retrieval queries, at most.
-        distractors: retrieval distractors, at most.
+        queries, distractors: so many reference patches for retrieval, at most.
         seed: of the random stream; 42 officially.
 
-    Returns:
-        The lists.
-
     Raises:
-        BenchmarkError: fewer than two sequences, a sequence of fewer than two points, an unknown
-            name, no pairs, or too few textured patches.
+        BenchmarkError: fewer than two sequences, a sequence of fewer than two points, no pairs, or
+            too few textured patches.
     """
-    names = tuple(lengths if test is None else test)
+    _check_generator(lengths, ref_std, pairs)
+    lists = _draw_pairs(np.array(list(lengths.values())), pairs, seed)
+    textured = [
+        np.ones(points, bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
+        for name, points in lengths.items()
+    ]
+    return Tasks(
+        split, tuple(lengths), *lists, *_draw_patches(textured, queries, distractors, seed)
+    )
+
+
+def _check_generator(lengths, ref_std, pairs: int) -> None:
     if pairs < 1:
         raise BenchmarkError(f"{pairs} pairs cannot be drawn: ask for one or more of each kind.")
-    _check_generator(names, lengths, ref_std)
-    counts = np.array([lengths[name] for name in names])
-    positive, intra, inter = _draw_pairs(counts, pairs, seed)
-    textured = [
-        np.ones(lengths[name], bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
-        for name in names
-    ]
-    chosen = _draw_patches(textured, queries, distractors, seed)
-    return Tasks(split, names, positive, intra, inter, *chosen)
-
-
-def _check_generator(names, lengths, ref_std) -> None:
-    if len(names) < 2:
+    if len(lengths) < 2:
         raise BenchmarkError(
             f"Verification needs negatives from other sequences, but the test part has "
-            f"{len(names)} sequence(s): use a split with at least two."
+            f"{len(lengths)} sequence(s): use a split with at least two."
         )
-    for name in names:
-        if lengths.get(name, 0) < 2:
+    for name, points in lengths.items():
+        if points < 2:
             raise BenchmarkError(
-                f"Sequence {name} has {lengths.get(name, 0)} points, fewer than the two that a "
-                "negative pair needs: leave it out of the split or add its descriptors."
+                f"Sequence {name} has {points} points, fewer than the two that a negative pair "
+                "needs: leave it out of the split or add its descriptors."
             )
-        if ref_std is not None and len(ref_std.get(name, ())) != lengths[name]:
+        if ref_std is not None and len(ref_std.get(name, ())) != points:
             raise BenchmarkError(
-                f"Sequence {name} has {lengths[name]} points but ref_std has "
+                f"Sequence {name} has {points} points but ref_std has "
                 f"{len(ref_std.get(name, ()))}: give one standard deviation a point."
             )
 
@@ -170,35 +164,23 @@ def _key(counts: np.ndarray, sequence: np.ndarray, point: np.ndarray) -> np.ndar
 
 
 def write_tasks(tasks: Tasks, folder: Path | str) -> None:
-    """Writes the lists as the five CSV files of the official format.
+    """Writes the lists as the five CSV files of the official format; makes a missing folder.
 
     A split that is not official is described in `splits.json` beside them.
-
-    Args:
-        tasks: the lists.
-        folder: where to; made when missing.
     """
-    names = np.array(tasks.sequences, dtype=object)
-    for kind, path in _paths(Path(folder), tasks.split).items():
-        columns = PAIR_COLUMNS if kind in PAIR_FILES else PATCH_COLUMNS
-        rows = getattr(tasks, kind)
-        table = pd.DataFrame(
-            {
-                column: pd.Categorical.from_codes(rows[:, i], names)
-                if column.startswith("s")
-                else rows[:, i]
-                for i, column in enumerate(columns)
-            }
-        )
+    folder, names = Path(folder), np.array(tasks.sequences, dtype=object)
+    for kind, path in _paths(folder, tasks.split).items():
+        table = pd.DataFrame(getattr(tasks, kind), columns=COLUMNS[kind])
+        for column in table.columns[table.columns.str.startswith("s")]:
+            table[column] = pd.Categorical.from_codes(table[column], names)
         with atomic_path(path) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
     if tasks.split not in OFFICIAL:
-        file = Path(folder) / "splits.json"
-        known = file.read_text(encoding="utf-8") if file.is_file() else "{}"
-        content = json.loads(known)  # other splits stay
-        content[tasks.split] = {"name": tasks.split, "test": list(tasks.sequences)}
+        file = folder / "splits.json"
+        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        known[tasks.split] = {"name": tasks.split, "test": list(tasks.sequences)}
         with atomic_path(file) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def read_tasks(folder: Path | str, split: str) -> Tasks:
@@ -209,45 +191,35 @@ def read_tasks(folder: Path | str, split: str) -> Tasks:
             the split is not an official one.
         split: name of the split.
 
-    Returns:
-        The lists.
-
     Raises:
         BenchmarkError: a file is missing or has a row that is no task of this split.
     """
     sequences = load_split(split, folder).test
     paths = _paths(Path(folder), split)
-    lists = {
-        kind: _read_rows(path, PAIR_COLUMNS if kind in PAIR_FILES else PATCH_COLUMNS, sequences)
-        for kind, path in paths.items()
-    }
+    lists = {kind: _read_rows(path, COLUMNS[kind], sequences) for kind, path in paths.items()}
     return Tasks(split, sequences, **lists, files=paths)
 
 
 def _paths(folder: Path, split: str) -> dict[str, Path]:
-    return {
-        kind: folder / f"{stem}_split-{split}.csv"
-        for kind, stem in (PAIR_FILES | PATCH_FILES).items()
-    }
+    return {kind: folder / f"{stem}_split-{split}.csv" for kind, stem in STEMS.items()}
 
 
 def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...]) -> np.ndarray:
-    table = _read_table(path, columns)
+    table = _read_table(path)
     if tuple(table.columns) != columns:
         raise BenchmarkError(
             f"{path}, line 1: the header should read {','.join(columns)} (comma-separated)."
         )
-    codes = {name: index for index, name in enumerate(sequences)}
-    rows = np.empty((len(table), len(columns)), np.int32)
+    rows = np.empty(table.shape, np.int32)
     for i, column in enumerate(columns):
+        cells = table[column].cat
         if column.startswith("s"):
-            names = table[column].astype("category").cat
-            # A missing cell has code -1, hence the -1 in the last place.
-            values = np.array([*(codes.get(n, -1) for n in names.categories), -1])[names.codes]
+            values = pd.Index(sequences).get_indexer(cells.categories)
             cure = "is not a test sequence of this split"
         else:
-            values = pd.to_numeric(table[column], errors="coerce").to_numpy()
+            values = pd.to_numeric(cells.categories, errors="coerce")
             cure = "is not an index from 0 on"
+        values = np.asarray(values, float)[cells.codes]
         limit = DRAWN_IMAGES if column.startswith("t") else np.iinfo(rows.dtype).max
         bad = ~((values >= 0) & (values <= limit) & (values % 1 == 0))
         if bad.any():
@@ -261,14 +233,9 @@ def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...])
     return rows
 
 
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The file as names and whole numbers or, when it has other cells, as text."""
-    kinds = {column: "category" if column.startswith("s") else np.int64 for column in columns}
+def _read_table(path: Path) -> pd.DataFrame:
     try:
-        try:
-            return pd.read_csv(path, dtype=kinds, keep_default_na=False)
-        except (ValueError, OverflowError):
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        return pd.read_csv(path, dtype="category", keep_default_na=False)
     except FileNotFoundError as error:
         raise BenchmarkError(
             f"{path} is missing: put the five lists of the split there, or generate them."

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .distances import MEMORY, block_rows
+from .distances import block_rows
 from .layout import IMAGES, LEVELS
 from .metrics import verification_ap, verification_auc
 from .tasks import Tasks
-from .workers import spread, thread_count
+from .workers import DEFAULTS, Resources
 
 KINDS = ("inter", "intra")
 BINS = 512  # of the histograms that the bootstrap draws on
@@ -41,8 +41,7 @@ def pair_distances(
     descriptors: list[np.ndarray],
     pairs: np.ndarray,
     distance: str = "L2",
-    threads: int | None = None,
-    memory: int = MEMORY,
+    resources: Resources = DEFAULTS,
 ) -> np.ndarray:
     """Distances of listed pairs at each level.
 
@@ -50,8 +49,7 @@ def pair_distances(
         descriptors: (16, N, D) of each sequence.
         pairs: (n, 6) rows s1, t1, idx1, s2, t2, idx2.
         distance: `L2` or `L1`.
-        threads: None for all cores.
-        memory: bytes of gathered descriptors, all threads together.
+        resources: how much of the machine may be used.
 
     Returns:
         (3, n) distances at easy, hard, tough, in the descriptors' precision, in row order.
@@ -64,7 +62,7 @@ def pair_distances(
     order = np.argsort(group.astype(np.uint16 if group.max() < 2**16 else np.int64), kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     # L1 gathers both sides of a piece, their differences and sizes, 8 bytes a number at most.
-    most = block_rows(8 * descriptors[0].shape[2], memory // thread_count(threads))
+    most = block_rows(8 * descriptors[0].shape[2], resources.share)
     pieces = [
         piece[start : start + most]
         for piece in np.split(order, starts[1:])
@@ -76,7 +74,7 @@ def pair_distances(
         for level in range(len(LEVELS)):
             measure(descriptors[s1], descriptors[s2], pairs, chosen, level, out)
 
-    spread(measure_piece, pieces, threads)
+    resources.spread(measure_piece, pieces)
     return out
 
 
@@ -104,14 +102,7 @@ class Verification:
         return float(np.mean([s["ap"] for kinds in self.scores.values() for s in kinds.values()]))
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
-        """V when each sequence counts `weights` times, from the histograms.
-
-        Args:
-            weights: (samples, sequences) non-negative counts.
-
-        Returns:
-            (samples,) values.
-        """
+        """(samples,) V when each sequence counts `weights` (samples, sequences) times."""
         cells = self.histograms.reshape(-1, *self.histograms.shape[2:])
         return np.mean([_histogram_ap(weights @ cell) for cell in cells], axis=0)
 
@@ -129,8 +120,7 @@ def verification(
     descriptors: list[np.ndarray],
     tasks: Tasks,
     distance: str = "L2",
-    threads: int | None = None,
-    memory: int = MEMORY,
+    resources: Resources = DEFAULTS,
 ) -> Verification:
     """Scores how well distances tell matching from other pairs.
 
@@ -141,40 +131,40 @@ def verification(
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
         tasks: the lists.
         distance: `L2` or `L1`.
-        threads: None for all cores.
-        memory: bytes of gathered descriptors, all threads together.
+        resources: how much of the machine may be used.
     """
+    lists = {kind: getattr(tasks, kind) for kind in ("positive", *KINDS)}
     distances = {
-        kind: pair_distances(descriptors, getattr(tasks, kind), distance, threads, memory)
-        for kind in ("positive", *KINDS)
+        kind: pair_distances(descriptors, pairs, distance, resources)
+        for kind, pairs in lists.items()
     }
     imbalanced = int(0.2 * len(tasks.positive))
-    names = {kind: getattr(tasks, kind)[:, 0] for kind in ("positive", *KINDS)}
+    names = {kind: pairs[:, 0] for kind, pairs in lists.items()}
 
     def score_level(level):
-        everything = distances["positive"][level]
-        fewer = everything[:imbalanced]
-        positive, few = np.sort(everything), np.sort(fewer)
-        scores, histograms = {}, []
-        for kind in KINDS:
-            others = distances[kind][level]
-            negative = np.sort(others)
-            scores[kind] = {
-                "auc": verification_auc(positive, negative),
-                "ap": verification_ap(few, negative),
-            }
-            top = max([*few[-1:], negative[-1]])  # fewer than 5 positives leave none
-            histograms.append(
-                [
-                    _histogram(fewer, names["positive"][:imbalanced], top, len(descriptors)),
-                    _histogram(others, names[kind], top, len(descriptors)),
-                ]
-            )
-        return scores, histograms
+        at_level = {kind: each[level] for kind, each in distances.items()}
+        return _score_level(at_level, names, imbalanced, len(descriptors))
 
-    results = spread(score_level, range(len(LEVELS)), threads)
-    scores = {level: result[0] for level, result in zip(LEVELS, results, strict=True)}
-    return Verification(scores, distances, imbalanced, np.array([result[1] for result in results]))
+    scores, histograms = zip(*resources.spread(score_level, range(len(LEVELS))), strict=True)
+    scores = dict(zip(LEVELS, scores, strict=True))
+    return Verification(scores, distances, imbalanced, np.array(histograms))
+
+
+def _score_level(distances, names, imbalanced: int, sequences: int) -> tuple[dict, list]:
+    """Scores by kind, and (2 kinds, 2, sequences, bins) counts, from one level's distances."""
+    few, few_names = distances["positive"][:imbalanced], names["positive"][:imbalanced]
+    positive, first = np.sort(distances["positive"]), np.sort(few)
+    scores, histograms = {}, []
+    for kind in KINDS:
+        negative = np.sort(distances[kind])
+        scores[kind] = {
+            "auc": verification_auc(positive, negative),
+            "ap": verification_ap(first, negative),
+        }
+        top = max([*first[-1:], negative[-1]])  # fewer than 5 positives leave none
+        pairs = ((few, few_names), (distances[kind], names[kind]))
+        histograms.append([_histogram(*pair, top, sequences) for pair in pairs])
+    return scores, histograms
 
 
 def _histogram(values: np.ndarray, sequence: np.ndarray, top: float, sequences: int) -> np.ndarray:

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
+
+MEMORY = 32 * 2**20  # bytes of blocks; smaller ones are slower, larger ones no faster
 
 
 @cache
@@ -20,29 +23,42 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def thread_count(threads: int | None) -> int:
-    """`threads`, or the number of cores that this process may use for None."""
-    return threads or cores()
+@dataclass(frozen=True)
+class Resources:
+    """How much of the machine may be used, and whether it is shown how far the work is.
 
-
-def spread(
-    work: Callable[[Any], Any],
-    items: Iterable[Any],
-    threads: int | None = None,
-    progress: str | None = None,
-) -> list[Any]:
-    """Calls `work(item)` for every item and returns the results in the order of the items.
-
-    Whole items go to the threads (NumPy and the compiled loops let others run meanwhile), which
-    keeps two cores busier than sharing each small matrix product between them.
-
-    Args:
-        work: what to do; must be safe to call from several threads.
-        items: what to do it to.
+    Attributes:
         threads: how many at a time; None for all cores.
-        progress: title of a progress bar, or None for none.
+        memory: bytes of blocks of distances, all threads together. Descriptors, lists and results
+            come on top; descriptors that `read_descriptors` maps need no memory of their own.
+        progress: show progress bars.
     """
-    items = list(items)
-    with _blas().limit(limits=1), ThreadPoolExecutor(thread_count(threads)) as pool:
-        results = pool.map(work, items)
-        return list(tqdm(results, desc=progress, total=len(items), disable=progress is None))
+
+    threads: int | None = None
+    memory: int = MEMORY
+    progress: bool = False
+
+    @property
+    def share(self) -> int:
+        """Bytes of blocks of distances for one thread."""
+        return self.memory // (self.threads or cores())
+
+    def spread(
+        self, work: Callable[[Any], Any], items: Iterable[Any], title: str | None = None
+    ) -> list[Any]:
+        """Calls `work(item)` for every item and returns the results in the order of the items.
+
+        Whole items go to the threads (NumPy and the compiled loops let others run meanwhile), which
+        keeps two cores busier than sharing each small matrix product between them.
+
+        Args:
+            work: what to do; must be safe to call from several threads.
+            items: what to do it to.
+            title: of the progress bar; None for none.
+        """
+        items, hidden = list(items), title is None or not self.progress
+        with _blas().limit(limits=1), ThreadPoolExecutor(self.threads or cores()) as pool:
+            return list(tqdm(pool.map(work, items), desc=title, total=len(items), disable=hidden))
+
+
+DEFAULTS = Resources()
