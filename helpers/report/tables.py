@@ -1,23 +1,28 @@
-"""The tables of the report: DataFrames of full precision, rounded only when shown or written.
+"""The tables of the report: DataFrames of full precision, which `show` or `write_table` round.
 
-A column of a comparison is a tuple whose first entry is the approach, so that pandas shows grouped
-headings and the better one of each pair can be set in bold. Missing values are None or NaN.
+A column of a comparison begins with the approach, so that headings are grouped and the better one
+of each pair can be set in bold. Missing values are None or NaN. Rows of measured files and of
+scores are dictionaries by id; where one has a "title", the table shows that.
 """
 
-from dataclasses import dataclass
-from numbers import Integral
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.io.formats.style import Styler
 
-from helpers.benchmark.layout import LEVELS, POOLS
-from helpers.common import paths
-from helpers.common.files import write_text
+from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
+from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
+from helpers.report.rounding import escape as escape  # these four for whoever has tables
+from helpers.report.rounding import format_number as format_number
+from helpers.report.rounding import show as show
+from helpers.report.rounding import write_table as write_table
 
-BASELINE, IMPROVED = "Baseline approach", "Improved approach"
+TASKS = {"V": "Verification V", "M": "Matching M", "R": "Retrieval R", "S": "Mean S"}
+SCORES = {key: key for key in TASKS}  # heading -> name, as all columns of `_listed`
+MACS = {"Multiply-adds [M]": "macs"}
+COSTS = {"Parameters [k]": "parameters", **MACS, "ms/patch": "milliseconds", "Minutes": "minutes"}
+UNITS = {"[k]": 1e3, "[M]": 1e6}  # at the end of a heading: what one of its units holds
 
 # Tables 1-3 of the coursework's interim report, on genuine N-HPatches, split a; rows are levels.
 INTERIM_IMBALANCED = ((0.828, 0.742), (0.761, 0.646), (0.678, 0.551))  # inter, intra
@@ -27,223 +32,69 @@ INTERIM_RETRIEVAL = (
     (0.675, 0.488, 0.412, 0.264, 0.215, 0.190, 0.175),
     (0.574, 0.355, 0.278, 0.148, 0.111, 0.094, 0.084),
 )
-INTERIM_SCORES = {  # by the same means as ours
-    "V": float(np.mean(INTERIM_IMBALANCED)),
-    "M": float(np.mean(INTERIM_MATCHING)),
-    "R": float(np.mean(INTERIM_RETRIEVAL)),
-}
+_INTERIM_TASKS = (INTERIM_IMBALANCED, INTERIM_MATCHING, INTERIM_RETRIEVAL)
+INTERIM_SCORES = {key: float(np.mean(ap)) for key, ap in zip("VMR", _INTERIM_TASKS, strict=True)}
 INTERIM_SCORES["S"] = float(np.mean(list(INTERIM_SCORES.values())))
 
-ERROR = "MAE"  # heading of rows in which the lower number is the better one
-# By heading of the column or of the rows; everything else gets three.
-DECIMALS = {
-    "Parameters [k]": 0, "Multiply-adds [M]": 1, "Epochs": 1, "Minutes": 1, "Patches/s": 0,
-    ERROR: 2, "Learning rate": 4,
-}  # fmt: skip
-COSTS = {  # of a comparison: key -> heading and what one of its units holds
-    "parameters": ("Parameters [k]", 1e3),
-    "macs": ("Multiply-adds [M]", 1e6),
-    "milliseconds": ("ms/patch", 1),
-    "minutes": ("Minutes", 1),
-}
-MISSING = "–"
 
-
-@dataclass(frozen=True)
-class Spread:
-    """A cell that says how far repeated trainings lie apart: mean and sample deviation."""
-
-    mean: float
-    deviation: float
-
-
-# --- the tables ----------------------------------------------------------------------------------
+# --- both approaches side by side, from their scores dictionaries (`scores.json`) ----------------
 
 
 def verification_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
-    """Table 1: noise level x (balanced AUC, imbalanced AP) x (inter, intra), both approaches.
+    """Table 1: noise level x (balanced AUC, imbalanced AP) x (inter, intra), both approaches."""
 
-    Args:
-        baseline, improved: scores dictionaries (`scores.json`).
-    """
-
-    def columns(scores: dict[str, Any]) -> dict[tuple[str, str], list[float]]:
-        cells = scores["verification"]
-        return {
-            (variant, kind.title()): [cells[level][kind][metric] for level in LEVELS]
-            for variant, metric in (("Balanced [AUC]", "auc"), ("Imbalanced [mAP]", "ap"))
-            for kind in ("inter", "intra")
+    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+        cells = {
+            (level.title(), kind.title()): metrics
+            for level in LEVELS
+            for kind, metrics in scores["verification"][level].items()
         }
+        frame = pd.DataFrame(cells).T[["auc", "ap"]].unstack()
+        return frame.rename(columns={"auc": "Balanced [AUC]", "ap": "Imbalanced [mAP]"})
 
-    frame = _side_by_side(columns(baseline), columns(improved))
-    return _with_rows(frame, [level.title() for level in LEVELS], "Noise")
+    return _side_by_side(columns, baseline, improved, "Noise")
 
 
 def retrieval_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
-    """Table 2: retrieval AP, noise level x pool size; pools that could not be filled are missing.
+    """Table 2: retrieval AP, noise level x pool size; a pool that cannot be filled is missing."""
 
-    Args:
-        baseline, improved: scores dictionaries.
-    """
-    rows = (*LEVELS, "mean")
+    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+        cells = pd.DataFrame(scores["retrieval"]).reindex([str(pool) for pool in POOLS])
+        return cells[[*LEVELS, "mean"]].T.rename(columns=lambda pool: f"{int(pool):,}")
 
-    def columns(scores: dict[str, Any]) -> dict[tuple[str], list[float | None]]:
-        cells = scores["retrieval"]
-        return {(f"{pool:,}",): [cells[row].get(str(pool)) for row in rows] for pool in POOLS}
-
-    frame = _side_by_side(columns(baseline), columns(improved))
-    return _with_rows(frame, [row.title() for row in rows], "Noise")
+    return _side_by_side(columns, baseline, improved, "Noise").rename(index=str.title)
 
 
 def matching_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
-    """Table 3: matching AP of each noise level and their mean.
+    """Table 3: matching AP of each noise level and their mean."""
 
-    Args:
-        baseline, improved: scores dictionaries.
-    """
+    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+        cells = {row.title(): scores["matching"][row] for row in (*LEVELS, "mean")}
+        return pd.DataFrame(cells, ["mAP"])
 
-    def columns(scores: dict[str, Any]) -> dict[tuple[str], list[float]]:
-        return {(row.title(),): [scores["matching"][row]] for row in (*LEVELS, "mean")}
-
-    return _with_rows(_side_by_side(columns(baseline), columns(improved)), ["mAP"], "Metric")
+    return _side_by_side(columns, baseline, improved, "Metric")
 
 
 def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
-    """V, M, R, S with their 95 % intervals, and what the interim report gives on other data.
+    """V, M, R, S with their 95 % intervals, and what the interim report gives on other data."""
+
+    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+        cells = [(scores[key], _interval(scores, key)) for key in TASKS]
+        return pd.DataFrame(cells, TASKS.values(), ["Score", "95 % interval"])
+
+    frame = _side_by_side(columns, baseline, improved, "Task")
+    frame["Interim report", "on genuine N-HPatches"] = [INTERIM_SCORES[key] for key in TASKS]
+    return frame
+
+
+def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Mean absolute error of the patches by level.
 
     Args:
-        baseline, improved: scores dictionaries.
+        errors: `denoising_errors` of "noisy" and of "baseline", "improved" or both.
     """
-    keys = ("V", "M", "R", "S")
-
-    def columns(scores: dict[str, Any]) -> dict[tuple[str], list[Any]]:
-        return {
-            ("Score",): [scores[key] for key in keys],
-            ("95 % interval",): [_interval(scores["intervals"][key]) for key in keys],
-        }
-
-    frame = _side_by_side(columns(baseline), columns(improved))
-    frame["Interim report", "on genuine N-HPatches"] = [INTERIM_SCORES[key] for key in keys]
-    names = ["Verification V", "Matching M", "Retrieval R", "Mean S"]
-    return _with_rows(frame, names, "Task")
-
-
-def comparison_table(
-    rows: dict[str, dict[str, Any]], costs: dict[str, dict[str, float | None]] | None = None
-) -> pd.DataFrame:
-    """The scores of any number of descriptors on the same test scenes, one a row.
-
-    Args:
-        rows: name -> scores dictionary.
-        costs: name -> what is known of "parameters", "macs" (both of one pipeline),
-            "milliseconds" a patch and "minutes" of training; a cost of no row has no column.
-    """
-    frame = pd.DataFrame(
-        {key: [scores[key] for scores in rows.values()] for key in ("V", "M", "R", "S")}
-    )
-    frame["95 % interval of S"] = [_interval(scores["intervals"]["S"]) for scores in rows.values()]
-    for key, (heading, unit) in COSTS.items():
-        values = [(costs or {}).get(name, {}).get(key) for name in rows]
-        if any(value is not None for value in values):
-            frame[heading] = [None if value is None else value / unit for value in values]
-    return _with_rows(frame, list(rows), "Descriptor and patches")
-
-
-def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What each change of a descriptor did: first what all are compared with, then the best first.
-
-    Args:
-        measured: what `benchmarks/ablation.py` has written; its first row has no change.
-    """
-    start, *changed = measured["rows"].items()
-    rows = [start, *sorted(changed, key=lambda item: -(item[1]["S"] or 0))]
-    columns = {key: [row[key] for _, row in rows] for key in ("V", "M", "R", "S")}
-    columns["Multiply-adds [M]"] = [_millions(row["macs"]) for _, row in rows]
-    return _with_rows(pd.DataFrame(columns), [name for name, _ in rows], "Change")
-
-
-def search_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """The trials of a search over depth that were trained to the end, the best first.
-
-    Args:
-        measured: `report/measured/depth.json`, whose `rows` give for each trial `number`, `depth`,
-            `width`, `learning_rate`, `macs` and `validation_loss`, None if it was given
-            up.
-    """
-    rows = [row for row in measured["rows"] if row["validation_loss"] is not None]
-    rows.sort(key=lambda row: row["validation_loss"])
-    columns = {"Depth": "depth", "Filters": "width", "Learning rate": "learning_rate"}
-    columns["Validation loss"] = "validation_loss"
-    frame = pd.DataFrame({name: [row[key] for row in rows] for name, key in columns.items()})
-    frame.insert(2, "Multiply-adds [M]", [_millions(row["macs"]) for row in rows])
-    return _with_rows(frame, [str(row["number"]) for row in rows], "Trial")
-
-
-def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """How far trainings lie apart that differ in nothing but their seed.
-
-    Args:
-        measured: `report/measured/seeds.json`, whose `rows` give for each approach a list of
-            trainings with their `V`, `M`, `R` and `S`.
-
-    Returns:
-        One row an approach: the number of trainings, and mean and sample standard deviation of
-        each score; the score alone where there is one training.
-    """
-    rows = measured["rows"]
-    columns: dict[str, list[Any]] = {"Trainings": [len(runs) for runs in rows.values()]}
-    for key in ("V", "M", "R", "S"):
-        columns[key] = [_spread([run[key] for run in runs]) for runs in rows.values()]
-    return _with_rows(pd.DataFrame(columns, dtype=object), list(rows), "Approach")
-
-
-def levels_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """V, M and R of each noise level, mean over trainings; the improved approach last.
-
-    Args:
-        measured: `report/measured/seeds.json`, whose trainings hold their `verification`,
-            `matching` and `retrieval`.
-    """
-    rows = sorted(measured["rows"].items(), key=lambda item: item[0] == "improved")
-    frame = pd.DataFrame(
-        {
-            (task, level.title()): [
-                _mean([_at_level(run, level)[task] for run in trainings]) for _, trainings in rows
-            ]
-            for task in "VMR"
-            for level in LEVELS
-        }
-    )
-    return _with_rows(frame, [name for name, _ in rows], "Approach")
-
-
-def _at_level(scores: dict[str, Any], level: str) -> dict[str, float | None]:
-    """V, M and R of a level; each is the mean of its three levels, unless a pool is missing."""
-    pools = [ap for ap in scores["retrieval"][level].values() if ap is not None]
-    return {
-        "V": _mean([kind["ap"] for kind in scores["verification"][level].values()]),
-        "M": scores["matching"][level],
-        "R": _mean(pools),
-    }
-
-
-def inference_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What one patch costs at inference.
-
-    Args:
-        measured: `report/measured/inference.json`, whose `rows` give for each network
-            `milliseconds` a patch with the `low` and `high` of its repetitions, and for networks
-            `macs` and `parameters`; `batch` patches went through at once.
-    """
-    rows = measured["rows"]
-    columns = {
-        "Parameters": [row.get("parameters") for row in rows.values()],
-        "Multiply-adds [M]": [_millions(row.get("macs")) for row in rows.values()],
-        "Milliseconds/patch": [row["milliseconds"] for row in rows.values()],
-        "Lowest, highest": [(row["low"], row["high"]) for row in rows.values()],
-    }
-    name = f"Network, batches of {measured['batch']}"
-    return _with_rows(pd.DataFrame(columns, dtype=object), list(rows), name)
+    names = {"noisy": "Noisy input", "baseline": BASELINE, "improved": IMPROVED}
+    return pd.DataFrame(errors).rename(index=str.title, columns=names).rename_axis(index=ERROR)
 
 
 def denoising_errors(
@@ -258,46 +109,121 @@ def denoising_errors(
     Returns:
         name -> {"ref", "easy", "hard", "tough"} -> error, JSON-able.
     """
-    strips = {"ref": [0], "easy": range(1, 6), "hard": range(6, 11), "tough": range(11, 16)}
 
-    def error(patches: np.ndarray, strip: int) -> float:  # strip by strip keeps the memory small
-        return float(np.mean(np.abs(patches[:, strip].astype(np.float32) - clean[:, strip])))
+    def by_level(patches: np.ndarray) -> dict[str, float]:
+        columns = zip(patches.swapaxes(0, 1), clean.swapaxes(0, 1), strict=True)  # saves memory
+        errors = [float(np.mean(np.abs(ours.astype(np.float32) - true))) for ours, true in columns]
+        means = {level: float(np.mean(errors[strip_columns(level)])) for level in LEVELS}
+        return {"ref": errors[0], **means}
 
-    return {
-        name: {
-            level: float(np.mean([error(patches, strip) for strip in numbers]))
-            for level, numbers in strips.items()
-        }
-        for name, patches in estimates.items()
-    }
+    return {name: by_level(patches) for name, patches in estimates.items()}
 
 
-def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Mean absolute error of the patches by level.
+# --- one row an id -------------------------------------------------------------------------------
+
+
+def comparison_table(
+    rows: dict[str, dict[str, Any]], costs: dict[str, dict[str, float | None]] | None = None
+) -> pd.DataFrame:
+    """The scores of any number of descriptors on the same test scenes, one a row.
 
     Args:
-        errors: `denoising_errors` of "noisy" and of "baseline", "improved" or both.
+        rows: id -> scores dictionary.
+        costs: id -> what is known of "parameters", "macs" (both of one pipeline), "milliseconds" a
+            patch and "minutes" of training; a cost of no row has no column.
     """
-    names = {"noisy": "Noisy input", "baseline": BASELINE, "improved": IMPROVED}
-    frame = pd.DataFrame({(names[key],): list(rows.values()) for key, rows in errors.items()})
-    return _with_rows(frame, [level.title() for level in errors["noisy"]], ERROR)
+    rows = {
+        key: {"interval": _interval(scores, "S"), **scores, **(costs or {}).get(key, {})}
+        for key, scores in rows.items()
+    }
+    columns = SCORES | {"95 % interval of S": "interval"} | COSTS
+    frame = _listed(rows, columns, "Descriptor and patches")
+    return frame.drop(columns=[heading for heading in COSTS if frame[heading].isna().all()])
+
+
+def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """What each change of a descriptor did: first what all are compared with, then the best first.
+
+    Args:
+        measured: `report/measured/ablation.json`; its first row has no change.
+    """
+    start, *changed = measured["rows"].items()
+    rows = [start, *sorted(changed, key=lambda item: -(item[1]["S"] or 0))]
+    return _listed(dict(rows), SCORES | MACS, "Change")
+
+
+def search_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """The trials of a search over depth that were trained to the end, the best first.
+
+    Args:
+        measured: `report/measured/depth.json`, whose `rows` list the trials: `number`, `depth`,
+            `width`, `learning_rate`, `macs` and `validation_loss`, None if it was given up.
+    """
+    rows = [row for row in measured["rows"] if row["validation_loss"] is not None]
+    rows.sort(key=lambda row: row["validation_loss"])
+    columns = {"Depth": "depth", "Filters": "width", **MACS}
+    columns |= {"Learning rate": "learning_rate", "Validation loss": "validation_loss"}
+    return _listed({str(row["number"]): row for row in rows}, columns, "Trial")
+
+
+def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """How far trainings lie apart that differ in nothing but their seed.
+
+    Args:
+        measured: `report/measured/seeds.json`, whose rows hold `trainings`, each with its `V`, `M`,
+            `R` and `S`.
+
+    Returns:
+        One row an approach: the number of trainings, and mean and sample standard deviation of
+        each score; the score alone where there is one training.
+    """
+    rows = {
+        key: row
+        | {score: _spread([run[score] for run in row["trainings"]]) for score in SCORES}
+        | {"count": len(row["trainings"])}
+        for key, row in measured["rows"].items()
+    }
+    return _listed(rows, {"Trainings": "count"} | SCORES, "Approach")
+
+
+def levels_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """V, M and R of each noise level, mean over trainings; the improved approach last.
+
+    Args:
+        measured: `report/measured/seeds.json`, whose trainings hold their `verification`,
+            `matching` and `retrieval`.
+    """
+    rows = {
+        key: row | pd.DataFrame(map(_by_level, row["trainings"])).mean(skipna=False).to_dict()
+        for key, row in sorted(measured["rows"].items(), key=lambda item: item[0] == "improved")
+    }
+    columns = {(task, level.title()): (task, level) for task in "VMR" for level in LEVELS}
+    return _listed(rows, columns, "Approach")
+
+
+def inference_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """What one patch costs at inference.
+
+    Args:
+        measured: `report/measured/inference.json`, whose rows hold `milliseconds` a patch with the
+            `low` and `high` of its repetitions, and for networks `macs` and `parameters`; `batch`
+            patches went through at once.
+    """
+    rows = {key: row | {"span": (row["low"], row["high"])} for key, row in measured["rows"].items()}
+    columns = {"Parameters": "parameters", **MACS, "Milliseconds/patch": "milliseconds"}
+    columns["Lowest, highest"] = "span"
+    return _listed(rows, columns, f"Network, batches of {measured['batch']}")
 
 
 def networks_table(outcomes: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """What each network costs.
 
     Args:
-        outcomes: label of a network -> its run's outcome.json.
+        outcomes: name of a network -> its run's outcome.json.
     """
-    columns = {
-        "Parameters": [run.get("trainable_parameters") for run in outcomes.values()],
-        "Multiply-adds [M]": [_millions(run.get("macs")) for run in outcomes.values()],
-        "Epochs": [run.get("epochs") for run in outcomes.values()],
-        "Minutes": [run.get("minutes") for run in outcomes.values()],
-        "Patches/s": [run.get("patches_per_second") for run in outcomes.values()],
-    }
-    # Objects keep an int an int where another row misses it.
-    return _with_rows(pd.DataFrame(columns, dtype=object), list(outcomes), "Network")
+    columns = {"Parameters": "trainable_parameters", **MACS, "Epochs": "epochs"}
+    columns |= {"Minutes": "minutes", "Patches/s": "patches_per_second"}
+    return _listed(outcomes, columns, "Network")
 
 
 def dataset_table(summary: dict[str, Any]) -> pd.DataFrame:
@@ -306,13 +232,9 @@ def dataset_table(summary: dict[str, Any]) -> pd.DataFrame:
     Args:
         summary: `PatchStore.summary()`, whose `parts` give the three counts of each part.
     """
-    counts = ("scenes", "points", "patches")
-    frame = pd.DataFrame(
-        {name.title(): [part[name] for part in summary["parts"].values()] for name in counts},
-        index=pd.Index([part.title() for part in summary["parts"]], name="Part"),
-    )
-    frame.loc["All"] = frame.sum()
-    return frame
+    frame = pd.DataFrame(summary["parts"]).T[["scenes", "points", "patches"]]
+    frame.loc["all"] = frame.sum()
+    return frame.rename(index=str.title, columns=str.title).rename_axis(index="Part")
 
 
 def correlation_table(correlations: dict[str, dict[str, float]]) -> pd.DataFrame:
@@ -321,8 +243,7 @@ def correlation_table(correlations: dict[str, dict[str, float]]) -> pd.DataFrame
     Args:
         correlations: `dataset.info.correlations`: scene -> level -> normalised cross-correlation.
     """
-    frame = pd.DataFrame(correlations).T.rename(columns=str.title)
-    return frame.rename_axis(index="Scene")
+    return pd.DataFrame(correlations).T.rename(columns=str.title).rename_axis(index="Scene")
 
 
 def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
@@ -332,176 +253,61 @@ def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
         entries: name -> text or number; a dictionary inside gives a row for each of its entries;
             a "fingerprint" is shortened.
     """
-    rows: dict[str, str] = {}
+    facts: dict[str, str] = {}
     for key, value in entries.items():
         for name, entry in (value if isinstance(value, dict) else {key: value}).items():
-            rows[name] = str(entry)[:12] if name == "fingerprint" else str(entry)
-    return _with_rows(pd.DataFrame({"Value": list(rows.values())}), list(rows), "Fact")
+            facts[name] = str(entry)[:12] if name == "fingerprint" else str(entry)
+    return pd.DataFrame({"Value": facts}).rename_axis(index="Fact")
 
 
-# --- showing and writing -------------------------------------------------------------------------
+# --- shared pieces -------------------------------------------------------------------------------
 
 
-def show(frame: pd.DataFrame) -> Styler:
-    """A table for a notebook: rounded, the better of each pair in bold.
-
-    Args:
-        frame: one of the tables above.
-    """
-    bold = best_cells(frame).map(lambda best: "font-weight: bold" if best else "")
-    cells = format_cells(frame)
-    if isinstance(frame.columns[0], tuple) and len(frame.columns[0]) == 1:
-        cells.columns = bold.columns = [column[0] for column in frame.columns]
-    return cells.style.apply(lambda _: bold, axis=None)
+def _side_by_side(columns: Callable, baseline: dict, improved: dict, name: str) -> pd.DataFrame:
+    frames = {BASELINE: columns(baseline), IMPROVED: columns(improved)}
+    return pd.concat(frames, axis=1).rename_axis(index=name)
 
 
-def write_table(frame: pd.DataFrame, name: str) -> Path:
-    """Writes a table as a booktabs tabular into the folder of generated report parts.
+def _listed(rows: dict[str, dict[str, Any]], columns: dict[Any, Any], name: str) -> pd.DataFrame:
+    """One row each, under its title if it has one; what a row lacks is missing.
 
     Args:
-        frame: one of the tables above.
-        name: file name without suffix.
-
-    Returns:
-        The path of the .tex file.
+        columns: heading -> name of its values, which are divided by the heading's unit.
+        name: heading of the rows.
     """
-    path = paths.GENERATED / f"{name}.tex"
-    write_text(path, to_tabular(frame))
-    return path
+
+    def value(row: dict[str, Any], heading: Any) -> Any:
+        found, unit = row.get(columns[heading]), UNITS.get(str(heading).split()[-1])
+        return found if unit is None or found is None else found / unit
+
+    # Objects keep an int an int where another row misses it.
+    cells = {heading: [value(row, heading) for row in rows.values()] for heading in columns}
+    titles = [row.get("title", key) for key, row in rows.items()]
+    return pd.DataFrame(cells, titles, dtype=object).rename_axis(index=name)
 
 
-def to_tabular(frame: pd.DataFrame) -> str:
-    """LaTeX tabular of a table; every heading and cell is escaped."""
-    cells, best = format_cells(frame).map(escape), best_cells(frame)
-    cells = cells.where(~best, "\\textbf{" + cells + "}")
-    rows = [
-        " & ".join([escape(str(label)), *row]) + r" \\"
-        for label, row in zip(cells.index, cells.to_numpy(), strict=True)
-    ]
-    lines = [
-        "% Written by helpers/tables.py: change the code, not this file.",
-        rf"\begin{{tabular}}{{@{{}}l{'r' * frame.shape[1]}@{{}}}}",
-        r"\toprule",
-        *_headings(frame),
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _headings(frame: pd.DataFrame) -> list[str]:
-    """Heading lines: groups as centred multicolumns over a short rule, then the single columns."""
-    levels = [
-        [escape(str(label)) for label in frame.columns.get_level_values(number)]
-        for number in range(frame.columns.nlevels)
-    ]
-    lines = []
-    for number in range(len(levels) - 1):
-        starts = _group_starts(list(zip(*levels[: number + 1], strict=True)))
-        spans = list(zip(starts, [*starts[1:], frame.shape[1]], strict=True))
-        cells = [rf"\multicolumn{{{b - a}}}{{c}}{{{levels[number][a]}}}" for a, b in spans]
-        rules = [rf"\cmidrule(lr){{{a + 2}-{b + 1}}}" for a, b in spans]
-        lines += [" & " + " & ".join(cells) + r" \\", "".join(rules)]
-    name = escape(str(frame.index.name or ""))
-    return [*lines, " & ".join([name, *levels[-1]]) + r" \\"]
-
-
-def _group_starts(labels: list[Any]) -> list[int]:
-    return [i for i, label in enumerate(labels) if i == 0 or label != labels[i - 1]]
-
-
-def best_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """True for the better number of each baseline/improved pair, unrounded; both on a tie."""
-    sign = -1 if frame.index.name == ERROR else 1
-    best = pd.DataFrame(False, index=frame.index, columns=frame.columns)
-    for column in frame.columns:
-        if not isinstance(column, tuple) or column[0] != BASELINE:
-            continue
-        partner = (IMPROVED, *column[1:])
-        if partner not in frame.columns:
-            continue
-        for row in frame.index:
-            ours, theirs = frame.at[row, partner], frame.at[row, column]
-            if not isinstance(ours, tuple) and pd.notna(ours) and pd.notna(theirs):
-                best.at[row, partner], best.at[row, column] = (
-                    sign * ours >= sign * theirs,
-                    sign * theirs >= sign * ours,
-                )
-    return best
-
-
-def format_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table as text: the one place where tables are rounded."""
-    columns = [
-        [format_number(value, _decimals(frame, column)) for value in frame[column]]
-        for column in frame.columns
-    ]
-    return pd.DataFrame(list(zip(*columns, strict=True)), frame.index, frame.columns)
-
-
-def format_number(value: Any, decimals: int = 3) -> str:
-    """One value as text: counts with thousands separators, intervals in brackets, None as a dash.
-
-    Args:
-        value: int, float, None or NaN, text, a `Spread`, or a sequence of these (an interval).
-        decimals: of floats.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Spread):
-        return f"{value.mean:,.{decimals}f} ± {value.deviation:,.{decimals}f}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(format_number(entry, decimals) for entry in value) + "]"
-    if value is None or pd.isna(value):
-        return MISSING
-    return f"{value:,}" if isinstance(value, Integral) else f"{value:,.{decimals}f}"
-
-
-def escape(text: str) -> str:
-    """Makes LaTeX print a text as it is."""
-    special = {
-        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        **{character: "\\" + character for character in "&%$#_{}"},
-        MISSING: "--", "±": r"$\pm$", "\n": " ",
-    }  # fmt: skip
-    return "".join(special.get(character, character) for character in text)
-
-
-def _decimals(frame: pd.DataFrame, column: Any) -> int:
-    heading = column[-1] if isinstance(column, tuple) else column
-    return DECIMALS.get(heading, DECIMALS.get(frame.index.name, 3))
-
-
-def _interval(bounds: list[float] | None) -> tuple[float, ...] | None:
+def _interval(scores: dict[str, Any], key: str) -> tuple[float, ...] | None:
+    bounds = scores["intervals"][key]
     return None if bounds is None else tuple(bounds)
 
 
-def _mean(values: list[float | None]) -> float | None:
-    """None where there is nothing to take the mean of, or a value is missing."""
-    return None if not values or None in values else float(np.mean(values))
+def _by_level(scores: dict[str, Any]) -> dict[tuple[str, str], float]:
+    """V, M and R of each level, NaN where missing; R is the mean of the pools that there are."""
+    found = {}
+    for level in LEVELS:
+        kinds, pools = scores["verification"][level].values(), scores["retrieval"][level].values()
+        found["V", level] = _mean([kind["ap"] for kind in kinds])
+        found["M", level] = _mean([scores["matching"][level]])
+        found["R", level] = _mean([ap for ap in pools if ap is not None])
+    return found
 
 
-def _spread(values: list[float | None]) -> Spread | float | None:
-    """The score of one training, mean and deviation of several; None where one has no score."""
-    if None in values:
-        return None
-    if len(values) == 1:
-        return values[0]
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)))
+def _mean(values: list[float | None]) -> float:
+    """NaN where there is nothing to take the mean of, or a value is missing."""
+    return float(np.mean(np.array(values or [None], float)))
 
 
-def _millions(count: int | None) -> float | None:
-    return None if count is None else count / 1e6
-
-
-def _side_by_side(baseline: dict, improved: dict) -> pd.DataFrame:
-    pairs = ((BASELINE, baseline), (IMPROVED, improved))
-    return pd.DataFrame(
-        {(name, *key): values for name, columns in pairs for key, values in columns.items()}
-    )
-
-
-def _with_rows(frame: pd.DataFrame, labels: list[str], name: str) -> pd.DataFrame:
-    return frame.set_axis(pd.Index(labels, name=name), axis=0)
+def _spread(values: list[float | None]) -> Spread | float:
+    """The score of one training, mean and deviation of several; NaN where one has no score."""
+    mean, alone = _mean(values), len(values) == 1
+    return mean if alone or np.isnan(mean) else Spread(mean, float(np.std(values, ddof=1)))
