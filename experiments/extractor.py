@@ -23,20 +23,15 @@ import numpy as np
 import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, strip_columns
-from helpers.benchmark.workers import spread
+from helpers.benchmark.workers import Resources
 from helpers.common import files
-from helpers.dataset.cutting.extractor import (
-    JITTER,
-    MOST_POINTS,
-    cut,
-    draw_jitter,
-    frames,
-    project,
-    sample,
-)
+from helpers.dataset.cutting.extractor import JITTER, cut, draw_jitter, frames, project
+from helpers.dataset.cutting.regions import MOST_POINTS
+from helpers.dataset.cutting.sampling import sample
 from helpers.dataset.noise import downsample
+from helpers.dataset.parts import Choice
+from helpers.dataset.sources.folders import find_scenes
 from helpers.dataset.sources.sequences import SUFFIXES, Sequences
-from helpers.dataset.sources.strips import find_scenes
 from helpers.dataset.sources.tree import open_tree
 from helpers.dataset.store import scene_generator
 
@@ -58,7 +53,7 @@ QUANTILES = (0.05, 0.5, 0.95)
 def open_folder(folder: Path) -> Sequences:
     """All scenes of a folder, whatever a split says of them, with no limit of points."""
     _, scenes = find_scenes(open_tree(folder), {f"1{suffix}" for suffix in SUFFIXES})
-    return Sequences(folder, {"test": scenes}, points_per_scene=10**9)
+    return Sequences(folder, Choice({"test": scenes}, points_per_scene=10**9))
 
 
 def measure(source: Sequences, scene: str) -> dict[str, float | None]:
@@ -66,10 +61,11 @@ def measure(source: Sequences, scene: str) -> dict[str, float | None]:
     found, regions = source.measure(scene)
     regions = regions[:MOST_POINTS]
     images, homographies, _ = source.load(scene)
-    patches = cut(images, homographies, regions, scene_generator(scene, source.seed, "jitter"))
+    seed = source.choice.seed
+    patches = cut(images, homographies, regions, scene_generator(scene, seed, "jitter"))
     views = zip(images, [np.eye(3), *homographies], strict=True)
     still = np.stack([sample(image, frames(regions), h) for image, h in views], 1)
-    overlap = overlaps(scene_generator(scene, source.seed, "jitter"), len(regions))
+    overlap = overlaps(scene_generator(scene, seed, "jitter"), len(regions))
     sides = np.quantile(2 * regions[:, 2], QUANTILES)
     return {
         "found": found,
@@ -112,7 +108,13 @@ def main(words: list[str] | None = None) -> None:
     options = parser.parse_args(words)
     source = open_folder(options.folder)
     scenes = source.parts["test"]
-    found = dict(zip(scenes, spread(partial(measure, source), scenes, None, "scenes"), strict=True))
+    found = dict(
+        zip(
+            scenes,
+            Resources(progress=True).spread(partial(measure, source), scenes, "scenes"),
+            strict=True,
+        )
+    )
     print(pd.DataFrame(found).to_string(float_format="{:.2f}".format, na_rep=""))
     if options.json:
         files.write_json(options.json, found)

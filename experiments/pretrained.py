@@ -23,7 +23,7 @@ import common
 from helpers.benchmark.layout import LEVELS
 from helpers.common import files
 from helpers.common.errors import InputError
-from helpers.dataset import PatchStore, find_source, open_dataset
+from helpers.dataset import Choice, PatchStore, find_source, open_dataset
 from helpers.evaluation import scoring
 from helpers.settings import TrainingSettings, profile
 from helpers.training import runs
@@ -162,7 +162,7 @@ def put_in_place(packed: Path, target: Path) -> None:
 
 def open_tested(source: str, split: str) -> dict[str, PatchStore]:
     """Stores of the test scenes: those of `source`, at few and at all points, and photographs."""
-    scenes = find_source(source, LONG.seed, split=split).parts["test"]
+    scenes = find_source(source, Choice(split, seed=LONG.seed)).parts["test"]
     choice = {"seed": LONG.seed, "split": split, "scenes": scenes}
     return {
         "genuine_480": open_dataset(source, points_per_scene=480, **choice),

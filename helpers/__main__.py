@@ -95,7 +95,7 @@ def _store(options):
 
 
 def _asked_for(options) -> dict:
-    """The data that the options name, for `open_dataset` and `find_source`."""
+    """The data that the options name, for `open_dataset`."""
     profile = settings.profile(options.profile)
     return {
         "source": _absolute(options.dataset),
@@ -258,15 +258,16 @@ def _drawn_from(options) -> Iterator[Path]:
 
 
 def _execute(options, **how) -> None:
-    from helpers.dataset import find_source
+    from helpers.dataset import Choice, find_source
     from helpers.notebook import execute
     from helpers.report import latex
 
     asked = _asked_for(options)
-    source = find_source(**asked)
+    dataset = asked.pop("source")
+    source = find_source(dataset, Choice(**asked))
     parameters = {
         "PROFILE": options.profile,
-        "DATASET": asked["source"],
+        "DATASET": dataset,
         "SPLIT": asked["split"],
         "SCENES": asked["scenes"],
     }

@@ -1,18 +1,18 @@
 """Datasets: from photographs, image sequences or strips of patches to one PatchStore."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from helpers.common import paths
 from helpers.common.errors import InputError
-from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
-from helpers.dataset.parts import OWN_SPLIT, scene_names, split_name
+from helpers.dataset.parts import OWN_SPLIT, Choice, split_name
 from helpers.dataset.sources.joined import Joined, split_names
 from helpers.dataset.sources.photographs import POINTS_PER_SCENE, Photographs
 from helpers.dataset.sources.sequences import Sequences
-from helpers.dataset.sources.strips import Strips, own_split, write_strips
+from helpers.dataset.sources.strips import SIDES, Strips, write_strips
 from helpers.dataset.store import PatchStore, Source, open_store, with_fewer_points
 
 __all__ = ["PatchStore", "look_at_scene", "open_dataset", "with_fewer_points", "write_strips"]
@@ -48,8 +48,8 @@ def open_dataset(
     Raises:
         InputError: the source is unknown or something in it cannot be used.
     """
-    found = find_source(source, seed, points_per_scene, split, scenes, keep65)
-    return open_store(found, folder, _name_of_split(found, split, scenes))
+    choice = Choice(split, scenes, points_per_scene, seed, keep65)
+    return open_store(find_source(source, choice), folder)
 
 
 def look_at_scene(
@@ -63,67 +63,37 @@ def look_at_scene(
     """The images that the patches of a scene were cut from, and where.
 
     Args:
-        scene: one of the dataset's sequences.
+        scene: one of the dataset's scenes.
         source, seed, points_per_scene, split, scenes: as in `open_dataset`.
 
     Returns:
         Six grey images, five homographies from the first to the others, and the regions (points, 4)
-        of `cutting.find_regions`; None for strips, which bring no images.
+        of `regions.find_regions`; None for strips, which bring no images.
     """
-    found = find_source(source, seed, points_per_scene, split, scenes)
-    if isinstance(found, Joined):
-        found = found.source_of(scene)
-    if isinstance(found, Strips):
-        return None
-    if isinstance(found, Sequences):
-        images, homographies, _ = found.load(scene)
-        return images, homographies, found.measure(scene)[1]
-    return found.measure(scene)[1]
+    return find_source(source, Choice(split, scenes, points_per_scene, seed)).look(scene)
 
 
-def find_source(
-    source: str,
-    seed: int = 0,
-    points_per_scene: int | None = None,
-    split: str | None = None,
-    scenes: str | Sequence[str] | None = None,
-    keep65: bool = True,
-) -> Source:
+def find_source(source: str, choice: Choice) -> Source:
     """Makes the source that a name stands for; see `open_dataset`."""
-    scenes = scene_names(scenes)
-    if points_per_scene is not None and points_per_scene < 1:
-        raise InputError(f"points_per_scene is {points_per_scene}: give 1 or more.")
-    if seed < 0:
-        raise InputError(f"The seed is {seed}: give 0 or more.")
     if len(names := split_names(source)) > 1:
-        return Joined(
-            [_one_of(name, seed, points_per_scene, split, scenes, keep65) for name in names]
-        )
+        name_of_split = split_name(choice.split or OWN_SPLIT, choice.scenes)
+        return Joined([_one_of(name, choice) for name in names], name_of_split)
     kind, _, place = source.partition(":")
     if source == "photographs":
-        if split or scenes:
+        if choice.split or choice.scenes:
             raise InputError("The photographs have one fixed split: leave split and scenes out.")
-        return Photographs(seed, points_per_scene or POINTS_PER_SCENE)
+        return Photographs(choice.seed, choice.points_per_scene or POINTS_PER_SCENE)
     if place and kind == "sequences":
-        return Sequences(place, split, scenes, points_per_scene, seed, keep65)
-    if place and kind in ("n-hpatches", "hpatches"):
-        side = PATCH_SIDE if kind == "n-hpatches" else SOURCE_SIDE
-        return Strips(place, side, split, scenes, points_per_scene, seed, keep65)
+        return Sequences(place, choice)
+    if place and kind in SIDES:
+        return Strips(kind, place, choice)
     raise InputError(
         f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH "
         "or sequences:PATH."
     )
 
 
-def _one_of(name: str, seed, points_per_scene, split, scenes, keep65) -> Source:
+def _one_of(name: str, choice: Choice) -> Source:
     if name == "photographs":  # beside others the split is theirs
-        split = scenes = None
-    return find_source(name, seed, points_per_scene, split, scenes, keep65)
-
-
-def _name_of_split(found: Source, split: str | None, scenes: str | Sequence[str] | None) -> str:
-    if isinstance(found, Photographs):
-        return OWN_SPLIT
-    if isinstance(found, Joined):
-        return split_name(split or OWN_SPLIT, scene_names(scenes))
-    return split_name(split or own_split(found.tree, found.root), scene_names(scenes))
+        choice = replace(choice, split=None, scenes=None)
+    return find_source(name, choice)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
-from helpers.dataset.layout import PARTS
+from helpers.dataset.layout import PARTS, PATCH_SIDE
 from helpers.dataset.noise import SIGMA, noise_profile
 from helpers.dataset.store import PatchStore
 
@@ -40,22 +40,18 @@ def measured_sigma(store: PatchStore) -> dict[str, float]:
     rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
     measured = {}
     for level in LEVELS:
-        clean = store.clean[rows, strip_columns(level)]
-        noise = store.noisy[rows, strip_columns(level)].astype(np.float32) - clean
+        clean, noisy = (array[rows, strip_columns(level)] for array in (store.clean, store.noisy))
         unclipped = (clean > MID_GREY[0]) & (clean < MID_GREY[1])
-        ratios = (noise / noise_profile())[unclipped]
+        ratios = ((noisy.astype(np.float32) - clean) / noise_profile())[unclipped]
         measured[level] = float(np.sqrt(np.mean(ratios**2))) if ratios.size else float("nan")
     return measured
 
 
 def duplicates_and_constants(store: PatchStore) -> tuple[int, int]:
     """How many `ref` patches repeat an earlier one, and how many have a single grey level."""
-    seen, constant = set(), 0
-    for row in range(len(store)):
-        patch = store.clean[row, STRIPS.index("ref")]
-        seen.add(hash(patch.tobytes()))
-        constant += int(patch.min() == patch.max())
-    return len(store) - len(seen), constant
+    refs = store.clean[:, STRIPS.index("ref")]
+    different = {hash(patch.tobytes()) for patch in refs}
+    return len(refs) - len(different), int((np.ptp(refs, axis=(1, 2)) == 0).sum())
 
 
 def correlations(store: PatchStore) -> dict[str, dict[str, float]]:
@@ -66,7 +62,7 @@ def correlations(store: PatchStore) -> dict[str, dict[str, float]]:
     """
     table = {}
     for scene, rows in store.scenes.items():
-        patches = store.clean[rows].reshape(-1, len(STRIPS), store.clean[0, 0].size)
+        patches = store.clean[rows].reshape(-1, len(STRIPS), PATCH_SIDE**2)
         patches = patches - patches.mean(-1, keepdims=True, dtype=np.float32)
         patches /= np.linalg.norm(patches, axis=-1, keepdims=True) + 1e-6
         alike = np.einsum("pd,psd->ps", patches[:, 0], patches)

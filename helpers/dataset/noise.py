@@ -6,24 +6,20 @@ the 65 px patch, which is clipped, rounded to bytes and resized with OpenCV's IN
 `ref` gets no noise is an inference.
 """
 
+import cv2
 import numba
 import numpy as np
 from scipy.special import ndtri
 
-from helpers.benchmark.layout import LEVELS, STRIPS
+from helpers.benchmark.layout import IMAGES, LEVELS
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 
 VARIANCE = (0.01, 0.02, 0.03)  # easy, hard, tough, on a [0, 1] scale
 SIGMA = {level: 255 * variance**0.5 for level, variance in zip(LEVELS, VARIANCE, strict=True)}
-STRIP_SIGMA = np.array([0.0] + [SIGMA[level] for level in LEVELS for _ in range(5)], np.float32)
-assert len(STRIP_SIGMA) == len(STRIPS)
+STRIP_SIGMA = np.array([0.0, *np.repeat(list(SIGMA.values()), IMAGES)], np.float32)
 
-# Pixel i of 32 lies at (i + .5) * 65 / 32 - .5 of 65: 2i + f in the first half, 2i + 1 + f in the
-# second. f is a multiple of 1/64, so that whole numbers describe the resize exactly.
-_POSITION = 130 * np.arange(PATCH_SIDE) + 33  # in 64ths of a source pixel
-_FIRST = _POSITION // 64
-_RIGHT = (_POSITION % 64).astype(np.int32)  # weight of the right (lower) neighbour, in 64ths
-_LEFT = 64 - _RIGHT
+# OpenCV computes positions as float32, which holds their 64ths exactly below row 2^18.
+MOST_STACKED = 1024
 
 # The normal distribution as 65,536 equally likely values (to 4.3 sigma): looking one up is several
 # times faster than drawing it, which counts where noise is drawn anew at every training step.
@@ -31,34 +27,25 @@ _NORMAL = ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 
 def downsample(patches: np.ndarray) -> np.ndarray:
-    """Reduces 65 px patches to 32 px as OpenCV's INTER_LINEAR does, without anti-aliasing.
+    """Reduces 65 px patches to 32 px by OpenCV's INTER_LINEAR, without anti-aliasing.
+
+    Patches one below the other are resized as one image, which is faster than one by one: as 65
+    rows become 32 exactly, no pixel is read across the seam of two patches.
 
     Args:
         patches: uint8 (..., 65, 65).
 
     Returns:
-        uint8 (..., 32, 32), bit for bit what `cv2.resize(patch, (32, 32))` gives.
+        uint8 (..., 32, 32).
     """
-    flat = np.ascontiguousarray(patches).reshape(-1, SOURCE_SIDE, SOURCE_SIDE)
-    return _downsample(flat).reshape(*patches.shape[:-2], PATCH_SIDE, PATCH_SIDE)
-
-
-@numba.njit(nogil=True, cache=True)
-def _downsample(patches: np.ndarray) -> np.ndarray:
-    reduced = np.empty((len(patches), PATCH_SIDE, PATCH_SIDE), np.uint8)
-    for n in range(len(patches)):
-        for i in range(PATCH_SIDE):
-            top = _FIRST[i]
-            for j in range(PATCH_SIDE):
-                left = _FIRST[j]
-                above = _LEFT[j] * patches[n, top, left] + _RIGHT[j] * patches[n, top, left + 1]
-                below = (
-                    _LEFT[j] * patches[n, top + 1, left] + _RIGHT[j] * patches[n, top + 1, left + 1]
-                )
-                # OpenCV rounds both products down to quarters of a grey level and then adds them.
-                quarters = (above * _LEFT[i] >> 10) + (below * _RIGHT[i] >> 10)
-                reduced[n, i, j] = quarters + 2 >> 2
-    return reduced
+    stack = np.ascontiguousarray(patches).reshape(-1, SOURCE_SIDE, SOURCE_SIDE)
+    reduced = np.empty((len(stack), PATCH_SIDE, PATCH_SIDE), np.uint8)
+    for first in range(0, len(stack), MOST_STACKED):
+        some = stack[first : first + MOST_STACKED]
+        size = (PATCH_SIDE, len(some) * PATCH_SIDE)
+        resized = cv2.resize(some.reshape(-1, SOURCE_SIDE), size, interpolation=cv2.INTER_LINEAR)
+        reduced[first : first + len(some)] = resized.reshape(-1, PATCH_SIDE, PATCH_SIDE)
+    return reduced.reshape(*patches.shape[:-2], PATCH_SIDE, PATCH_SIDE)
 
 
 def noise_profile() -> np.ndarray:
@@ -71,7 +58,8 @@ def noise_profile() -> np.ndarray:
     Returns:
         float32 (32, 32), from about 0.50 in the corners to 0.98 in the centre, 0.67 on average.
     """
-    axis = np.hypot(_LEFT, _RIGHT) / 64
+    share = ((np.arange(PATCH_SIDE) + 0.5) * SOURCE_SIDE / PATCH_SIDE - 0.5) % 1
+    axis = np.hypot(share, 1 - share)
     return np.outer(axis, axis).astype(np.float32)
 
 

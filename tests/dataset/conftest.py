@@ -1,6 +1,6 @@
 """Small datasets for the tests of this room."""
 
-import subprocess
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,22 +26,15 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> PatchStore:
     return open_store(FewPhotographs(0, 12), tmp_path_factory.mktemp("stores"))
 
 
+@pytest.fixture(scope="session")
+def written(few: PatchStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`few` as an N-HPatches folder. Read only."""
+    folder = tmp_path_factory.mktemp("written") / "strips"
+    write_strips(few, folder)
+    return folder
+
+
 @pytest.fixture
-def strip_folder(few: PatchStore, tmp_path: Path) -> Path:
+def strip_folder(written: Path, tmp_path: Path) -> Path:
     """An N-HPatches folder that a test may damage."""
-    write_strips(few, tmp_path / "strips")
-    return tmp_path / "strips"
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MB, which a store of 3 x 16 points, 1.5 MB, does not fit on."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small disk cannot be mounted here, which takes root on Linux ({error})")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    return shutil.copytree(written, tmp_path / "strips")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from helpers.dataset.cutting import detection
 from helpers.dataset.cutting.detection import THRESHOLDS, detect
-from helpers.dataset.cutting.extractor import detection
 
 
 def blob(sigma: float, side: int = 129) -> np.ndarray:

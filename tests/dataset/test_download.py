@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
 
 
 def test_a_disk_that_runs_full_while_downloading_is_named(server, small_disk):
-    (small_disk / "ballast").write_bytes(bytes(2**20 - 2 * 4096))
+    (small_disk / "ballast").write_bytes(bytes(2**21 - 2 * 4096))
     with pytest.raises(InputError, match=r"zip\.part cannot be written \(No space left on device"):
         fetch("n-hpatches", small_disk, archive_at(server, "/unknown-length"))
 

@@ -2,9 +2,11 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -13,9 +15,12 @@ from helpers.dataset.sources.images import decode_grey, png_size
 from helpers.dataset.sources.sequences import read_homography
 from helpers.dataset.sources.tree import open_tree
 
-LIGHT = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+often = pytest.mark.parametrize("cases", [30, pytest.param(500, marks=pytest.mark.deep)])
+
+
+def meet(check: Callable, strategy: st.SearchStrategy, cases: int) -> None:
+    """Calls `check` with so many values of the strategy."""
+    settings(max_examples=cases, deadline=None)(given(strategy)(check))()
 
 
 def png() -> bytes:
@@ -49,15 +54,17 @@ def _damage(data: bytes, changes: list[tuple[int, int]], end: int) -> bytes:
     return bytes(changed[: end if end % 3 else len(data)])  # two thirds of them are cut
 
 
-@LIGHT
-@given(st.binary(max_size=200) | damaged(PNG))
-def test_a_png_is_decoded_or_refused(data):
-    try:
-        width, height = png_size(data[:24], "x.png")
-        grey = decode_grey(data, "x.png")
-        assert grey.dtype == np.uint8 and grey.shape == (height, width)
-    except InputError as error:
-        assert "x.png" in str(error) and "\n" not in str(error)
+@often
+def test_a_png_is_decoded_or_refused(cases):
+    def check(data):
+        try:
+            width, height = png_size(data[:24], "x.png")
+            grey = decode_grey(data, "x.png")
+            assert grey.dtype == np.uint8 and grey.shape == (height, width)
+        except InputError as error:
+            assert "x.png" in str(error) and "\n" not in str(error)
+
+    meet(check, st.binary(max_size=200) | damaged(PNG), cases)
 
 
 numbers = st.floats(width=32) | st.integers(-1000, 1000)
@@ -66,24 +73,29 @@ matrices = st.lists(numbers, min_size=7, max_size=10).map(
 )
 
 
-@LIGHT
-@given(st.binary(max_size=80) | matrices)
-def test_a_homography_is_read_or_refused(text):
-    try:
-        homography = read_homography(text, "H_1_2", (300, 400), (300, 400))
-        assert homography.shape == (3, 3) and np.isfinite(homography).all()
-    except InputError as error:
-        assert "H_1_2" in str(error)
+@often
+def test_a_homography_is_read_or_refused(cases):
+    def check(text):
+        try:
+            homography = read_homography(text, "H_1_2", (300, 400), (300, 400))
+            assert homography.shape == (3, 3) and np.isfinite(homography).all()
+        except InputError as error:
+            assert "H_1_2" in str(error)
+
+    meet(check, st.binary(max_size=80) | matrices, cases)
 
 
-@LIGHT
-@given(data=st.binary(max_size=200) | damaged(ZIP))
-def test_a_zip_is_read_or_refused(data, tmp_path):
+@often
+def test_a_zip_is_read_or_refused(cases, tmp_path):
     path = tmp_path / "x.zip"
-    path.write_bytes(data)
-    try:
-        tree = open_tree(path)
-        for name in tree.files:
-            tree.read(name)
-    except InputError as error:
-        assert "x.zip" in str(error)
+
+    def check(data):
+        path.write_bytes(data)
+        try:
+            tree = open_tree(path)
+            for name in tree.files:
+                tree.read(name)
+        except InputError as error:
+            assert "x.zip" in str(error)
+
+    meet(check, st.binary(max_size=200) | damaged(ZIP), cases)

@@ -6,7 +6,7 @@ from helpers.dataset.cutting.extractor import project
 from helpers.dataset.cutting.homographies import (
     CORRELATIONS,
     LEAST_OVERLAP,
-    LEVELS,
+    PROBABILITIES,
     QUANTILES,
     sample_homography,
     unit_coordinates,
@@ -31,7 +31,7 @@ def decompose(homography, shape):
 
 
 def test_tables_are_well_formed():
-    assert all(len(values) == len(LEVELS) for values in QUANTILES.values())
+    assert all(len(values) == len(PROBABILITIES) for values in QUANTILES.values())
     assert all(np.all(np.diff(values) >= 0) for values in QUANTILES.values())
     assert (CORRELATIONS == CORRELATIONS.T).all() and np.linalg.eigvalsh(CORRELATIONS).min() > 0
 

@@ -1,19 +1,16 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
 from helpers.benchmark.layout import LEVELS
 from helpers.dataset.info import correlations, duplicates_and_constants, info, measured_sigma
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
-from helpers.dataset.store import open_store
+from helpers.dataset.store import Source, open_store
 
 
-@dataclass
-class Grey:
+class Grey(Source):
     """One scene of mid-grey patches with the recipe's noise."""
 
-    name = "grey"
+    name = split = "grey"
     parts = {"train": (), "validation": (), "test": ("i_grey",)}  # noqa: RUF012
     recipe = {}  # noqa: RUF012
     keeps65 = False
@@ -24,7 +21,7 @@ class Grey:
     def measure(self, scene):
         return 20, None
 
-    def fill(self, scene, plan, out):
+    def fill(self, scene, found, out):
         clean65 = np.full((20, 16, 65, 65), 127, np.uint8)
         out["clean"][:] = downsample(clean65)
         out["noisy"][:] = noisy_twin(clean65, np.random.default_rng(0))

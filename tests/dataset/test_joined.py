@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 from helpers.common.errors import InputError
-from helpers.dataset import find_source, open_dataset
+from helpers.dataset import Choice, find_source, open_dataset
+from helpers.dataset.layout import PARTS
 from helpers.dataset.sources.joined import Joined, split_names
+from helpers.dataset.store import Source, open_store
 
 
-class Fake:
+class Fake(Source):
     """A source of one scene a part, filled with its number."""
 
     def __init__(self, name, number, keeps65=False):
-        self.name, self.number, self.keeps65 = name, number, keeps65
-        self.parts = {part: (f"{part}_{number}",) for part in ("train", "validation", "test")}
+        self.name, self.number, self.keeps65, self.split = name, number, keeps65, "a"
+        self.parts = {part: (f"{part}_{number}",) for part in PARTS}
         self.recipe = {"number": number}
 
     def key(self):
@@ -22,11 +24,15 @@ class Fake:
     def measure(self, scene):
         return 3, scene
 
-    def fill(self, scene, plan, out):
-        assert plan == scene
+    def fill(self, scene, found, out):
+        assert found == scene
         for array in out.values():
             array[:] = self.number
         return f"digest of {scene}"
+
+
+def join(*sources: Source) -> Joined:
+    return Joined(list(sources), "its own")
 
 
 def test_names_are_split_at_a_plus_before_a_kind_only():
@@ -36,9 +42,7 @@ def test_names_are_split_at_a_plus_before_a_kind_only():
 
 
 def test_scenes_keep_their_parts_and_are_filled_by_their_own_source(tmp_path):
-    from helpers.dataset.store import open_store
-
-    store = open_store(Joined([Fake("one", 1), Fake("two", 2)]), tmp_path)
+    store = open_store(join(Fake("one", 1), Fake("two", 2)), tmp_path)
     assert store.name == "one+two" and store.parts["test"] == ("test_1", "test_2")
     for scene, rows in store.scenes.items():
         assert np.all(store.clean[rows] == int(scene[-1]))
@@ -46,23 +50,23 @@ def test_scenes_keep_their_parts_and_are_filled_by_their_own_source(tmp_path):
 
 def test_a_change_of_one_source_is_a_change_of_the_whole():
     one, two, other = Fake("one", 1), Fake("two", 2), Fake("two", 3)
-    assert Joined([one, two]).key() != Joined([one, other]).key()
-    assert Joined([one, two]).recipe != Joined([one, other]).recipe
+    assert join(one, two).key() != join(one, other).key()
+    assert join(one, two).recipe != join(one, other).recipe
 
 
 def test_scenes_of_the_same_name_are_refused():
     with pytest.raises(InputError, match="two of these have a scene train_1: rename one"):
-        Joined([Fake("one", 1), Fake("two", 1)])
+        join(Fake("one", 1), Fake("two", 1))
 
 
 def test_sources_with_and_without_large_patches_are_not_joined():
     with pytest.raises(InputError, match="only some of these keep 65 px patches"):
-        Joined([Fake("one", 1, keeps65=True), Fake("two", 2)])
+        join(Fake("one", 1, keeps65=True), Fake("two", 2))
 
 
 def test_photographs_join_a_folder_of_sequences(shared_data):
     name = f"photographs+sequences:{shared_data / 'hpatches-sequences'}"
-    found = find_source(name, seed=1, points_per_scene=5, split="a")
+    found = find_source(name, Choice("a", points_per_scene=5, seed=1))
     assert {"v_abstract", "i_ajuntament"} < set(found.parts["test"])
     assert len(found.parts["train"]) > 10 and found.name == "photographs+sequences"
 

@@ -6,7 +6,7 @@ from helpers.dataset.sources import photographs
 from helpers.dataset.sources.photographs import (
     PARTS,
     load_photograph,
-    make_sequence,
+    make_scene,
     photograph_path,
     warp,
 )
@@ -30,14 +30,14 @@ def test_each_part_has_both_kinds():
 
 def test_sequences_are_six_grey_images_of_one_size():
     for scene in ("v_chelsea", "i_text"):
-        images, homographies = make_sequence(scene, 0)
+        images, homographies = make_scene(scene, 0)
         assert len(images) == 6 and len(homographies) == 5
         assert {image.shape for image in images} == {images[0].shape}
         assert all(image.dtype == np.uint8 for image in images)
 
 
 def test_lighting_changes_keep_the_geometry_and_differ_from_each_other():
-    images, homographies = make_sequence("i_text", 0)
+    images, homographies = make_scene("i_text", 0)
     assert all((homography == np.eye(3)).all() for homography in homographies)
     reference = images[0].astype(float)
     for image in images[1:]:
@@ -48,7 +48,7 @@ def test_lighting_changes_keep_the_geometry_and_differ_from_each_other():
 
 
 def test_same_seed_same_images_other_seed_others():
-    first, again, other = (make_sequence("v_text", seed)[0][3] for seed in (0, 0, 1))
+    first, again, other = (make_scene("v_text", seed)[0][3] for seed in (0, 0, 1))
     assert (first == again).all() and (first != other).any()
 
 

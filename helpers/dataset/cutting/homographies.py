@@ -7,8 +7,8 @@ a square image covers [-1, 1]^2. There a homography is
     H = [[J + t p', t], [p', 1]],   J = 2^log2_scale R(rotation) 2^(stretch / 2)
 
 with shift t, tilt p and the symmetric stretch = [[x, xy], [xy, -x]]. The 295 were mirrored left to
-right where tilt_x < 0, the quantiles of each number were read off at LEVELS (the extremes are those
-of single scenes), and the rank correlations turned into those of a Gaussian copula.
+right where tilt_x < 0, the quantiles of each number were read off at PROBABILITIES (the extremes
+are those of single scenes), and the rank correlations turned into those of a Gaussian copula.
 
 Assumed: as many tilts to the left as to the right, otherwise alike; a Gaussian copula; target
 images of the size of image 1; the five homographies of a scene independent of each other.
@@ -19,7 +19,7 @@ from scipy.special import ndtr
 
 from helpers.dataset.cutting.extractor import project
 
-LEVELS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
+PROBABILITIES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
 QUANTILES = {  # rotation in degrees; tilt_x is the mirrored one; the rest in units of the module
     "log2_scale": (-2.28, -1.74, -1.30, -1.02, -0.642, -0.341, -0.129, 0.062, 0.208, 0.446, 0.487),
     "rotation": (-150, -70.7, -15.9, -5.88, -1.26, 0.21, 1.52, 3.75, 4.32, 41.0, 149),
@@ -68,7 +68,7 @@ def draw_normalised(rng: np.random.Generator) -> np.ndarray:
     """Draws a homography in the coordinates of the module's docstring."""
     ranks = ndtr(_CHOLESKY @ rng.standard_normal(len(QUANTILES)))
     drawn = {
-        name: np.interp(rank, LEVELS, values)
+        name: np.interp(rank, PROBABILITIES, values)
         for rank, (name, values) in zip(ranks, QUANTILES.items(), strict=True)
     }
     side = rng.choice([-1, 1])  # tilted to the left or to the right

@@ -1,14 +1,14 @@
 """Fetching the published archives: resumable, checked, and unpacked only where that is needed."""
 
 import hashlib
-import http.client
 import shutil
 import tarfile
-import urllib.error
-import urllib.request
 import zipfile
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from tqdm.auto import tqdm
 
@@ -18,6 +18,8 @@ from helpers.common.files import atomic_path
 TIMEOUT = 60  # seconds without a byte
 TRIES = 5  # times that a broken connection is taken up again
 ELSEWHERE = "https://huggingface.co/datasets/vbalnt/hpatches"
+# HTTPException: an answer that breaks off or is no HTTP.
+NO_CONNECTION = (URLError, HTTPException, TimeoutError, ConnectionError)
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,13 @@ def fetch(name: str, folder: Path | str, archive: Archive | None = None) -> str:
         raise InputError(f"{name!r} cannot be fetched: choose from {', '.join(ARCHIVES)}.")
     archive = archive or ARCHIVES[name]
     target = Path(folder) / archive.file
-    if not target.exists():
+    if target.exists():
+        check(target, archive)
+    else:
         part = target.with_name(target.name + ".part")
         download(archive, part)
         check(part, archive)
         part.replace(target)
-    check(target, archive)
     if target.suffix == ".zip":
         return f"{name}:{target}"  # read as it is
     return f"{name}:{unpack(target)}"
@@ -91,17 +94,12 @@ def download(archive: Archive, part: Path) -> None:
         try:
             if _download_once(archive, part, before):
                 return
-        except urllib.error.HTTPError as error:
+        except HTTPError as error:
             raise InputError(_advice(archive, f"the server answers {error.code}")) from error
-        except (
-            urllib.error.URLError,
-            http.client.HTTPException,  # an answer that breaks off or is no HTTP
-            TimeoutError,
-            ConnectionError,
-        ) as error:
-            reason = getattr(error, "reason", error)
+        except NO_CONNECTION as error:
             if not part.exists() or part.stat().st_size == before:
-                raise InputError(_advice(archive, f"there is no connection ({reason})")) from error
+                reason = f"there is no connection ({getattr(error, 'reason', error)})"
+                raise InputError(_advice(archive, reason)) from error
         except OSError as error:
             raise InputError(
                 f"{part} cannot be written ({error.strerror}): free some space or choose another "
@@ -115,13 +113,12 @@ def download(archive: Archive, part: Path) -> None:
 
 def _download_once(archive: Archive, part: Path, start: int) -> bool:
     """One connection; False where it broke before the end."""
-    request = urllib.request.Request(archive.url, headers={"User-Agent": "n-hpatches"})
     part.parent.mkdir(parents=True, exist_ok=True)
-    if start:
-        request.add_header("Range", f"bytes={start}-")
+    resume = {"Range": f"bytes={start}-"} if start else {}
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
+        request = Request(archive.url, headers={"User-Agent": "n-hpatches", **resume})
+        answer = urlopen(request, timeout=TIMEOUT)
+    except HTTPError as error:
         if error.code == 416:  # nothing is left to send
             error.close()
             return True
@@ -131,7 +128,7 @@ def _download_once(archive: Archive, part: Path, start: int) -> bool:
             start = 0
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else archive.size
-        _require_space(part, (total or 0) - start)
+        _require_space(part.parent, (total or 0) - start)
         bar = tqdm(desc=archive.file, initial=start, total=total, unit="B", unit_scale=True)
         with bar, part.open("ab" if start else "wb") as file:
             while block := answer.read(2**20):
@@ -140,11 +137,11 @@ def _download_once(archive: Archive, part: Path, start: int) -> bool:
     return total is None or part.stat().st_size >= total
 
 
-def _require_space(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
+def _require_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"{part.parent} has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are to be "
+            f"{folder} has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are to be "
             "fetched: free some space or choose another folder."
         )
 
@@ -156,9 +153,11 @@ def check(path: Path, archive: Archive) -> None:
         InputError: it is not the published file.
     """
     problem = None
+    with path.open("rb") as file:
+        md5 = archive.md5 and hashlib.file_digest(file, "md5").hexdigest()
     if archive.size is not None and path.stat().st_size != archive.size:
         problem = f"has {path.stat().st_size} bytes instead of {archive.size}"
-    elif archive.md5 is not None and _md5(path) != archive.md5:
+    elif md5 != archive.md5:
         problem = f"has not the md5 sum {archive.md5}"
     elif archive.file.endswith(".zip") and not zipfile.is_zipfile(path):
         problem = "is no zip file"
@@ -168,11 +167,6 @@ def check(path: Path, archive: Archive) -> None:
         raise InputError(
             f"{path} {problem}: delete it and fetch it again, or take it from {ELSEWHERE}."
         )
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def unpack(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,6 @@ from PIL import Image, UnidentifiedImageError
 
 from helpers.common.errors import InputError
 
-# What Pillow raises on damaged files, by fuzzing.
-BAD_IMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    OverflowError,
-    IndexError,
-    KeyError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
 LARGEST_IMAGE = 89_478_485  # pixels; Pillow warns of larger ones
 EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 
@@ -53,7 +37,7 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
             grey = None if grey is None else np.asarray(grey)
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is damaged or no picture: fetch or export it again.") from error
-    except BAD_IMAGE as error:
+    except Exception as error:  # fuzzing finds Pillow to raise a dozen kinds on damaged files
         raise InputError(
             f"{name} is damaged or no picture ({error}): fetch or export it again."
         ) from error

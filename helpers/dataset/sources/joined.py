@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from helpers.common.errors import InputError
+from helpers.dataset.layout import PARTS
 from helpers.dataset.store import Source
 
 _PLUS = re.compile(r"\+(?=photographs(?:\+|$)|n-hpatches:|hpatches:|sequences:)")
@@ -16,16 +17,16 @@ def split_names(name: str) -> list[str]:
     return _PLUS.split(name)
 
 
-class Joined:
-    """A `store.Source` made of others, whose scenes keep their parts."""
+class Joined(Source):
+    """A source made of others, whose scenes keep their parts."""
 
-    def __init__(self, sources: list[Source]):
-        """Joins sources.
+    def __init__(self, sources: list[Source], split: str):
+        """Joins sources; `split` says what to call their split.
 
         Raises:
             InputError: two have a scene of the same name, or only some keep their 65 px patches.
         """
-        self.name = "+".join(source.name for source in sources)
+        self.name, self.split = "+".join(source.name for source in sources), split
         self.keeps65 = all(source.keeps65 for source in sources)
         if not self.keeps65 and any(source.keeps65 for source in sources):
             raise InputError(
@@ -40,23 +41,19 @@ class Joined:
                 self._source_of[scene] = source
         self.parts = {
             part: tuple(scene for source in sources for scene in source.parts[part])
-            for part in ("train", "validation", "test")
+            for part in PARTS
         }
         self.recipe: dict[str, Any] = {"joined": [source.recipe for source in sources]}
         self._sources = sources
 
     def key(self) -> list:
-        """The keys of all."""
         return [[source.name, source.key()] for source in self._sources]
 
     def measure(self, scene: str) -> tuple[int, Any]:
-        """Number of points of a scene, and what its own source needs to know."""
-        return self.source_of(scene).measure(scene)
+        return self._source_of[scene].measure(scene)
 
-    def fill(self, scene: str, plan: Any, out: dict[str, np.ndarray]) -> str:
-        """Has the scene's own source fill its patches."""
-        return self.source_of(scene).fill(scene, plan, out)
+    def look(self, scene: str) -> tuple | None:
+        return self._source_of[scene].look(scene)
 
-    def source_of(self, scene: str) -> Source:
-        """The source that a scene comes from."""
-        return self._source_of[scene]
+    def fill(self, scene: str, found: Any, out: dict[str, np.ndarray]) -> str:
+        return self._source_of[scene].fill(scene, found, out)

@@ -1,7 +1,7 @@
-"""The source `photographs`: sequences from photographs in scikit-image and scikit-learn.
+"""The source `photographs`: scenes made of photographs in scikit-image and scikit-learn.
 
 The photographs are read from the installed packages, so nothing is downloaded. Half become `v_`
-sequences (the photograph seen through five random homographies), half `i_` sequences (five strong
+scenes (the photograph seen through five random homographies), half `i_` scenes (five strong
 changes of lighting), as in HPatches. Left out: logos, drawings, renderings, second views of a scene
 (motorcycle_right), and photographs with hardly any points (cell, clock_motion, microaneurysms).
 """
@@ -17,27 +17,22 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.common.errors import InputError
-from helpers.common.keys import code_key
-from helpers.dataset.cutting import extractor
-from helpers.dataset.cutting.extractor import bilinear, cut, find_regions
 from helpers.dataset.cutting.homographies import sample_homography
-from helpers.dataset.noise import SIGMA, downsample, noisy_twin
+from helpers.dataset.cutting.regions import find_regions
+from helpers.dataset.cutting.sampling import bilinear
+from helpers.dataset.parts import OWN_SPLIT
+from helpers.dataset.sources.filling import cutting_recipe, fill_by_cutting
 from helpers.dataset.sources.images import decode_grey
-from helpers.dataset.store import scene_generator
+from helpers.dataset.store import Source, scene_generator
 
-# Fixed, never shared between parts, v_ and i_ in each.
-TRAIN = ("v_brick", "v_grass", "v_gravel", "v_hubble_deep_field", "v_ihc")
-TRAIN += ("i_coins", "i_moon", "i_page", "i_retina", "i_rocket", "i_text")
-VALIDATION = ("v_flower", "i_chelsea")
-TEST = ("v_astronaut", "v_camera", "v_motorcycle_left", "i_china", "i_coffee")
-PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-# The code that decides the patches: another lighting or homography must not find an old store.
-RECIPE_CODE = (
-    "dataset/cutting",
-    "dataset/noise.py",
-    "dataset/sources/images.py",
-    "dataset/sources/photographs.py",
-)
+PARTS = {  # fixed, no photograph in two parts, v_ and i_ in each
+    "train": (
+        *("v_brick", "v_grass", "v_gravel", "v_hubble_deep_field", "v_ihc"),
+        *("i_coins", "i_moon", "i_page", "i_retina", "i_rocket", "i_text"),
+    ),
+    "validation": ("v_flower", "i_chelsea"),
+    "test": ("v_astronaut", "v_camera", "v_motorcycle_left", "i_china", "i_coffee"),
+}
 FROM_SKLEARN = ("china", "flower")
 LONGEST_SIDE = 800  # larger photographs are reduced to it: a usual size in HPatches
 SENSITIVITY = 0.45  # share of the usual detection thresholds, as the photographs are few and small
@@ -46,46 +41,37 @@ SUPERSAMPLING = 3  # warps are drawn this much larger and then averaged
 
 
 @dataclass(frozen=True)
-class Photographs:
-    """The source that `open_dataset("photographs")` builds from; see store.Source."""
+class Photographs(Source):
+    """The source that `open_dataset("photographs")` builds from."""
 
     seed: int = 0
     points_per_scene: int = POINTS_PER_SCENE
 
     name = "photographs"
     parts = PARTS
+    split = OWN_SPLIT
     keeps65 = True
 
     @property
     def recipe(self) -> dict:
-        """All settings that decide the patches."""
-        return {
-            "seed": self.seed,
-            "points_per_scene": self.points_per_scene,
-            "longest_side": LONGEST_SIDE,
-            "sensitivity": SENSITIVITY,
-            "cutting": extractor.RECIPE,
-            "sigma": SIGMA,
-            "code": code_key(*RECIPE_CODE),
-        }
+        recipe = cutting_recipe(self.seed, self.points_per_scene)
+        return recipe | {"longest_side": LONGEST_SIDE, "sensitivity": SENSITIVITY}
 
     def key(self) -> dict:
-        """Digests of the photographs."""
         return {scene: _digest(scene) for scenes in self.parts.values() for scene in scenes}
 
     def measure(self, scene: str) -> tuple[int, tuple]:
-        """Finds the points of a scene: their number, and what `fill` cuts them from."""
-        images, homographies = make_sequence(scene, self.seed)
+        look = self.look(scene)
+        return len(look[2]), look
+
+    def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        images, homographies = make_scene(scene, self.seed)
         rng = scene_generator(scene, self.seed, "points")
         regions = find_regions(images, homographies, rng, self.points_per_scene, SENSITIVITY)
-        return len(regions), (images, homographies, regions)
+        return images, homographies, regions
 
-    def fill(self, scene: str, plan: tuple, out: dict[str, np.ndarray]) -> str:
-        """Cuts the patches of a scene and draws their noise."""
-        clean65 = cut(*plan, scene_generator(scene, self.seed, "jitter"))
-        out["clean65"][:] = clean65
-        out["clean"][:] = downsample(clean65)
-        out["noisy"][:] = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
+    def fill(self, scene: str, found: tuple, out: dict[str, np.ndarray]) -> str:
+        fill_by_cutting(out, found, scene, self.seed)
         return _digest(scene)
 
 
@@ -119,7 +105,7 @@ def load_photograph(path: Path) -> np.ndarray:
     return np.asarray(grey)
 
 
-def make_sequence(scene: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def make_scene(scene: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Makes the six images of a scene and the five homographies from the first to the others.
 
     Args:
@@ -157,7 +143,7 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Changes the lighting strongly: gamma, gain, bias, a shadow or gradient, blur, JPEG.
 
     The ranges are assumptions, set so that patches of one point correlate about as little as those
-    of genuine `i_` sequences do.
+    of genuine `i_` scenes do.
     """
     light = (np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(2 ** rng.uniform(-1, 1)))[image]
     light = light * rng.choice([shadow, gradient])(image.shape, rng)

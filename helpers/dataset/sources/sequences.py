@@ -5,97 +5,53 @@ numbers that map (x, y, 1) of image 1 to image k, in pixels: the layout of HPatc
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from helpers.common.errors import InputError
-from helpers.common.keys import code_key
-from helpers.dataset.cutting import extractor
 from helpers.dataset.cutting.homographies import visible_share
-from helpers.dataset.noise import SIGMA, downsample, noisy_twin
-from helpers.dataset.parts import choose_parts
+from helpers.dataset.cutting.regions import find_regions
+from helpers.dataset.parts import Choice
+from helpers.dataset.sources.filling import cutting_recipe, fill_by_cutting
+from helpers.dataset.sources.folders import SceneFolders
 from helpers.dataset.sources.images import decode_grey
-from helpers.dataset.sources.strips import find_scenes, own_split
-from helpers.dataset.sources.tree import open_tree
 from helpers.dataset.store import scene_generator
-
-# The code that decides the patches.
-RECIPE_CODE = (
-    "dataset/cutting",
-    "dataset/noise.py",
-    "dataset/sources/images.py",
-    "dataset/sources/sequences.py",
-)
 
 SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 
 
-class Sequences:
-    """Image sequences in a folder or zip file, as a source of a store; see store.Source."""
+class Sequences(SceneFolders):
+    """Scenes of six images in a folder or zip file, as a source of a store."""
 
     name = "sequences"
 
-    def __init__(
-        self,
-        place: Path | str,
-        split: str | None = None,
-        scenes: Sequence[str] | None = None,
-        points_per_scene: int | None = None,
-        seed: int = 0,
-        keep65: bool = True,
-    ):
+    def __init__(self, place: Path | str, choice: Choice):
         """Looks at the list of files only.
 
         Args:
             place: folder or zip file.
-            split: see parts.choose_parts; None for the dataset's own split.json, else "a".
-            scenes: only these, all where None.
-            points_per_scene: at most this many of a scene, at random; where None, 2,000, which no
-                scene of HPatches exceeds.
-            seed: of the choice of points, the jitter and the noise.
-            keep65: keep the 65 px patches, so that noise can be drawn anew while training.
+            choice: what is taken of it: of each scene random points, at most 2,000 where no number
+                is given; the seed is that of this choice, the jitter and the noise.
         """
-        self.tree = open_tree(place)
-        self.limit, self.seed, self.keeps65 = points_per_scene, seed, keep65
-        self.root, found = find_scenes(self.tree, {f"1{suffix}" for suffix in SUFFIXES})
-        self.parts = choose_parts(found, split or own_split(self.tree, self.root), scenes)
-        chosen = [scene for names in self.parts.values() for scene in names]
-        self._files = {scene: self._list_files(scene) for scene in chosen}
-        self.recipe: dict[str, Any] = {
-            "code": code_key(*RECIPE_CODE),
-            "seed": seed,
-            "points_per_scene": points_per_scene,
-            "split": self.parts,
-            "cutting": extractor.RECIPE,
-            "sigma": SIGMA,
-            "keep65": keep65,
-        }
-
-    def key(self) -> dict:
-        """Sizes and dates (of a zip file: check sums) of the files that are used."""
-        return {path: self.tree.files[path] for paths in self._files.values() for path in paths}
+        super().__init__(place, {f"1{suffix}" for suffix in SUFFIXES}, choice)
+        self.keeps65 = choice.keep65
+        recipe = cutting_recipe(choice.seed, choice.points_per_scene)
+        self.recipe = recipe | {"split": self.parts, "keep65": choice.keep65}
 
     def measure(self, scene: str) -> tuple[int, np.ndarray]:
-        """Number of points of a scene, and the regions around them."""
-        images, homographies, _ = self.load(scene)
-        regions = extractor.find_regions(
-            images, homographies, scene_generator(scene, self.seed, "points"), self.limit
-        )
+        regions = self.look(scene)[2]
         return len(regions), regions
 
-    def fill(self, scene: str, regions: np.ndarray, out: dict[str, np.ndarray]) -> str:
-        """Cuts the patches of a scene and draws their noise."""
+    def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        images, homographies, _ = self.load(scene)
+        rng = scene_generator(scene, self.choice.seed, "points")
+        regions = find_regions(images, homographies, rng, self.choice.points_per_scene)
+        return images, homographies, regions
+
+    def fill(self, scene: str, found: np.ndarray, out: dict[str, np.ndarray]) -> str:
         images, homographies, digest = self.load(scene)
-        clean65 = extractor.cut(
-            images, homographies, regions, scene_generator(scene, self.seed, "jitter")
-        )
-        if self.keeps65:
-            out["clean65"][:] = clean65
-        out["clean"][:] = downsample(clean65)
-        out["noisy"][:] = noisy_twin(clean65, scene_generator(scene, self.seed, "noise"))
+        fill_by_cutting(out, (images, homographies, found), scene, self.choice.seed)
         return digest
 
     def load(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], str]:
@@ -104,27 +60,27 @@ class Sequences:
         Returns:
             Six grey uint8 images, five homographies of `read_homography`, and the files' digest.
         """
-        data = [self.tree.read(path) for path in self._files[scene]]
-        where = [self.tree.path / path for path in self._files[scene]]
-        images = [decode_grey(*file) for file in zip(data[:6], where[:6], strict=True)]
+        files = [(self.tree.read(path), self.where(path)) for path in self.files[scene]]
+        images = [decode_grey(*file) for file in files[:6]]
         homographies = [
-            read_homography(text, place, images[0].shape, target.shape)
-            for text, place, target in zip(data[6:], where[6:], images[1:], strict=True)
+            read_homography(*file, images[0].shape, target.shape)
+            for file, target in zip(files[6:], images[1:], strict=True)
         ]
-        return images, homographies, hashlib.sha256(b"".join(data)).hexdigest()
+        digest = hashlib.sha256(b"".join(data for data, _ in files)).hexdigest()
+        return images, homographies, digest
 
-    def _list_files(self, scene: str) -> list[str]:
+    def list_files(self, scene: str) -> list[str]:
         """Paths of images 1..6 and H_1_2..H_1_6."""
-        paths: list[str] = []
+        folder, paths = f"{self.root}{scene}/", []
         for number in range(1, 7):
-            names = [f"{self.root}{scene}/{number}{suffix}" for suffix in SUFFIXES]
-            like_first = f"{self.root}{scene}/{number}{Path(paths[0]).suffix}" if paths else ""
-            paths.append(next((path for path in names if path in self.tree.files), like_first))
-        paths += [f"{self.root}{scene}/H_1_{number}" for number in range(2, 7)]
+            like_first = Path(paths[0]).suffix if paths else ""  # what a missing one is called
+            names = [f"{folder}{number}{suffix}" for suffix in (*SUFFIXES, like_first)]
+            paths.append(next((path for path in names if path in self.tree.files), names[-1]))
+        paths += [f"{folder}H_1_{number}" for number in range(2, 7)]
         for path in paths:
             if path not in self.tree.files:
                 raise InputError(
-                    f"{self.tree.path / path} is missing: a scene needs six images and "
+                    f"{self.where(path)} is missing: a scene needs six images and "
                     "H_1_2 to H_1_6, so add it or leave the scene out."
                 )
         return paths

@@ -13,6 +13,8 @@ from helpers.common.errors import InputError
 
 LARGEST_FILE = 2**30  # bytes; the largest genuine strip has some 20 MB
 LARGEST_RATIO = 200  # PNG files hardly shrink in a zip; a bomb shrinks a thousandfold
+# RuntimeError: encrypted, or packed in a way that Python does not know.
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
 
 
 class Tree(Protocol):
@@ -39,7 +41,7 @@ def open_tree(path: Path | str) -> Tree:
     raise InputError(f"{path} does not exist: give the folder or zip file of the dataset.")
 
 
-class Folder:
+class Folder(Tree):
     """A folder with sub-folders of files; deeper ones are seen, links to elsewhere are followed."""
 
     def __init__(self, path: Path):
@@ -56,7 +58,6 @@ class Folder:
             ) from error
 
     def read(self, name: str, limit: int | None = None) -> bytes:
-        """The bytes of a file, or its first `limit` bytes."""
         try:
             with (self.path / name).open("rb") as file:
                 return file.read(limit)
@@ -80,7 +81,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(place) / name for name in sorted(names))
 
 
-class Zip:
+class Zip(Tree):
     """A zip file whose list of contents has been checked."""
 
     def __init__(self, path: Path):
@@ -88,7 +89,7 @@ class Zip:
         self._lock = threading.Lock()
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except BAD_ZIP as error:
             if path.name.endswith((".tar.gz", ".tgz", ".tar")):
                 raise InputError(
                     f"{path} is no zip file: unpack it, and give the folder."
@@ -103,19 +104,10 @@ class Zip:
         self.files = {entry.filename: (entry.file_size, entry.CRC) for entry in entries}
 
     def read(self, name: str, limit: int | None = None) -> bytes:
-        """The bytes of a file, or its first `limit` bytes."""
         try:
             with self._lock, self._zip.open(name) as file:
                 return file.read(-1 if limit is None else limit)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            OSError,
-            EOFError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,  # encrypted
-        ) as error:
+        except BAD_ZIP as error:
             raise InputError(
                 f"{name} in {self.path} cannot be read ({error}): fetch the zip file again."
             ) from error
