@@ -108,16 +108,11 @@ def main(words: list[str] | None = None) -> None:
     options = parser.parse_args(words)
     source = open_folder(options.folder)
     scenes = source.parts["test"]
-    found = dict(
-        zip(
-            scenes,
-            Resources(progress=True).spread(partial(measure, source), scenes, "scenes"),
-            strict=True,
-        )
-    )
-    print(pd.DataFrame(found).to_string(float_format="{:.2f}".format, na_rep=""))
+    found = Resources(progress=True).spread(partial(measure, source), scenes, "scenes")
+    results = dict(zip(scenes, found, strict=True))
+    print(pd.DataFrame(results).to_string(float_format="{:.2f}".format, na_rep=""))
     if options.json:
-        files.write_json(options.json, found)
+        files.write_json(options.json, results)
 
 
 if __name__ == "__main__":
