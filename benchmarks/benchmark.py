@@ -2,11 +2,12 @@
 
     python benchmarks/benchmark.py                          # split a at true size
     python benchmarks/benchmark.py --official ../hpatches-benchmark --official-python python3.8
-    python benchmarks/benchmark.py --split full             # memory, all 116 sequences mapped
+    python benchmarks/benchmark.py --split full --no-limit  # memory, all 116 sequences
     python benchmarks/benchmark.py --constant               # every distance tied
     python benchmarks/benchmark.py --share 0.1 --size 512   # a tenth of the points, long vectors
 
-Descriptors are random: unit vectors, noisier at harder levels. Run it on an otherwise idle machine.
+Descriptors are random: unit vectors, noisier at harder levels, in files that are mapped. The limit
+needs them in memory. Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -20,8 +21,7 @@ import pandas as pd
 from measuring import in_own_process, timed
 
 from helpers import benchmark
-from helpers.benchmark.__main__ import main as command_line
-from helpers.benchmark.files import write_descriptors
+from helpers.benchmark.files import read_descriptors, write_descriptors
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.matching import matching
 from helpers.benchmark.retrieval import retrieval
@@ -51,9 +51,9 @@ def noisy_strips(rng: np.random.Generator, points: int, size: int) -> np.ndarray
     return strips
 
 
-def ours(arrays: list[np.ndarray], tasks: benchmark.Tasks, threads: int) -> dict:
+def ours(arrays: list[np.ndarray], tasks: benchmark.Tasks, options: argparse.Namespace) -> dict:
     """How to do each task."""
-    resources = Resources(threads)
+    resources = Resources(options.threads, options.memory * 2**20)
     return {
         "verification": lambda: verification(arrays, tasks, resources=resources),
         "matching": lambda: matching(arrays, resources=resources),
@@ -81,18 +81,16 @@ def limits(arrays: list[np.ndarray], tasks: benchmark.Tasks, threads: int) -> di
     }
 
 
-def official(options: argparse.Namespace, descriptors: dict, tasks: benchmark.Tasks) -> dict:
+def official(options: argparse.Namespace, folder: Path, tasks: benchmark.Tasks) -> dict:
     """What the official evaluator says of the same input: "seconds" and the scores of each task."""
-    with TemporaryDirectory() as folder:
-        write_descriptors(descriptors, folder, "npy")
-        benchmark.write_tasks(tasks, folder)
-        script = Path(__file__).with_name("official.py")
-        command = [options.official_python, script, options.official, folder]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{done.stderr}\nThe official evaluator failed: see {script}.")
-        with np.load(Path(folder) / "official.npz") as file:
-            return dict(file)
+    benchmark.write_tasks(tasks, folder)
+    script = Path(__file__).with_name("official.py")
+    command = [options.official_python, script, options.official, folder]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{done.stderr}\nThe official evaluator failed: see {script}.")
+    with np.load(folder / "official.npz") as file:
+        return dict(file)
 
 
 def difference(results: dict, official: dict) -> float:
@@ -107,75 +105,49 @@ def difference(results: dict, official: dict) -> float:
     )
 
 
-def inputs(options: argparse.Namespace) -> tuple[dict[str, np.ndarray], benchmark.Tasks]:
-    """Random descriptors of the test sequences of split a, and their task lists."""
-    rng, share = np.random.default_rng(0), options.share
-    descriptors = {
-        name: noisy_strips(rng, round(share * length), options.size)
-        for name, length in zip(benchmark.load_split("a").test, LENGTHS, strict=True)
-    }
-    for strips in descriptors.values() if options.constant else ():
-        strips[:] = 1
-    lengths = {name: strips.shape[1] for name, strips in descriptors.items()}
+def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, int]:
+    """Writes random descriptors of the test sequences of a split; their lengths."""
+    rng, names = np.random.default_rng(0), benchmark.load_split(options.split).test
+    known = dict(zip(benchmark.load_split("a").test, LENGTHS, strict=True))
+    usual = (ALL_POINTS - sum(LENGTHS)) // 76  # of a sequence that is not in split a
+    lengths = {name: round(options.share * known.get(name, usual)) for name in names}
+    for name, points in lengths.items():
+        strips = noisy_strips(rng, points, options.size)
+        write_descriptors({name: strips * 0 + 1 if options.constant else strips}, folder, "npy")
+    return lengths
+
+
+def measure(folder: Path, lengths: dict[str, int], options: argparse.Namespace) -> dict:
+    """Seconds of each task by the clock and of all cores: ours, the limit and the official."""
+    descriptors = read_descriptors(folder, list(lengths))  # mapped
+    share = min(1, options.share)
     counts = {"queries": round(10_000 * share), "distractors": round(20_000 * share)}
-    return descriptors, benchmark.generate_tasks(lengths, pairs=options.pairs, **counts)
-
-
-def report(options: argparse.Namespace) -> None:
-    """Tables of seconds: a row a task; ours, the limit and the official evaluator's."""
-    descriptors, tasks = inputs(options)
+    tasks = benchmark.generate_tasks(lengths, pairs=options.pairs, **counts)
     arrays, results = list(descriptors.values()), {}
     few = {name: noisy_strips(np.random.default_rng(0), 30, options.size) for name in "ab"}
     few_tasks = benchmark.generate_tasks(dict.fromkeys(few, 30), pairs=50)
     benchmark.evaluate(few, few_tasks, pools=[10])  # compiles
-    works, times = ours(arrays, tasks, options.threads), {}
+    works, times = ours(arrays, tasks, options), {}
     times["ours"] = {
         task: timed(lambda task=task: results.update({task: works[task]()})) for task in works
     }
-    works = limits(arrays, tasks, options.threads)
-    times["limit"] = {task: timed(work) for task, work in works.items()}
     if options.official:
-        theirs = official(options, descriptors, tasks)
+        theirs = official(options, folder, tasks)
         print(f"largest difference from an official score: {difference(results, theirs):.1e}")
         times["official"] = dict(zip(works, theirs["seconds"], strict=True))
-    for index, title in enumerate(("seconds by the clock", "seconds of all cores together")):
-        table = pd.DataFrame(times).map(lambda pair, index=index: pair[index])
-        table.loc["all"] = table.sum()
-        for name in times:
-            table[f"{name}/ours"] = table[name] / table["ours"]
-        print(f"\n{title}\n{table.to_string(float_format='{:.2f}'.format)}")
-
-
-def score_mapped(options: argparse.Namespace) -> None:
-    """Scores split full from mapped files by the command line, and watches its memory."""
-    rng = np.random.default_rng(0)
-    split, known = benchmark.load_split("full").test, benchmark.load_split("a").test
-    others = np.array_split(range(ALL_POINTS - sum(LENGTHS)), len(split) - len(known))
-    known = dict(zip(known, LENGTHS, strict=True))
-    made_up = iter(map(len, others))
-    with TemporaryDirectory() as folder:
-        for name in split:
-            points = round(options.share * (known.get(name) or next(made_up)))
-            write_descriptors({name: noisy_strips(rng, points, options.size)}, folder, "npy")
-        words = [folder, "--split=full", "--generate", f"--memory={options.memory}"]
-        words += [f"--threads={options.threads}", f"--pairs={options.pairs}"]
-        found = in_own_process(run_command, words)
-        gigabytes = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e9
-    print(f"{gigabytes:.2f} GB of descriptors; seconds, and largest memory in MB:")
-    print("  ".join(f"{name} {value:,.1f}" for name, value in found.items()))
-
-
-def run_command(words: list[str]) -> dict[str, float]:
-    """Runs the benchmark's command line."""
-    return {"seconds": timed(command_line, words)[0]}
+    if options.limit:
+        works = limits(arrays, tasks, options.threads)
+        times["limit"] = {task: timed(work) for task, work in works.items()}
+    return {"times": times}
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--official", type=Path, help="checkout of hpatches/hpatches-benchmark")
     parser.add_argument("--official-python", metavar="PYTHON", default=sys.executable)
-    parser.add_argument("--split", choices=("a", "full"), default="a", help="full: memory only")
-    parser.add_argument("--memory", default="32MB", help="of blocks, for --split full")
+    parser.add_argument("--no-limit", dest="limit", action="store_false", help="leave it out")
+    parser.add_argument("--split", choices=("a", "full"), default="a")
+    parser.add_argument("--memory", type=int, default=32, metavar="MB", help="of blocks")
     parser.add_argument("--constant", action="store_true", help="all descriptors are the same")
     parser.add_argument("--size", type=int, default=128, help="numbers in a descriptor")
     parser.add_argument("--threads", type=int, default=cores())
@@ -186,7 +158,20 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def main(words: list[str] | None = None) -> None:
     options = parse(words)
-    (score_mapped if options.split == "full" else report)(options)
+    with TemporaryDirectory() as folder:
+        lengths = write_inputs(Path(folder), options)
+        found = in_own_process(measure, Path(folder), lengths, options)
+    if "error" in found:
+        raise SystemExit(found["error"])
+    times = found.pop("times")
+    for index, title in enumerate(("seconds by the clock", "seconds of all cores together")):
+        table = pd.DataFrame(times).map(lambda pair, index=index: pair[index])
+        table.loc["all"] = table.sum()
+        for name in times.keys() - {"ours"}:
+            table[f"{name}/ours"] = table[name] / table["ours"]
+        print(f"\n{title}\n{table.to_string(float_format='{:.2f}'.format)}")
+    memory = ", ".join(f"{name} {megabytes:,.0f}" for name, megabytes in found.items())
+    print(f"\n{16 * sum(lengths.values()):,} descriptors; memory at most in MB: {memory}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ Each line has a process of its own. Run it on an otherwise idle machine.
 """
 
 import argparse
-import itertools
 import math
 import statistics
 from collections.abc import Callable
@@ -57,13 +56,13 @@ def bare_step(model, batch: tuple) -> Callable[[int], None]:
 
 def our_loop(model, batches) -> Callable[[int], None]:
     """A function that takes so many steps as a training does between two checkpoints."""
-    from helpers.training import loop
+    from helpers.training.loop import step_losses
 
-    done = itertools.count()
+    done = 0
 
     def take(steps: int) -> None:
-        for _ in loop.step_losses(model, batches, next(done) * steps, steps):
-            pass
+        nonlocal done
+        done += len(list(step_losses(model, batches, done, steps)))
 
     return take
 
@@ -81,7 +80,7 @@ def measure(settings: TrainingSettings, options: argparse.Namespace) -> dict:
     with backend.data_parallel(settings.batch):
         _, fitted = model.compiled(settings, None, STEPS)
         ways = {"step": bare_step(fitted, batches(0)), "ours": our_loop(fitted, batches)}
-        rates = turns(ways, options.seconds, options.rounds)
+        rates = turns(ways, options.steps, options.rounds)
     patches = settings.batch * math.prod(fitted.input_shape[1:]) // 1024
     found = {way: patches * statistics.median(rate for rate, _ in rates[way]) for way in ways}
     return found | ratios(**rates) | {"provenance": provenance()}
@@ -94,28 +93,15 @@ def ratios(step: list, ours: list) -> dict[str, float]:
     return {"of step": statistics.median(clock), "of step, core": statistics.median(core)}
 
 
-def turns(ways: dict[str, Callable], seconds: float, rounds: int) -> dict[str, list]:
-    """Steps a second of each way in each turn: by the clock, and for each second of a core.
-
-    Args:
-        seconds: that each way takes in all turns together.
-    """
-    counts = {way: steps_within(take, seconds / rounds) for way, take in ways.items()}
+def turns(ways: dict[str, Callable], steps: int, rounds: int) -> dict[str, list]:
+    """Steps a second of each way in each turn: by the clock, and for each second of a core."""
+    for take in ways.values():
+        take(2)  # compiles
     found = {way: [] for way in ways}
     for _ in range(rounds):
         for way, take in ways.items():
-            found[way].append([counts[way] / spent for spent in timed(take, counts[way])])
+            found[way].append([steps / spent for spent in timed(take, steps)])
     return found
-
-
-def steps_within(take: Callable[[int], None], seconds: float) -> int:
-    """How many steps fit into so many seconds once everything is compiled, but at least two."""
-    take(1)
-    for steps in (2**power for power in itertools.count(1)):
-        spent, _ = timed(take, steps)
-        if spent > min(0.5, seconds):
-            break
-    return max(2, round(seconds * steps / spent))
 
 
 def open_data(options: argparse.Namespace) -> PatchStore:
@@ -129,11 +115,10 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE")
     parser.add_argument("--batches", type=int, nargs="+", metavar="SIZE", help="not the profile's")
     parser.add_argument("--precision", default="float32", help="a dtype policy of Keras")
-    parser.add_argument("--stored-noise", action="store_true", help="do not draw it anew")
     parser.add_argument("--dataset", default="photographs", help="as in `make report DATASET=`")
     parser.add_argument("--profile", choices=PROFILES, default="coursework")
-    parser.add_argument("--seconds", type=float, default=15, help="for each rate")
-    parser.add_argument("--rounds", type=int, default=3, help="turns to split the seconds into")
+    parser.add_argument("--steps", type=int, default=50, help="of each way in a turn")
+    parser.add_argument("--rounds", type=int, default=3, help="turns")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args(words)
 
@@ -144,7 +129,6 @@ def main(words: list[str] | None = None) -> None:
     results = []
     for case in options.cases:
         settings = getattr(profile(options.profile), case)
-        settings = replace(settings, redraw=settings.redraw and not options.stored_noise)
         for batch in options.batches or [settings.batch]:
             found = in_own_process(measure, replace(settings, batch=batch), options)
             results.append({"case": case, "batch": batch, **found})
