@@ -73,8 +73,9 @@ def make(
     """
     both = common.train_both(settings, learned)
     with TemporaryDirectory() as scratch:  # not beside the code, whose commit the scores name
-        packed = pack(*both, Path(scratch) / "pretrained")
+        packed = Path(scratch) / "pretrained"
         with pretrained_in(packed):
+            pack(*both, packed)
             measured = measure(runs.pretrained(), tested, pairs)
         files.write_json(packed / "measured.json", measured)
         files.write_json(packed / "data.json", data_of(settings[1].seed, learned, tested))
@@ -82,8 +83,8 @@ def make(
     return measured
 
 
-def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> Path:
-    """Copies what is needed of two finished runs into `folder`; the descriptor names its denoiser.
+def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> None:
+    """Copies what is needed of two finished runs into `folder`, which is `runs.PRETRAINED`.
 
     Raises:
         InputError: together they have more than `LARGEST` bytes.
@@ -92,17 +93,15 @@ def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> Path:
         (folder / role).mkdir(parents=True)
         for name in PACKED:
             shutil.copyfile(run / name, folder / role / name)
-    with pretrained_in(folder):
-        described = files.read_json(folder / "descriptor" / "settings.json")
-        described["denoiser"] = runs.pretrained_name("denoiser")
-        files.write_json(folder / "descriptor" / "settings.json", described)
+    described = files.read_json(folder / "descriptor" / "settings.json")
+    described["denoiser"] = runs.pretrained_name("denoiser")
+    files.write_json(folder / "descriptor" / "settings.json", described)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > LARGEST:
         raise InputError(
             f"{descriptor_run} with its denoiser has {size / 1e6:.1f} MB and may have "
             f"{LARGEST / 1e6:.0f}: choose narrower networks."
         )
-    return folder
 
 
 @contextmanager

@@ -99,8 +99,12 @@ def finished(tmp_path, monkeypatch):
 
 def test_networks_above_ten_megabytes_are_refused(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "LARGEST", 10)
-    with pytest.raises(InputError, match=r"MB and may have 0: choose narrower"):
-        pretrained.pack(*finished[1], tmp_path / "packed")
+    packed = tmp_path / "packed"
+    with (
+        pretrained.pretrained_in(packed),
+        pytest.raises(InputError, match=r"MB and may have 0: choose narrower"),
+    ):
+        pretrained.pack(*finished[1], packed)
 
 
 def test_a_scoring_that_breaks_leaves_the_old_folder_whole(finished, tiny_store, monkeypatch):
