@@ -1,7 +1,6 @@
 """The script that makes the pretrained networks: what it trains, packs, says and spares."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +43,8 @@ def content(folder):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_it_trains_with_the_settings_of_the_networks_that_come_with_the_code(role):
-    mine = asdict(pretrained.trainings()[ROLES.index(role)])
     shipped = files.read_json(runs.PRETRAINED / role / "settings.json")["settings"]
-    assert json.loads(json.dumps(mine)) == shipped
+    assert settings.TrainingSettings(**shipped) == pretrained.trainings()[ROLES.index(role)]
 
 
 def test_the_packed_folder_takes_the_place_of_the_old_one(made):
