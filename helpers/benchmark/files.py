@@ -1,6 +1,5 @@
 """Reading descriptor files, and writing so that a killed run leaves nothing half-written."""
 
-import math
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -172,17 +171,12 @@ def _what_is_wrong(path: Path, separator: str) -> str:
             width = width or len(cells)
             if len(cells) != width:
                 return f"{path}, line {number}: {len(cells)} numbers where line 1 has {width}."
-            for cell in cells:
-                if not _is_finite(cell):
-                    return f"{path}, line {number}: {cell.strip()!r} is not a finite number."
+            with np.errstate(over="ignore"):
+                values = pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(np.float32)
+            if not np.isfinite(values).all():
+                cell = cells[np.isfinite(values).argmin()].strip()
+                return f"{path}, line {number}: {cell!r} is not a finite number."
     return f"{path} cannot be read as numbers separated by {separator!r}."
-
-
-def _is_finite(cell: str) -> bool:
-    try:
-        return math.isfinite(np.float32(cell))
-    except ValueError:
-        return False
 
 
 def write_descriptors(

@@ -137,8 +137,8 @@ def retrieval(
     """Ranks each query's five views at each level among distractors.
 
     A pool of k holds the five views and the first k - 5 distractors of other sequences, in list
-    order (all of those that are left, when they are fewer, as officially). A pool is available
-    when the list has at least k distractors; others are left out, never invented.
+    order (all that are left, when they are fewer, as officially). A pool is available when the list
+    has at least k distractors; others are left out, never invented.
 
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.

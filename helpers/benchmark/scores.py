@@ -162,10 +162,7 @@ def evaluate(
         BenchmarkError: bad descriptors (missing sequence, ragged, NaN), or a list that points past
             a strip.
     """
-    if distance not in DISTANCES:
-        raise BenchmarkError(f"There is no distance {distance!r}: choose L2 or L1.")
-    if min(pools, default=0) <= IMAGES:
-        raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
+    _check_options(distance, pools)
     arrays = _checked(descriptors, tasks)
     works = {
         "verification": lambda: verification(arrays, tasks, distance, resources),
@@ -174,11 +171,17 @@ def evaluate(
     }
     results = [work() if name in run else None for name, work in works.items()]
     intervals = bootstrap(dict(zip("VMR", results, strict=True)), len(arrays), samples)
-    points = sum(array.shape[1] for array in arrays)
-    scores = Scores(tasks, distance, points, *results, intervals)
+    scores = Scores(tasks, distance, sum(a.shape[1] for a in arrays), *results, intervals)
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores
+
+
+def _check_options(distance: str, pools: Sequence[int]) -> None:
+    if distance not in DISTANCES:
+        raise BenchmarkError(f"There is no distance {distance!r}: choose L2 or L1.")
+    if min(pools, default=0) <= IMAGES:
+        raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
 
 
 def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.ndarray]:

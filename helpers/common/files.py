@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from helpers.common.errors import InputError
 
@@ -85,17 +85,13 @@ def locked(path: Path) -> Iterator[bool]:
             "NHPATCHES_HOME name a folder that you may write to."
         ) from error
     with file:
-        yield _lock(file)
+        held = False
+        with suppress(ImportError, OSError):  # Windows, some network disks
+            import fcntl
 
-
-def _lock(file: IO) -> bool:
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)
-        return True
-    except (ImportError, OSError):  # Windows, some network disks
-        return False
+            fcntl.flock(file, fcntl.LOCK_EX)
+            held = True
+        yield held
 
 
 def write_text(path: Path | str, text: str) -> None:

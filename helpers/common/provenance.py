@@ -3,24 +3,15 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from helpers.common import paths
 from helpers.common.errors import InputError
 
-PACKAGES = (
-    "keras",
-    "tensorflow",
-    "jax",
-    "jaxlib",
-    "torch",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "opencv-python-headless",
-    "pandas",
-)
+PACKAGES = ["keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "scipy", "scikit-image"]
+PACKAGES += ["opencv-python-headless", "pandas"]
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
@@ -32,12 +23,13 @@ def require_backend() -> None:
     """
     name = os.environ.get("KERAS_BACKEND") or "tensorflow"
     there = [backend for backend in BACKENDS if find_spec(backend)]
-    if name not in BACKENDS or name not in there:
-        problem = "is not installed" if name in BACKENDS else "is no backend of Keras"
+    if name not in there:
+        known = name in BACKENDS
         raise InputError(
-            f"KERAS_BACKEND asks for {name!r}, which {problem}: install one with "
-            f"`pip install {name if name in BACKENDS else 'tensorflow'}`, or set KERAS_BACKEND to "
-            f"one that is there ({', '.join(there) or 'none'})."
+            f"KERAS_BACKEND asks for {name!r}, which is "
+            f"{'not installed' if known else 'no backend of Keras'}: install one with "
+            f"`pip install {name if known else 'tensorflow'}`, or set KERAS_BACKEND to one that is "
+            f"there ({', '.join(there) or 'none'})."
         )
 
 
@@ -56,17 +48,19 @@ def provenance() -> dict:
 
 def package_versions() -> dict[str, str]:
     """Installed versions of the packages that can change a number."""
-    return {name: found for name in PACKAGES if (found := _version(name))}
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def device() -> str:
     """The device that Keras computes on, for example 'cpu, 2 cores, x86_64'."""
     import keras
 
-    accelerators = _accelerators(keras.backend.backend())
-    if accelerators:
-        return ", ".join(accelerators)
-    return f"cpu, {os.cpu_count()} cores, {platform.machine()}"
+    cpu = f"cpu, {os.cpu_count()} cores, {platform.machine()}"
+    return ", ".join(_accelerators(keras.backend.backend())) or cpu
 
 
 def _accelerators(backend: str) -> list[str]:
@@ -88,22 +82,11 @@ def _accelerators(backend: str) -> list[str]:
 
 def commit() -> str:
     """The commit of the checkout; '+' behind it says that files were changed since."""
+    how = {"cwd": paths.ROOT, "stderr": subprocess.DEVNULL, "text": True}
+    code = ["helpers", "notebooks", "requirements.txt"]
     try:
-        found = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", "helpers", "notebooks", "requirements.txt")
+        found = subprocess.check_output(["git", "rev-parse", "--short=12", "HEAD"], **how)
+        changed = subprocess.check_output(["git", "status", "--porcelain", "--", *code], **how)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found + ("+" if changed else "")
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=paths.ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    return found.strip() + ("+" if changed else "")

@@ -14,11 +14,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from helpers import benchmark
-from helpers.common import files, paths
+from helpers.common import paths
 from helpers.common.keys import code_key, key
-from helpers.common.provenance import provenance
 from helpers.dataset.layout import PATCH_SIDE
 from helpers.dataset.store import PatchStore
+from helpers.evaluation.scoring import dataset_of, known_or_new, make_tasks
 
 SCORING_CODE = ("benchmark", "evaluation/classical.py", "evaluation/scoring.py")
 
@@ -155,26 +155,19 @@ def score_rows(store: PatchStore, pairs: int, part: str = "test") -> dict[str, d
     Returns:
         The scores as `benchmark` gives them, by the names of ROWS.
     """
-    decided_by = _decided_by(store, pairs, part)
-    target = paths.RUNS / f"classical-{key(decided_by, 10)}.json"
-    if target.is_file():
-        print(f"{target.name}: scored already, loaded.")
-        return files.read_json(target)["rows"]
-    from helpers.evaluation.scoring import make_tasks  # only here: it imports Keras
 
-    tasks, rows = make_tasks(store, pairs, part), {}
-    for name in tqdm(ROWS, desc=f"hand-made rows, {part} scenes"):
-        rows[name] = benchmark.evaluate(describe_row(ROWS[name], store, part), tasks).to_json()
-    files.write_json(target, {"rows": rows, "decided_by": decided_by, "provenance": provenance()})
-    return rows
+    def score() -> dict:
+        tasks, rows = make_tasks(store, pairs, part), {}
+        for name in tqdm(ROWS, desc=f"hand-made rows, {part} scenes"):
+            rows[name] = benchmark.evaluate(describe_row(ROWS[name], store, part), tasks).to_json()
+        return {"rows": rows}
 
-
-def _decided_by(store: PatchStore, pairs: int, part: str) -> dict:
-    dataset = {"name": store.name, "split": store.split, "fingerprint": store.fingerprint}
-    return {
-        "dataset": dataset,
+    decided_by = {
+        "dataset": dataset_of(store),
         "pairs": pairs,
         "part": part,
         "code": code_key(*SCORING_CODE),
         "opencv": cv2.__version__,
     }
+    target = paths.RUNS / f"classical-{key(decided_by, 10)}.json"
+    return known_or_new(target, target.name, decided_by, score)["rows"]

@@ -1,7 +1,7 @@
 """Looking at what trained networks do, as arrays that `figures` and `diagram` draw.
 
 Nothing here is chosen by looks: points are drawn with a fixed seed or by a rule that is written
-down.
+down. `described` is always what `describe_strip` returns, of the same strip.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from helpers.benchmark.layout import LEVELS, STRIPS
+from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
 from helpers.benchmark.matching import nearest
 from helpers.benchmark.tasks import LEAST_STD
 from helpers.dataset.cutting.extractor import project
 from helpers.dataset.store import PatchStore
+from helpers.evaluation.scoring import describe
 from helpers.networks.pipeline import predict_patches
 from helpers.training.runs import denoiser_of, load_network, load_pipeline
+
+Described = dict[str, dict[str, np.ndarray]]  # approach -> scene -> descriptors (2, N, D)
+Triples = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by approach
 
 STRIP = "h1"  # where points are looked for: the hard patches of the first other image
 SEED = 7  # of the points that are shown; fixed, so that nobody picks the pretty ones
@@ -36,14 +40,14 @@ def denoise_sample(
         clean: uint8 (points, 16, 32, 32).
         estimates: "noisy" and each approach -> (points, 16, 32, 32), grey levels 0..255.
     """
-    rows = store.rows(part)
-    chosen = np.random.default_rng(SEED).permutation(rows)[:points]
+    chosen = np.random.default_rng(SEED).permutation(store.rows(part))[:points]
     noisy = store.noisy[chosen]
-    estimates = {"noisy": noisy}
-    for approach, run in denoiser_runs.items():
-        denoised = predict_patches(load_network(run), noisy)[..., 0]
-        estimates[approach] = np.clip(denoised, 0, 255)
-    return store.clean[chosen], estimates
+    estimates = {name: _denoised(load_network(run), noisy) for name, run in denoiser_runs.items()}
+    return store.clean[chosen], {"noisy": noisy, **estimates}
+
+
+def _denoised(denoiser: keras.Model, patches: np.ndarray) -> np.ndarray:
+    return np.clip(predict_patches(denoiser, patches)[..., 0], 0, 255)
 
 
 def denoising_rows(
@@ -59,9 +63,15 @@ def denoising_rows(
         noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels.
     """
     point = typical_point(clean) if point is None else point
-    strips = [STRIPS.index(level[0] + "1") for level in LEVELS]
+    strips = [strip_columns(level).start for level in LEVELS]
     rows = {name: patches[point, strips] for name, patches in estimates.items()}
     return rows.pop("noisy"), rows, clean[point, strips], LEVELS
+
+
+def typical_point(patches: np.ndarray) -> int:
+    """The point, of (points, 16, 32, 32), whose `ref` patch has the median contrast."""
+    contrast = np.std(patches[:, 0], axis=(1, 2), dtype=np.float64)
+    return int(np.argsort(contrast, kind="stable")[len(contrast) // 2])
 
 
 # --- whole pipelines -----------------------------------------------------------------------------
@@ -75,8 +85,8 @@ def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     """
     denoiser_run, last = denoiser_of(descriptor_run), load_network(descriptor_run)
     front = [load_network(denoiser_run)] if denoiser_run else []
-    parts = [layer for layer in last.layers if isinstance(layer, keras.Model)]  # end to end
-    return front + (parts or [last])
+    inside = [layer for layer in last.layers if isinstance(layer, keras.Model)]  # end to end
+    return front + (inside or [last])
 
 
 def pipeline_sample(
@@ -98,7 +108,7 @@ def pipeline_sample(
     patches = np.stack([scene[point, STRIPS.index(strip)], scene[point, 0], scene[other, 0]])
     networks = {name: pipeline_networks(run) for name, run in descriptor_runs.items()}
     denoised = {
-        name: np.clip(predict_patches(chain[0], patches[:1])[0, ..., 0], 0, 255)
+        name: _denoised(chain[0], patches[:1])[0]
         for name, chain in networks.items()
         if len(chain) > 1
     }
@@ -108,19 +118,9 @@ def pipeline_sample(
     return networks, patches, denoised, vectors
 
 
-def typical_point(patches: np.ndarray) -> int:
-    """The point whose `ref` patch has the median contrast.
-
-    Args:
-        patches: (points, 16, 32, 32).
-    """
-    contrast = np.std(patches[:, 0], axis=(1, 2), dtype=np.float64)
-    return int(np.argsort(contrast, kind="stable")[len(contrast) // 2])
-
-
 def describe_strip(
     store: PatchStore, descriptor_runs: dict[str, Path], strip: str = STRIP, scenes: int = 6
-) -> dict[str, dict[str, np.ndarray]]:
+) -> Described:
     """Descriptors of the noisy patches of `ref` and of one other strip, for the pictures below.
 
     Args:
@@ -130,26 +130,22 @@ def describe_strip(
     Returns:
         Approach -> scene -> (2, N, D): `ref`, then `strip`.
     """
-    names = store.parts["test"]
-    names = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, scenes).astype(int))]
-    columns, described = [0, STRIPS.index(strip)], {}
-    for approach, run in descriptor_runs.items():
-        pipeline = load_pipeline(run)
-        described[approach] = {}
-        for name in names:
-            patches = store.noisy[store.scenes[name]][:, columns]
-            vectors = predict_patches(pipeline, patches).swapaxes(0, 1)
-            described[approach][name] = np.ascontiguousarray(vectors)
-    return described
+    names = np.array(store.parts["test"])
+    names = names[np.unique(np.linspace(0, len(names) - 1, scenes).astype(int))].tolist()
+    strips = [0, STRIPS.index(strip)]
+    return {
+        approach: describe(load_pipeline(run), store, names, strips=strips)
+        for approach, run in descriptor_runs.items()
+    }
 
 
 def compare_neighbours(
     store: PatchStore,
-    described: dict[str, dict[str, np.ndarray]],
+    described: Described,
     strip: str = STRIP,
     queries: int = 5,
     count: int = 5,
-) -> tuple[np.ndarray, np.ndarray, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+) -> tuple[np.ndarray, np.ndarray, Triples]:
     """What each approach finds for the same `ref` patches, among the patches of a strip.
 
     Queries are drawn with a fixed seed, from one scene after the other, of all with the contrast
@@ -157,34 +153,36 @@ def compare_neighbours(
     and the second one that it misses, as far as there are such.
 
     Args:
-        described: from `describe_strip`, with the same strip.
         count: neighbours of each query; fewer where a scene has fewer points.
 
     Returns:
         Queries (Q, 32, 32); the right patches (Q, 32, 32); approach -> its nearest patches
         (Q, count, 32, 32), whether each is right (Q, count), and the rank of the right one (Q,).
     """
-    rng, rows, (*_, last) = np.random.default_rng(SEED), [], described.values()
-    for number in range(queries):
-        scene = list(last)[number % len(last)]
-        textured = _pool(store, scene, "ref").std(axis=(1, 2), dtype=np.float64) > LEAST_STD
-        rows.append((scene, _draw_query(last[scene], number % 2 == 0, textured, rng)))
-    found, count = {}, min(count, *(len(last[scene][1]) for scene, _ in rows))
+    rng, last = np.random.default_rng(SEED), list(described.values())[-1]
+    scenes = [list(last)[number % len(last)] for number in range(queries)]
+    pools = {name: store.noisy[store.scenes[name]][:, [0, STRIPS.index(strip)]] for name in last}
+    points = [
+        _draw_query(pools[scene][:, 0], last[scene], number % 2 == 0, rng)
+        for number, scene in enumerate(scenes)
+    ]
+    count = min(count, *(len(pools[scene]) for scene in scenes))
+    found = {}
     for approach, vectors in described.items():
         columns = [
-            _neighbours_of(point, vectors[scene], _pool(store, scene, strip), count)
-            for scene, point in rows
+            _neighbours_of(point, vectors[scene], pools[scene][:, 1], count)
+            for scene, point in zip(scenes, points, strict=True)
         ]
         found[approach] = tuple(np.stack(column) for column in zip(*columns, strict=True))
-    shown = [(_pool(store, s, "ref")[point], _pool(store, s, strip)[point]) for s, point in rows]
-    return *(np.stack(column) for column in zip(*shown, strict=True)), found
+    shown = [pools[scene][point] for scene, point in zip(scenes, points, strict=True)]
+    return *np.stack(shown, axis=1), found
 
 
-def _draw_query(vectors: np.ndarray, found: bool, textured: np.ndarray, rng) -> int:
+def _draw_query(patches: np.ndarray, vectors: np.ndarray, found: bool, rng) -> int:
     """A textured point that is found, or one that is not; any point where there is none."""
-    points = np.arange(len(textured))
-    match, _, _ = nearest(*vectors)
-    candidates = np.flatnonzero(((match == points) == found) & textured)
+    points = np.arange(len(patches))
+    textured = patches.std(axis=(1, 2), dtype=np.float64) > LEAST_STD
+    candidates = np.flatnonzero(((nearest(*vectors)[0] == points) == found) & textured)
     return int(rng.choice(candidates if len(candidates) else points))
 
 
@@ -195,23 +193,17 @@ def _neighbours_of(point: int, vectors: np.ndarray, pool: np.ndarray, count: int
     return pool[shown], shown == point, 1 + np.flatnonzero(order == point)[0]
 
 
-def _pool(store: PatchStore, scene: str, strip: str) -> np.ndarray:
-    return store.noisy[store.scenes[scene]][:, STRIPS.index(strip)]
-
-
 def matches(
     look: tuple[Sequence[np.ndarray], Sequence[np.ndarray], np.ndarray],
-    described: dict[str, dict[str, np.ndarray]],
+    described: Described,
     scene: str,
     strip: str = STRIP,
     shown: int = 50,
-) -> tuple[list[np.ndarray], dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+) -> tuple[list[np.ndarray], Triples]:
     """Where some points of a scene's first image are, and where each approach takes them to be.
 
     Args:
         look: images, homographies and regions of the scene, from `dataset.look_at_scene`.
-        described: from `describe_strip`, with the same strip.
-        scene: one of those described.
         shown: points, drawn with a fixed seed; the same for all approaches.
 
     Returns:
@@ -231,21 +223,14 @@ def matches(
     return [images[0], images[number]], lines
 
 
-def count_matches(
-    scene: str, lines: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
-) -> dict[str, Any]:
+def count_matches(scene: str, lines: Triples) -> dict[str, Any]:
     """What the text of the report says of `matches`: scene, points, right ones by approach."""
     counts = {name: int(right.sum()) for name, (_, _, right) in lines.items()}
     return {"scene": scene, "points": len(next(iter(lines.values()))[2]), "right": counts}
 
 
-def pair_distances(
-    described: dict[str, dict[str, np.ndarray]],
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def pair_distances(described: Described) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Distances of every `ref` patch from the patch of its point, and from another of its scene.
-
-    Args:
-        described: from `describe_strip`.
 
     Returns:
         Approach -> distances of same points (N,), and of different points (N,); the pairs are the
@@ -253,10 +238,9 @@ def pair_distances(
     """
     distances = {}
     for approach, scenes in described.items():
-        rng = np.random.default_rng(SEED)
-        pairs = []
+        rng, pairs = np.random.default_rng(SEED), []
         for reference, other in scenes.values():
             wrong = np.roll(other, rng.integers(1, max(len(other), 2)), axis=0)
-            pairs.append([np.linalg.norm(reference - x, axis=1) for x in (other, wrong)])
-        distances[approach] = tuple(np.concatenate(column) for column in zip(*pairs, strict=True))
+            pairs.append(np.linalg.norm(reference - np.stack([other, wrong]), axis=2))
+        distances[approach] = tuple(np.concatenate(pairs, axis=1))
     return distances

@@ -1,5 +1,6 @@
 """From a finished run and a dataset to `scores.json`: describe the test scenes, score them."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -14,7 +15,6 @@ from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import predict_patches
 from helpers.settings import Profile
 from helpers.training import runs
-from helpers.training.runs import find_run, load_pipeline, upstream_run
 
 SCORING_CODE = ("benchmark", "networks/pipeline.py", "evaluation/scoring.py")
 
@@ -35,8 +35,9 @@ def find_runs(
         runs.warn_of_learned(run := runs.pretrained(), store.parts["test"])
         return runs.pretrained("denoiser"), run
     denoiser, descriptor = profile.trainings(approach)
-    denoiser_run = find_run(denoiser, store)
-    return denoiser_run, find_run(descriptor, store, upstream_run(descriptor, denoiser_run))
+    denoiser_run = runs.find_run(denoiser, store)
+    upstream = runs.upstream_run(descriptor, denoiser_run)
+    return denoiser_run, runs.find_run(descriptor, store, upstream)
 
 
 def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.Tasks:
@@ -45,16 +46,13 @@ def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.T
     Args:
         pairs: verification pairs of each kind (the official benchmark has a million).
     """
-    names = store.parts[part]
-    contrast = {name: ref_contrast(store, name) for name in names}
-    return benchmark.generate_tasks(
-        store.lengths(part), test=list(names), ref_std=contrast, pairs=pairs, split=part
-    )
+    contrast = {scene: ref_contrast(store, scene) for scene in store.parts[part]}
+    return benchmark.generate_tasks(store.lengths(part), contrast, pairs=pairs, split=part)
 
 
-def ref_contrast(store: PatchStore, name: str) -> np.ndarray:
-    """Standard deviation of the grey levels of each `ref` patch of a sequence, (N,)."""
-    return store.clean[store.scenes[name], 0].std(axis=(1, 2), dtype=np.float64)
+def ref_contrast(store: PatchStore, scene: str) -> np.ndarray:
+    """Standard deviation of the grey levels of each `ref` patch of a scene, (N,)."""
+    return store.clean[store.scenes[scene], 0].std(axis=(1, 2), dtype=np.float64)
 
 
 def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:
@@ -70,48 +68,65 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
     Returns:
         The scores as `benchmark` gives them, with "provenance", and "decided_by".
     """
-    target = descriptor_run / ("scores-clean.json" if clean else "scores.json")
+
+    def score() -> dict:
+        patches = 16 * len(store.rows("test"))
+        print(f"{descriptor_run.name}: describing {patches:,} test patches, scoring ...")
+        pipeline = runs.load_pipeline(descriptor_run)
+        descriptors = describe(pipeline, store, store.parts["test"], clean)
+        return benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()
+
     decided_by = {
-        "dataset": {
-            "name": store.name,
-            "split": store.split,
-            "fingerprint": store.fingerprint,
-        },
+        "dataset": dataset_of(store),
         "run": descriptor_run.name,
         "patches": "clean" if clean else "noisy",
         "pairs": pairs,
         "code": code_key(*SCORING_CODE),
     }
+    target = descriptor_run / ("scores-clean.json" if clean else "scores.json")
+    return known_or_new(target, descriptor_run.name, decided_by, score)
+
+
+def known_or_new(target: Path, title: str, decided_by: dict, score: Callable[[], dict]) -> dict:
+    """The scores of a file, computed by `score` and written there unless all is as it was then.
+
+    Args:
+        target: JSON file of the scores, "decided_by" and "provenance".
+        title: what is said to be loaded.
+        decided_by: all that decides the scores.
+    """
     if target.is_file() and (known := files.read_json(target)).get("decided_by") == decided_by:
-        print(f"{descriptor_run.name}: scored already, loaded.")
+        print(f"{title}: scored already, loaded.")
         return known
-    patches = 16 * len(store.rows("test"))
-    print(f"{descriptor_run.name}: describing {patches:,} test patches, scoring ...", flush=True)
-    pipeline = load_pipeline(descriptor_run)
-    descriptors = describe(pipeline, store, store.parts["test"], clean)
-    scores = benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()
-    scores |= {"decided_by": decided_by, "provenance": provenance()}
+    scores = score() | {"decided_by": decided_by, "provenance": provenance()}
     files.write_json(target, scores)
     return scores
 
 
+def dataset_of(store: PatchStore) -> dict[str, str]:
+    """What tells a dataset from others, JSON-able."""
+    return {"name": store.name, "split": store.split, "fingerprint": store.fingerprint}
+
+
 def describe(
-    pipeline: keras.Model, store, names: tuple[str, ...], clean: bool = False
+    pipeline: keras.Model,
+    store: PatchStore,
+    scenes: Iterable[str],
+    clean: bool = False,
+    strips: slice | list[int] = slice(None),
 ) -> dict[str, np.ndarray]:
-    """Descriptors of the noisy patches of some sequences.
+    """Descriptors of the noisy patches of some scenes.
 
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D).
-        store: a `PatchStore`.
-        names: its sequences to describe.
         clean: describe the clean twins instead.
+        strips: which ones, by their place in `layout.STRIPS`; all by default.
 
     Returns:
-        {sequence: (16, N, D) float32}, strips in the order of `layout.STRIPS`, as the benchmark
-        takes them.
+        {scene: (strips, N, D) float32}, as the benchmark takes them.
     """
     found, patches = {}, store.clean if clean else store.noisy
-    for name in tqdm(names, desc="describing sequences"):
-        vectors = predict_patches(pipeline, patches[store.scenes[name]])
-        found[name] = np.ascontiguousarray(vectors.swapaxes(0, 1))
+    for scene in tqdm(scenes, desc="describing scenes"):
+        vectors = predict_patches(pipeline, patches[store.scenes[scene], strips])
+        found[scene] = np.ascontiguousarray(vectors.swapaxes(0, 1))
     return found

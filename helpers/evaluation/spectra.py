@@ -6,7 +6,6 @@ neither can be told from the other here, so both count.
 
 import numpy as np
 
-NOISY = slice(1, 16)  # the strips with noise: all but `ref`
 # Cycles a pixel. A pixel grid holds no more than 0.5 along its axes.
 BANDS = {"low": (0.0, 0.125), "middle": (0.125, 0.25), "high": (0.25, 0.5)}
 
@@ -17,7 +16,7 @@ def error_power(
     """Power of the error of each estimate at each frequency, mean over points and noisy strips.
 
     Args:
-        clean, estimates: as `inspection.denoise_sample` gives them, grey levels 0..255.
+        clean, estimates: as `samples.denoise_sample` gives them, grey levels 0..255.
 
     Returns:
         frequencies: (32, 32) distance from frequency zero in cycles a pixel.
@@ -30,7 +29,7 @@ def error_power(
     window /= np.sqrt(np.mean(window**2))
     along = np.fft.fftfreq(side)
     powers = {name: np.zeros((side, side)) for name in estimates}
-    strips = range(clean.shape[1])[NOISY]
+    strips = range(1, clean.shape[1])  # all but `ref`, which has no noise
     for name, patches in estimates.items():
         for strip in strips:  # strip by strip keeps the memory small
             error = patches[:, strip].astype(np.float64) - clean[:, strip]
@@ -42,10 +41,7 @@ def error_power(
 def by_ring(
     frequencies: np.ndarray, powers: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What is left of the noise's power, by frequency in any direction.
-
-    Args:
-        frequencies, powers: from `error_power`, the one of "noisy" among them.
+    """What is left of the noise's power, by frequency in any direction, from `error_power`.
 
     Returns:
         Frequencies (17,), 0 to 0.5 cycles a pixel; name -> share of the power of "noisy" (17,).
@@ -59,22 +55,14 @@ def by_ring(
 
 
 def by_band(frequencies: np.ndarray, powers: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """What is left of the noise's power in each of `BANDS`, in percent.
-
-    Args:
-        frequencies, powers: from `error_power`, the one of "noisy" among them.
+    """What is left of the noise's power in each of `BANDS`, in percent, from `error_power`.
 
     Returns:
         name -> {"low", "middle", "high"} -> percent of the power of "noisy", JSON-able.
     """
-    masks = {
-        band: (frequencies >= low) & (frequencies < high) for band, (low, high) in BANDS.items()
-    }
-    return {
-        name: {
-            band: float(100 * power[mask].sum() / powers["noisy"][mask].sum())
-            for band, mask in masks.items()
-        }
-        for name, power in powers.items()
-        if name != "noisy"
-    }
+    left = {name: {} for name in powers if name != "noisy"}
+    for band, (low, high) in BANDS.items():
+        mask = (frequencies >= low) & (frequencies < high)
+        for name, shares in left.items():
+            shares[band] = float(100 * powers[name][mask].sum() / powers["noisy"][mask].sum())
+    return left

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,29 +11,25 @@ from helpers import benchmark
 from helpers.benchmark.layout import LEVELS, STRIPS
 from helpers.benchmark.metrics import precision_recall_curve, roc_curve
 
+ORACLE = Path(__file__).parent / "oracle"
 CASES = ["float_L2", "float_L1", "ties_L2", "dup_L2", "float_L2_pcapl"]
 CLOSE = {"rtol": 0, "atol": 1e-12}
 
 
-def descriptors_of(folder, case):
-    with np.load(folder / f"desc_{case}.npz") as file:
+def descriptors_of(case):
+    with np.load(ORACLE / f"desc_{case}.npz") as file:
         names = sorted({key.split("__")[0] for key in file})
         return {name: np.stack([file[f"{name}__{strip}"] for strip in STRIPS]) for name in names}
 
 
-@pytest.fixture(scope="module")
-def oracle(shared_data):
-    return shared_data / "benchmark-oracle"
-
-
 @pytest.fixture(scope="module", params=CASES)
-def both(request, oracle):
+def both(request):
     """Our scores of a case and the official answers."""
-    expected = json.loads((oracle / f"out_{request.param}.json").read_text())
-    descriptors = descriptors_of(oracle, expected["case"])
-    tasks = benchmark.read_tasks(oracle / "tasks", "s")
+    expected = json.loads((ORACLE / f"out_{request.param}.json").read_text())
+    descriptors = descriptors_of(expected["case"])
+    tasks = benchmark.read_tasks(ORACLE / "tasks", "s")
     if expected["pcapl"]:
-        split = benchmark.load_split("s", oracle / "tasks")
+        split = benchmark.load_split("s", ORACLE / "tasks")
         descriptors = benchmark.pca_power_law(descriptors, split.train, split.test)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about ties, which two cases are full of
@@ -79,11 +76,11 @@ def test_summary_scores_equal_the_oracle(both):
     np.testing.assert_allclose(scores.R, summary["retrieval_map"], **CLOSE)
 
 
-def test_distances_and_curves_equal_the_oracle(oracle):
-    tasks = benchmark.read_tasks(oracle / "tasks", "s")
-    scores = benchmark.evaluate(descriptors_of(oracle, "float"), tasks, run=["verification"])
+def test_distances_and_curves_equal_the_oracle():
+    tasks = benchmark.read_tasks(ORACLE / "tasks", "s")
+    scores = benchmark.evaluate(descriptors_of("float"), tasks, run=["verification"])
     ours = scores.verification.distances
-    with np.load(oracle / "curves_float_L2.npz") as curves:
+    with np.load(ORACLE / "curves_float_L2.npz") as curves:
         for index, level in enumerate(LEVELS):
             for kind, key in (("positive", "pos"), ("intra", "neg_intra"), ("inter", "neg_inter")):
                 theirs = curves[f"dist_{key}_{level[0]}"].ravel()

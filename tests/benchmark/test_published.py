@@ -7,6 +7,7 @@ import pytest
 
 from helpers.benchmark import BenchmarkError, published
 from helpers.benchmark.splits import OFFICIAL
+from helpers.benchmark.tasks import PATCHES, STEMS
 
 CONTENT = b"s,idx\nv_one,3\n"
 
@@ -14,9 +15,8 @@ CONTENT = b"s,idx\nv_one,3\n"
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HPATCHES_TASKS", str(tmp_path / "lists"))
-    git, sha = "0" * 40, "0" * 64
-    hashes = [published.digest(CONTENT, like) for like in (git, git, git, sha, sha)]
-    monkeypatch.setitem(published.HASHES, "a", tuple(hashes))
+    hashes = {name: published.digest(CONTENT, like) for name, like in published.HASHES["a"].items()}
+    monkeypatch.setitem(published.HASHES, "a", hashes)
     return tmp_path / "lists"
 
 
@@ -66,12 +66,16 @@ def test_digest_is_gits_blob_id():
     assert published.digest(b"", "0" * 40) == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
-def test_every_official_split_has_five_hashes():
-    assert set(published.HASHES) == set(OFFICIAL)
-    assert all([len(h) for h in hs] == [40] * 3 + [64] * 2 for hs in published.HASHES.values())
+@pytest.mark.parametrize("split", OFFICIAL)
+def test_every_list_of_an_official_split_has_a_hash(split):
+    hashes = published.HASHES[split]
+    assert list(hashes) == [f"{stem}_split-{split}.csv" for stem in STEMS.values()]
+    assert [len(value) for value in hashes.values()] == [40] * 3 + [64] * 2
 
 
 def test_published_retrieval_lists_have_their_hash(shared_data):
-    for stem, expected in zip(published.STEMS[3:], published.HASHES["a"][3:], strict=True):
-        content = (shared_data / "official-tasks" / f"{stem}_split-a.csv").read_bytes()
+    for stem in PATCHES.values():
+        name = f"{stem}_split-a.csv"
+        expected = published.HASHES["a"][name]
+        content = (shared_data / "official-tasks" / name).read_bytes()
         assert published.digest(content, expected) == expected

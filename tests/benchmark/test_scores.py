@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import benchmark
+from helpers.benchmark.workers import Resources
 
 LENGTHS = {"v_one": 30, "i_two": 20, "v_three": 40}
 NEVER = [2**31]
@@ -43,14 +44,18 @@ def test_rotated_descriptors_score_the_same(tasks):
 
 
 def test_threads_do_not_change_the_scores(tasks):
-    one, two = (benchmark.evaluate(described(), tasks, threads=n).to_json() for n in (1, 2))
-    assert one == two
+    first, second = (
+        benchmark.evaluate(described(), tasks, resources=Resources(threads=count)).to_json()
+        for count in (1, 2)
+    )
+    assert first == second
 
 
 @pytest.mark.parametrize("distance", ["L2", "L1"])
 def test_memory_does_not_change_the_scores(tasks, distance):
     little, much = (
-        benchmark.evaluate(described(), tasks, distance, memory=n).to_json() for n in (1, 2**30)
+        benchmark.evaluate(described(), tasks, distance, resources=Resources(memory=size)).to_json()
+        for size in (1, 2**30)
     )
     assert little == much
 

@@ -3,22 +3,20 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers import benchmark
-from helpers.benchmark.tasks import PAIR_FILES, PATCH_FILES
+from helpers.benchmark.tasks import PATCHES, STEMS
 
 LENGTHS = {"v_one": 30, "i_two": 7, "v_three": 55}
 SMALL = {"pairs": 50, "queries": 10, "distractors": 20}
 
 
 def same(first, second):
-    return all(
-        np.array_equal(getattr(first, kind), getattr(second, kind))
-        for kind in (*PAIR_FILES, *PATCH_FILES)
-    )
+    return all(np.array_equal(getattr(first, kind), getattr(second, kind)) for kind in STEMS)
 
 
 def test_pairs_are_those_of_numpys_own_calls():
@@ -44,14 +42,15 @@ def test_official_retrieval_lists_are_reproduced_byte_for_byte(shared_data, tmp_
     lengths |= {"i_nijmegen": 1999, "v_coffeehouse": 1999, "i_brooklyn": 1998}
     # Which patches are textured is known only of those listed; the recipe asks for no more.
     ref_std = {name: np.zeros(n) for name, n in lengths.items()}
-    for stem in PATCH_FILES.values():
+    for stem in PATCHES.values():
         for line in (folder / f"{stem}_split-a.csv").read_text().splitlines()[1:]:
             name, index = line.split(",")
             ref_std[name][int(index)] = 20
     split = benchmark.load_split("a")
-    tasks = benchmark.generate_tasks(lengths, split.test, ref_std, split="a", pairs=10)
+    lengths = {name: lengths[name] for name in split.test}
+    tasks = benchmark.generate_tasks(lengths, ref_std, split="a", pairs=10)
     benchmark.write_tasks(tasks, tmp_path)
-    for stem in PATCH_FILES.values():
+    for stem in PATCHES.values():
         name = f"{stem}_split-a.csv"
         ours, theirs = ((place / name).read_bytes() for place in (tmp_path, folder))
         assert hashlib.sha256(ours).hexdigest() == hashlib.sha256(theirs).hexdigest()
@@ -63,8 +62,8 @@ def test_written_lists_read_back(tmp_path):
     assert same(tasks, benchmark.read_tasks(tmp_path, "mine"))
 
 
-def test_files_of_the_oracle_are_written_back_byte_for_byte(shared_data, tmp_path):
-    folder = shared_data / "benchmark-oracle" / "tasks"
+def test_files_of_the_oracle_are_written_back_byte_for_byte(tmp_path):
+    folder = Path(__file__).parent / "oracle" / "tasks"
     benchmark.write_tasks(benchmark.read_tasks(folder, "s"), tmp_path)
     for path in tmp_path.glob("*.csv"):
         assert path.read_bytes() == (folder / path.name).read_bytes()
@@ -99,7 +98,6 @@ def test_flat_patches_are_no_queries_and_no_distractors():
     [
         ({"lengths": {"v_one": 30}}, "other sequences.*1 sequence"),
         ({"lengths": {"v_one": 30, "i_two": 1}}, "i_two has 1 points"),
-        ({"test": ["v_one", "v_no"]}, "v_no has 0 points"),
         ({"ref_std": {"v_one": np.ones(3)}}, "v_one has 30 points but ref_std has 3"),
         ({"ref_std": {name: np.zeros(n) for name, n in LENGTHS.items()}}, "at least 3 reference"),
     ],

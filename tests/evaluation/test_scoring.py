@@ -23,7 +23,7 @@ def runs(tmp_path):
     keras.Model(patch, keras.layers.UnitNormalization()(x)).save(
         tmp_path / "descriptor/model.keras"
     )
-    settings = {"part": "descriptor", "joining": "frozen"}
+    settings = {"role": "descriptor", "joining": "frozen"}
     files.write_json(
         tmp_path / "descriptor/settings.json", {"denoiser": "denoiser", "settings": settings}
     )

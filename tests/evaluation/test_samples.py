@@ -42,7 +42,7 @@ def runs(tmp_path):
     for name, joining in (("behind", "frozen"), ("alone", "direct")):
         x = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(patch))
         keras.Model(patch, x).save(tmp_path / name / "model.keras")
-        settings = {"part": "descriptor", "joining": joining}
+        settings = {"role": "descriptor", "joining": joining}
         denoiser = "denoiser" if joining == "frozen" else None
         files.write_json(
             tmp_path / name / "settings.json", {"denoiser": denoiser, "settings": settings}
@@ -130,13 +130,13 @@ def test_a_sample_shows_what_each_pipeline_makes_of_one_point(runs, tiny_store):
 
 def test_networks_that_were_trained_end_to_end_are_taken_apart(runs):
     folder = runs["improved"]
-    settings = {"part": "descriptor", "joining": "end_to_end"}
+    settings = {"role": "descriptor", "joining": "end_to_end"}
     files.write_json(folder / "settings.json", {"denoiser": "denoiser", "settings": settings})
     patch = patch_input()
-    parts = [
+    networks = [
         keras.Model(patch, keras.layers.Rescaling(0.5)(patch), name="first"),
         keras.Model(patch, keras.layers.Flatten()(patch), name="second"),
     ]
     whole = patch_input()
-    keras.Model(whole, parts[1](parts[0](whole))).save(folder / "model.keras")
+    keras.Model(whole, networks[1](networks[0](whole))).save(folder / "model.keras")
     assert [network.name for network in samples.pipeline_networks(folder)] == ["first", "second"]
