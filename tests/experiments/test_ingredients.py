@@ -44,7 +44,6 @@ SIZES = {
     "resnet_descriptor": (732_176, 21_905_408),
 }
 numbers = keras.ops.convert_to_numpy
-pytestmark = pytest.mark.second_backend
 
 
 @pytest.fixture
@@ -172,6 +171,7 @@ MINING = {
 }
 
 
+@pytest.mark.second_backend
 @pytest.mark.parametrize("points", [POINT, np.array([0, 0, 1, 2, 3, 4])], ids=["own", "twice"])
 @pytest.mark.parametrize("name", MINING)
 def test_a_mining_loss_equals_a_loop_weighted_by_level(name, points):
