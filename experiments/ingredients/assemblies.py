@@ -10,9 +10,8 @@ from keras import layers, ops
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.networks.blocks import PATCH_SHAPE
-from helpers.networks.pipeline import join, join_end_to_end
 from helpers.settings import TrainingSettings
-from helpers.training.model import each_view, make_loss, views_input
+from helpers.training.model import described_views, each_view, make_loss
 from helpers.training.registry import ASSEMBLIES
 from helpers.training.runs import load_network
 from ingredients.losses import distillation
@@ -24,7 +23,9 @@ def raw(
     settings: TrainingSettings, network: keras.Model, denoiser_run: Path | None
 ) -> tuple[keras.Model, keras.Model, Callable]:
     """As "plain", but the loss looks at vectors before their scaling to unit length."""
-    saved, views, vectors, _ = _described(settings, network, denoiser_run, raw_vectors(network))
+    saved, views, vectors, _ = described_views(
+        settings, network, denoiser_run, raw_vectors(network)
+    )
     return saved, keras.Model(views, vectors), make_loss(settings)
 
 
@@ -52,27 +53,13 @@ def taught(
         raise InputError("Only a denoiser that learns along can be asked for reconstruction.")
     if (distillation > 0) != bool(teacher):
         raise InputError("Distillation and a teacher's run need each other: give both or none.")
-    saved, views, vectors, denoised = _described(settings, network, denoiser_run, network)
+    saved, views, vectors, denoised = described_views(settings, network, denoiser_run, network)
     beside = [vectors]
     if reconstruction:
         beside = [ops.reshape(denoised, (-1, vectors.shape[1], PIXELS)), vectors]
     model = keras.Model(views, [vectors, ops.concatenate(beside, axis=-1)])
     master = load_network(paths.RUNS / teacher) if teacher else None
     return saved, model, [make_loss(settings), _twin_loss(master, distillation, reconstruction)]
-
-
-def _described(settings, network, denoiser_run: Path | None, describing: keras.Model) -> tuple:
-    """What is saved, the views, their descriptors by `describing`, and the denoised views."""
-    views, denoised = views_input(settings), None
-    denoiser = load_network(denoiser_run) if denoiser_run else None
-    if settings.joining == "end_to_end":
-        denoised = each_view(denoiser, views)
-        network, vectors = join_end_to_end(denoiser, network), each_view(describing, denoised)
-    else:
-        if denoiser:
-            denoiser.trainable = False
-        vectors = each_view(join(denoiser, describing), views)
-    return network, views, vectors, denoised
 
 
 def _twin_loss(teacher: keras.Model | None, weight: float, reconstruction: float) -> Callable:

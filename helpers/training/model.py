@@ -103,20 +103,36 @@ def plain(
     if settings.role == "denoiser":
         # A model of its own, so that the network is saved without loss and optimiser.
         return network, keras.Model(network.input, network.output), make_loss(settings)
-    pipeline, denoiser = network, load_network(denoiser_run) if denoiser_run else None
-    if settings.joining == "end_to_end":
-        pipeline = network = join_end_to_end(denoiser, network)
-    elif denoiser:
-        denoiser.trainable = False
-        pipeline = join(denoiser, network)
-    views = views_input(settings)
-    return network, keras.Model(views, each_view(pipeline, views)), make_loss(settings)
+    saved, views, vectors, _ = described_views(settings, network, denoiser_run, network)
+    return saved, keras.Model(views, vectors), make_loss(settings)
 
 
-def views_input(settings: TrainingSettings) -> keras.KerasTensor:
-    """Input of a model that is fitted to K views of each point: (B, K, 32, 32, 1)."""
+def described_views(
+    settings: TrainingSettings,
+    network: keras.Model,
+    denoiser_run: Path | None,
+    describing: keras.Model,
+) -> tuple:
+    """What is saved, K views (B, K, 32, 32, 1), their descriptors (B, K, D), the denoised views.
+
+    Args:
+        describing: the descriptor `network`, or a model that shares its weights.
+
+    Returns:
+        The denoised views are None unless the denoiser learns along.
+    """
     count = 1 + 3 * settings.batch_options.get("views_per_level", 1)
-    return keras.Input((3 if settings.batches == "Triplets" else count, *PATCH_SHAPE), name="views")
+    count = 3 if settings.batches == "Triplets" else count
+    views, denoised = keras.Input((count, *PATCH_SHAPE), name="views"), None
+    denoiser = load_network(denoiser_run) if denoiser_run else None
+    if settings.joining == "end_to_end":
+        denoised = each_view(denoiser, views)
+        network, vectors = join_end_to_end(denoiser, network), each_view(describing, denoised)
+    else:
+        if denoiser:
+            denoiser.trainable = False
+        vectors = each_view(join(denoiser, describing), views)
+    return network, views, vectors, denoised
 
 
 def each_view(network: keras.Model, views):

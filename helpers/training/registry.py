@@ -7,8 +7,8 @@ Everything that settings choose by name is a function in one of these dictionari
     BATCHES                 (store, part, batch, seed, ..., **batch_options), see `batches`
     ASSEMBLIES              (settings, network, denoiser_run, **assembly_options), see `model`
 
-What is added from outside this package (a notebook, an experiment, a user's script) is found like
-the rest, and its source is part of the name of the runs that use it.
+The source of what is added from outside (by a notebook, an experiment, a user's script) is part of
+the name of the runs that use it.
 """
 
 import inspect

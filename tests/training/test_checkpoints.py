@@ -17,7 +17,7 @@ def make_model(units: int = 3, steps: int = 0) -> keras.Model:
     keras.utils.set_random_seed(steps)
     hidden = [keras.layers.Dense(units), keras.layers.BatchNormalization()]
     model = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dropout(0.5)])
-    model.compile(keras.optimizers.AdamW(0.1), "mse", jit_compile=False)
+    model.compile(keras.optimizers.AdamW(0.1), "mse", run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     for _ in range(steps):
         model.train_on_batch(np.ones((4, 2), "float32"), np.ones((4, units), "float32"))

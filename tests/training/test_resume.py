@@ -30,14 +30,17 @@ IN_BATCH = replace(
     joining="direct",
     batch=4,
     epochs=4,
+    learning_rate=-1e-3,  # worse at each step, so that it stops early
+    schedule="constant",
     validations=6,
-    patience=1,
+    patience=3,
 )
 TRIPLETS = replace(
     IN_BATCH,
     batches="Triplets",
     loss="triplet",
     loss_options={},
+    learning_rate=1e-3,
     optimizer="sgd",
     triplets=80,
     epochs=1,
@@ -127,7 +130,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "wanted"),
-    [("in-batch", 3), *(pytest.param(kind, 7, marks=deep) for kind in KINDS)],
+    [("in-batch", 2), *(pytest.param(kind, 7, marks=deep) for kind in KINDS)],
 )
 def test_killed_at_random_moments_it_ends_with_the_same_bits(
     kind, wanted, trainer, whole, tmp_path
