@@ -22,7 +22,8 @@ from pathlib import Path
 from helpers import training
 from helpers.common import files, paths
 from helpers.dataset import PatchStore, open_dataset
-from helpers.report.tables import format_number
+from helpers.evaluation import scoring
+from helpers.report.rounding import format_number
 from helpers.settings import Profile, TrainingSettings
 from helpers.training.runs import upstream_run
 
@@ -69,15 +70,10 @@ def open_data(options: argparse.Namespace, profile: Profile) -> PatchStore:
     )
 
 
-def described(store: PatchStore) -> dict:
-    """What a dataset is known by."""
-    return {"name": store.name, "split": store.split, "fingerprint": store.fingerprint}
-
-
 def head(store: PatchStore, part: str, profile: Profile) -> dict:
     """What a table begins with: the scenes that were scored, and the profile."""
     return {
-        "dataset": described(store),
+        "dataset": scoring.dataset_of(store),
         "part": part,
         "scenes": len(store.parts[part]),
         "points": len(store.rows(part)),

@@ -54,7 +54,7 @@ def run(
     found = {name: common.train_both(both, learned)[1] for name, both in trainings.items()}
     found["pretrained"] = runs.pretrained()
     table = {
-        "dataset": common.described(tested),
+        "dataset": scoring.dataset_of(tested),
         "scenes": list(tested.parts["test"]),
         "points": len(tested.rows("test")),
         "profile": base.name,

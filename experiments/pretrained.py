@@ -144,7 +144,7 @@ def data_of(seed: int, learned: PatchStore, tested: dict[str, PatchStore]) -> di
 def _described(store: PatchStore, seed: int, parts: tuple[str, ...]) -> dict:
     scenes = {part: store.lengths(part) for part in parts}
     points = {part: sum(lengths.values()) for part, lengths in scenes.items()}
-    return {**common.described(store), "seed": seed, "points": points, "scenes": scenes}
+    return {**scoring.dataset_of(store), "seed": seed, "points": points, "scenes": scenes}
 
 
 def put_in_place(packed: Path, target: Path) -> None:
