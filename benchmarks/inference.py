@@ -5,15 +5,18 @@
 Each is run on the same uint8 patches, block by block as in evaluation, in turns, so that whatever
 else the machine does slows all of them alike. How long a network takes does not depend on its
 weights, so nothing need be trained. The table goes to `report/measured/inference.json`, from which
-the report draws it. Run it on an otherwise idle machine.
+the report draws it (its rows have ids and titles, as `experiments/common.py` says). Run it on an
+otherwise idle machine.
 """
 
 import argparse
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
+from measuring import timed
 
 from helpers import search, training
 from helpers.common import files, paths
@@ -28,13 +31,14 @@ ROUNDS = 7
 PATCHES = 2048  # four blocks
 
 
-def networks(plan: Profile) -> dict:
-    """Both networks of each approach, and both joined, untrained."""
+def networks(base: Profile) -> dict[str, tuple[str, keras.Model]]:
+    """Both networks of each approach, and both joined, untrained: titles and models by ids."""
     found = {}
     for approach in APPROACHES:
-        denoiser, descriptor = map(training.make_network, plan.trainings(approach))
-        found |= {f"{approach} denoiser": denoiser, f"{approach} descriptor": descriptor}
-        found[f"{approach}, both"] = pipeline.join(denoiser, descriptor)
+        both = [training.make_network(settings) for settings in base.trainings(approach)]
+        for role, network in zip(("denoiser", "descriptor"), both, strict=True):
+            found[f"{approach}_{role}"] = f"{approach} {role}", network
+        found[approach] = f"{approach}, both", pipeline.join(*both)
     return found
 
 
@@ -45,43 +49,30 @@ def measure(ways: dict[str, Callable], patches: np.ndarray, rounds: int) -> dict
         way(patches)  # compiles
     for _ in range(rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
-            way(patches)
-            times[name].append(1e3 * (time.perf_counter() - start) / len(patches))
+            times[name].append(1e3 * timed(way, patches)[0] / len(patches))
     return times
 
 
-def run(plan: Profile, patches: np.ndarray, rounds: int) -> dict:
+def run(base: Profile, patches: np.ndarray, rounds: int) -> dict:
     """The table: median, fastest and slowest round of each way, with what a network costs."""
-    models = networks(plan)
-    ways = {name: _prediction(model) for name, model in models.items()}
-    ways["RootSIFT"] = classical.root_sift
+    made = networks(base)
+    ways = {name: partial(pipeline.predict_patches, model) for name, (_, model) in made.items()}
+    ways["root_sift"] = classical.root_sift
     rows = {}
     for name, times in measure(ways, patches, rounds).items():
-        rows[name] = {
-            "milliseconds": float(np.median(times)),
-            "low": min(times),
-            "high": max(times),
-        }
-        if model := models.get(name):
-            rows[name] |= {
-                "macs": macs(model),
-                "parameters": model.count_params(),
-            }
+        title, model = made.get(name, ("RootSIFT", None))
+        spread = {"milliseconds": float(np.median(times)), "low": min(times), "high": max(times)}
+        cost = {"macs": macs(model), "parameters": model.count_params()} if model else {}
+        rows[name] = {"title": title, **spread, **cost}
     return {
-        "profile": plan.name,
+        "profile": base.name,
         "patches": len(patches),
         "batch": pipeline.PREDICT_BATCH,
         "rounds": rounds,
         "rows": rows,
-        "baseline_by_improved": rows["baseline, both"]["milliseconds"]
-        / rows["improved, both"]["milliseconds"],
+        "baseline_by_improved": rows["baseline"]["milliseconds"] / rows["improved"]["milliseconds"],
         "provenance": provenance(),
     }
-
-
-def _prediction(model) -> Callable:
-    return lambda patches: pipeline.predict_patches(model, patches)
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
@@ -94,14 +85,15 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def main(words: list[str] | None = None) -> None:
     options = parse(words)
-    plan = profile(options.profile)
-    store = open_dataset("photographs", seed=plan.seed, points_per_scene=plan.points_per_scene)
-    plan = search.with_winner(plan, store)  # a search may have made the networks wider
+    base = profile(options.profile)
+    store = open_dataset("photographs", seed=base.seed, points_per_scene=base.points_per_scene)
+    base = search.with_winner(base, store)  # a search may have made the networks wider
     patches = np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32))
-    table = run(plan, patches, options.rounds)
+    table = run(base, patches, options.rounds)
     files.write_json(options.json, table)
-    for name, row in table["rows"].items():
-        print(f"{name:22s} {row['milliseconds']:7.3f} ms  ({row['low']:.3f} to {row['high']:.3f})")
+    for row in table["rows"].values():
+        spread = f"({row['low']:.3f} to {row['high']:.3f})"
+        print(f"{row['title']:22s} {row['milliseconds']:7.3f} ms  {spread}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
     python official.py CHECKOUT FOLDER
 
-Stands alone, since the evaluator fails with today's NumPy and pandas; Python 3.8 with NumPy 1.23,
-pandas 1.5, SciPy 1.10, joblib and tqdm does. FOLDER holds the descriptors as `<sequence>.npy` of
-shape (16, N, D), the task lists of the split `own` and its `splits.json`; `official.npz` is left
-there, with the scores of each task and its seconds, by the clock and of the processor.
+Imports nothing of this project but `helpers/benchmark/layout.py`, since the evaluator fails with
+today's NumPy and pandas; Python 3.8 with NumPy 1.23, pandas 1.5, SciPy 1.10, joblib and tqdm does.
+FOLDER holds the descriptors as `<sequence>.npy` of shape (16, N, D), the task lists of the split
+`own` and its `splits.json`; `official.npz` is left there, with the scores of each task and its
+seconds, by the clock and of the processor.
 """
 
 import json
@@ -16,8 +17,10 @@ import types
 
 import numpy as np
 
-STRIPS = ["ref"] + [level + str(image) for level in "eht" for image in range(1, 6)]
-POOLS = (100, 500, 1000, 5000, 10000, 15000, 20000)
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "helpers", "benchmark"))
+from layout import LEVELS, POOLS, STRIPS
+
+KEYS = [level[0] for level in LEVELS]
 
 
 def load_evaluator(checkout):
@@ -36,42 +39,40 @@ def load_input(folder):
     given = {"distance": "L2"}
     for name in split["test"]:
         strips = np.load(os.path.join(folder, name + ".npy"))
-        given[name] = types.SimpleNamespace(**{s: strips[i] for i, s in enumerate(STRIPS)})
+        given[name] = types.SimpleNamespace(**dict(zip(STRIPS, strips)))  # noqa: B905, Python 3.8
         given["dim"] = strips.shape[2]
     return given, split
 
 
-def timed(evaluate, given, split):
-    start = time.perf_counter(), time.process_time()
-    results = evaluate(given, split)
-    return results, (time.perf_counter() - start[0], time.process_time() - start[1])
+def verification(found, split):
+    parts = (("balanced", "auc"), ("imbalanced", "ap"))
+    return [
+        [[found[key][kind][part][score] for part, score in parts] for kind in ("inter", "intra")]
+        for key in KEYS
+    ]
+
+
+def matching(found, split):
+    images = range(1, 6)
+    return [[[found[n][key][i]["ap"] for i in images] for key in KEYS] for n in split["test"]]
+
+
+def retrieval(found, split):
+    queries = range(len(found))
+    return [[[found[q][key][pool]["ap"] for pool in POOLS] for key in KEYS] for q in queries]
 
 
 def main(checkout, folder):
     tasks = load_evaluator(checkout)
     tasks.tskdir = folder
     given, split = load_input(folder)
-    out, seconds = {}, {}
-    results, seconds["verification"] = timed(tasks.eval_verification, given, split)
-    parts = (("balanced", "auc"), ("imbalanced", "ap"))
-    out["verification"] = [
-        [
-            [results[level][kind][part][score] for part, score in parts]
-            for kind in ("inter", "intra")
-        ]
-        for level in "eht"
-    ]
-    results, seconds["matching"] = timed(tasks.eval_matching, given, split)
-    out["matching"] = [
-        [[results[name][level][image]["ap"] for image in range(1, 6)] for level in "eht"]
-        for name in split["test"]
-    ]
-    results, seconds["retrieval"] = timed(tasks.eval_retrieval, given, split)
-    out["retrieval"] = [
-        [[results[query][level][pool]["ap"] for pool in POOLS] for level in "eht"]
-        for query in range(len(results))
-    ]
-    np.savez(os.path.join(folder, "official.npz"), seconds=list(seconds.values()), **out)
+    out = {"seconds": []}
+    for read in (verification, matching, retrieval):
+        start = time.perf_counter(), time.process_time()
+        found = getattr(tasks, "eval_" + read.__name__)(given, split)
+        out["seconds"].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        out[read.__name__] = read(found, split)
+    np.savez(os.path.join(folder, "official.npz"), **out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """How near the extractor comes to HPatches: numbers, sizes, overlaps and likeness of patches.
 
-    python benchmarks/extractor.py FOLDER [--json FILE]
+    python experiments/extractor.py FOLDER [--json FILE]
 
 FOLDER holds sequences of images and homographies as `sequences:FOLDER` reads them, HPatches' full
-images say. A table of the scenes is printed:
+images say. A table with a column a scene is printed:
 
-points      found; kept, as a scene has 2,000 at most; the known number where there is one
+found, kept, known   points: a scene has 2,000 at most; the known number where there is one
 sides       of the regions in pixels, 5, 50 and 95 % quantile
 overlap     median intersection over union of jittered and unjittered region
 alike       mean normalised cross-correlation of `ref` with the five other images, at 32 px and
@@ -16,15 +16,15 @@ One to three minutes for 16 scenes on two cores.
 """
 
 import argparse
-import json
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, strip_columns
+from helpers.benchmark.workers import Resources
+from helpers.common import files
 from helpers.dataset.cutting.extractor import JITTER, cut, draw_jitter, frames, project
 from helpers.dataset.cutting.regions import MOST_POINTS
 from helpers.dataset.cutting.sampling import sample
@@ -48,11 +48,6 @@ KNOWN = {
 # lists of split a take: estimated, to about 0.04, from how many of a scene they name.
 KNOWN_CONTRAST = {"i_ajuntament": 0.92, "v_abstract": 0.92, "v_birdwoman": 1.0, "v_soldiers": 0.62}
 QUANTILES = (0.05, 0.5, 0.95)
-CORES = os.cpu_count() or 1
-HEADER = """\
-                 points              sides in px    overlap         alike                contrast
-scene             found  kept known    5%  50%  95%  easy hard tough none easy hard tough ref known\
-"""
 
 
 def open_folder(folder: Path) -> Sequences:
@@ -61,26 +56,27 @@ def open_folder(folder: Path) -> Sequences:
     return Sequences(folder, Choice({"test": scenes}, points_per_scene=10**9))
 
 
-def measure(source: Sequences, scene: str) -> dict:
+def measure(source: Sequences, scene: str) -> dict[str, float | None]:
     """Cuts a scene as a dataset would and says what came out."""
     found, regions = source.measure(scene)
     regions = regions[:MOST_POINTS]
     images, homographies, _ = source.load(scene)
-    patches = cut(
-        images, homographies, regions, scene_generator(scene, source.choice.seed, "jitter")
-    )
+    seed = source.choice.seed
+    patches = cut(images, homographies, regions, scene_generator(scene, seed, "jitter"))
     views = zip(images, [np.eye(3), *homographies], strict=True)
     still = np.stack([sample(image, frames(regions), h) for image, h in views], 1)
+    overlap = overlaps(scene_generator(scene, seed, "jitter"), len(regions))
+    sides = np.quantile(2 * regions[:, 2], QUANTILES)
     return {
         "found": found,
         "kept": len(regions),
         "known": KNOWN.get(scene),
-        "sides": np.quantile(2 * regions[:, 2], QUANTILES).tolist(),
-        "overlap": overlaps(scene_generator(scene, source.choice.seed, "jitter"), len(regions)),
-        "alike": {"none": float(likeness(still)[:, 1:].mean())}
-        | {level: float(likeness(patches)[:, strip_columns(level)].mean()) for level in LEVELS},
+        **{f"side {share:.0%}": side for share, side in zip(QUANTILES, sides, strict=True)},
+        **{f"overlap {level}": share for level, share in overlap.items()},
+        "alike none": float(likeness(still)[:, 1:].mean()),
+        **{f"alike {k}": float(likeness(patches)[:, strip_columns(k)].mean()) for k in LEVELS},
         "contrast": float((patches[:, 0].std((1, 2)) > 10).mean()),
-        "known_contrast": KNOWN_CONTRAST.get(scene),
+        "known contrast": KNOWN_CONTRAST.get(scene),
     }
 
 
@@ -105,31 +101,18 @@ def likeness(patches: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nsd->ns", flat[:, 0], flat)
 
 
-def row(scene: str, result: dict) -> str:
-    """One line of the table."""
-    sides = " ".join(f"{side:4.0f}" for side in result["sides"])
-    overlap = " ".join(f"{share:.2f}" for share in result["overlap"].values())
-    alike = " ".join(f"{mean:.2f}" for mean in result["alike"].values())
-    counts = f"{result['found']:6d} {result['kept']:5d} {result['known'] or '':>5}"
-    contrast = f"{result['contrast']:.2f} {result['known_contrast'] or '':>5}"
-    return f"{scene:16s} {counts}  {sides}  {overlap}  {alike}  {contrast}"
-
-
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="sequences of images")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    arguments = parser.parse_args()
-    source = open_folder(arguments.folder)
+    options = parser.parse_args(words)
+    source = open_folder(options.folder)
     scenes = source.parts["test"]
-    print(HEADER)
-    results = {}
-    with ThreadPoolExecutor(CORES) as pool:
-        for result, scene in zip(pool.map(partial(measure, source), scenes), scenes, strict=True):
-            results[scene] = result
-            print(row(scene, result), flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    found = Resources(progress=True).spread(partial(measure, source), scenes, "scenes")
+    results = dict(zip(scenes, found, strict=True))
+    print(pd.DataFrame(results).to_string(float_format="{:.2f}".format, na_rep=""))
+    if options.json:
+        files.write_json(options.json, results)
 
 
 if __name__ == "__main__":

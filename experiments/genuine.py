@@ -1,109 +1,113 @@
 """The second dataset: genuine HPatches sequences, where the pretrained networks come from.
 
-    python benchmarks/genuine.py --dataset sequences:PATH            # half an hour on two cores
-    python benchmarks/genuine.py --dataset sequences:PATH --patient  # an hour more
+    python experiments/genuine.py --dataset sequences:PATH            # half an hour on two cores
+    python experiments/genuine.py --dataset sequences:PATH --patient  # an hour more
 
 Trains both approaches on the training scenes of split a, with the settings that the report has on
-the photographs; with `--patient` the baseline once more, as the profile `long` does. All are scored
-beside the networks that come with the code and the hand-made descriptors, on the test scenes, with
-the same points, noise and pairs for all. The table goes to `report/measured/genuine.json`, from
-which the report draws it.
+the photographs; with `--patient` the baseline once more, as the profile `long` does: until early
+stopping or for several times the epochs. All are scored beside the networks that come with the code
+and the hand-made descriptors, on the test scenes, with the same points, noise and pairs for all.
+The table goes to `report/measured/genuine.json`, from which the report draws it.
 """
 
 import argparse
 from pathlib import Path
 
+import common
+
 from helpers import search, training
-from helpers.common import files, paths
+from helpers.common import files
 from helpers.common.provenance import provenance
 from helpers.dataset import PatchStore, open_dataset
 from helpers.evaluation import classical, scoring
 from helpers.networks.blocks import macs
-from helpers.report.numbers import EARLY_STOPPED
-from helpers.report.tables import format_number
 from helpers.settings import Profile, profile
 from helpers.training import runs
 
 POINTS = 480  # a test scene
-SCORES = ("V", "M", "R", "S", "intervals", "matching", "verification", "retrieval")
+HAND_MADE = {  # ids of rows by their titles in `classical.ROWS`
+    "raw pixels": "raw_pixels",
+    "RootSIFT": "root_sift",
+    "Gaussian blur, RootSIFT": "blur_root_sift",
+    "non-local means, RootSIFT": "nlm_root_sift",
+    "raw pixels of clean patches": "raw_pixels_clean",
+    "RootSIFT of clean patches": "root_sift_clean",
+}
+OUTCOME = ("patches", "steps", "minutes", "stopped", "kept_step")
 
 
 def run(
-    plan: Profile, learned: PatchStore, tested: PatchStore, target: Path, patient: bool = False
+    base: Profile, learned: PatchStore, tested: PatchStore, target: Path, patient: bool = False
 ) -> dict:
     """Trains on one store, scores all on another, and writes the table.
 
     Args:
-        plan: its settings of the improved approach are a search's winner.
+        base: its settings of the improved approach are a search's winner.
         learned: its training scenes teach all but the pretrained networks.
         tested: its test scenes are scored.
-        patient: train the baseline once more, as the profile `long` does: until early stopping or
-            for several times the epochs.
+        patient: train the baseline once more, as the profile `long` does.
     """
-    found = {"baseline": train(plan, "baseline", learned)}
+    trainings = {"baseline": base.trainings("baseline")}
     if patient:
-        found[EARLY_STOPPED] = train(profile("long"), "baseline", learned)
-    found |= {"improved": train(plan, "improved", learned), "pretrained": runs.pretrained()}
-    rows = classical.score_rows(tested, plan.pairs)
-    rows |= {name: scoring.score_run(run, tested, plan.pairs) for name, run in found.items()}
-    rows["pretrained, of clean patches"] = scoring.score_run(
-        found["pretrained"], tested, plan.pairs, clean=True
-    )
+        trainings["early_stopped"] = profile("long").trainings("baseline")
+    trainings["improved"] = base.trainings("improved")
+    found = {name: common.train_both(both, learned)[1] for name, both in trainings.items()}
+    found["pretrained"] = runs.pretrained()
     table = {
-        "dataset": {"name": tested.name, "split": tested.split, "fingerprint": tested.fingerprint},
+        "dataset": scoring.dataset_of(tested),
         "scenes": list(tested.parts["test"]),
         "points": len(tested.rows("test")),
-        "profile": plan.name,
-        "pairs": plan.pairs,
+        "profile": base.name,
+        "pairs": base.pairs,
         "trained_on": {name: _taught(run) for name, run in found.items()},
         "provenance": provenance(),
-        "macs": {name: macs(load_pipeline(run)) for name, run in found.items()},
-        "rows": {name: {key: row[key] for key in SCORES} for name, row in rows.items()},
+        "macs": {name: macs(training.load_pipeline(run)) for name, run in found.items()},
+        "rows": score(found, tested, base.pairs),
     }
     files.write_json(target, table)
     return table
 
 
-def train(plan: Profile, approach: str, store: PatchStore) -> Path:
-    """Trains both networks of an approach, and returns its descriptor's run."""
-    denoiser, descriptor = plan.trainings(approach)
-    denoiser_run = training.train(denoiser, store)
-    return training.train(descriptor, store, runs.upstream_run(descriptor, denoiser_run))
+def score(found: dict[str, Path], tested: PatchStore, pairs: int) -> dict[str, dict]:
+    """The hand-made descriptors, the descriptors' runs, and the pretrained one on clean patches."""
+    made = classical.score_rows(tested, pairs)
+    rows = {HAND_MADE[title]: {"title": title, **row} for title, row in made.items()}
+    scores = {name: scoring.score_run(run, tested, pairs) for name, run in found.items()}
+    scores["pretrained_clean"] = scoring.score_run(found["pretrained"], tested, pairs, clean=True)
+    rows |= {name: {"title": common.TITLES[name], **row} for name, row in scores.items()}
+    keys = ("title", *common.DETAILS)
+    return {name: {key: row[key] for key in keys} for name, row in rows.items()}
 
 
 def _taught(run: Path) -> dict:
     outcome = files.read_json(run / "outcome.json")
     dataset = files.read_json(run / "settings.json")["dataset"]
-    keys = ("patches", "steps", "minutes", "stopped", "kept_step")
-    return {"run": run.name, "dataset": dataset} | {key: outcome[key] for key in keys}
+    return {"run": run.name, "dataset": dataset} | {key: outcome[key] for key in OUTCOME}
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataset", required=True, help="as in `make report DATASET=`")
-    parser.add_argument("--split", default="a")
-    parser.add_argument("--profile", default="coursework")
+    parser = common.parser(__doc__, "genuine.json", dataset=None, split="a")
     parser.add_argument("--points", type=int, default=POINTS, help="of each test scene")
     parser.add_argument("--patient", action="store_true", help="until early stopping, too")
-    parser.add_argument("--json", type=Path, default=paths.MEASURED / "genuine.json")
     return parser.parse_args(words)
 
 
 def main(words: list[str] | None = None) -> None:
     options = parse(words)
-    plan = profile(options.profile)
-    photographs = open_dataset(
-        "photographs", seed=plan.seed, points_per_scene=plan.points_per_scene
+    base = profile(options.profile)
+    usual = {"seed": base.seed, "points_per_scene": base.points_per_scene}
+    base = search.with_winner(base, open_dataset("photographs", **usual))
+    learned = common.open_data(options, base)
+    tested = open_dataset(
+        options.dataset,
+        seed=base.seed,
+        points_per_scene=options.points,
+        split=options.split,
+        scenes=",".join(learned.parts["test"]),
     )
-    plan = search.with_winner(plan, photographs)
-    choice = {"seed": plan.seed, "split": options.split}
-    learned = open_dataset(options.dataset, points_per_scene=plan.points_per_scene, **choice)
-    scenes = ",".join(learned.parts["test"])
-    tested = open_dataset(options.dataset, points_per_scene=options.points, scenes=scenes, **choice)
-    table = run(plan, learned, tested, options.json, options.patient)
-    for name, row in table["rows"].items():
-        scores = "  ".join(f"{key} {format_number(row[key])}" for key in ("V", "M", "R", "S"))
-        print(f"{name:42s} {scores}")
+    table = run(base, learned, tested, options.json, options.patient)
+    for row in table["rows"].values():
+        print(common.scores_line(row["title"], row))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """The networks that come with the code: trains, packs and scores them.
 
-    python benchmarks/pretrained.py --dataset photographs+sequences:PATH --tested sequences:PATH
+    python experiments/pretrained.py --dataset photographs+sequences:PATH --tested sequences:PATH
 
 Takes about two hours on two cores; finished trainings are loaded, interrupted ones gone on with.
 The training scenes of `--dataset` teach the improved approach. Its two runs are packed as
-`helpers/pretrained`, with `measured.json`, their scores on the test scenes of `--tested` and of the
-photographs, and `data.json`, which scenes taught and which were scored. The old folder stays until
-the new one is whole.
+`helpers/training/pretrained`, with `measured.json`, their scores on the test scenes of `--tested`
+and of the photographs, and `data.json`, which scenes taught and which were scored; both have an id
+and a title for each dataset, as described in `common`. The old folder stays until the new one is
+whole.
 """
 
 import argparse
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from helpers import training
+import common
+
+from helpers.benchmark.layout import LEVELS
 from helpers.common import files
 from helpers.common.errors import InputError
 from helpers.dataset import Choice, PatchStore, find_source, open_dataset
@@ -26,12 +28,15 @@ from helpers.evaluation import scoring
 from helpers.settings import TrainingSettings, profile
 from helpers.training import runs
 
-PLAN = profile("long")
+LONG = profile("long")
 PACKED = ("history.csv", "model.keras", "outcome.json", "settings.json")
 LARGEST = 10e6  # bytes in all: every clone and every installed package carries them
-POINTS = {"genuine, 480 points a scene": 480, "genuine, all points": None}
-SCORES = ("V", "M", "R", "S", "intervals", "decided_by", "provenance")
-LEVELS = ("easy", "hard", "tough")
+TITLES = {  # of the datasets that are scored
+    "genuine_480": "genuine, 480 points a scene",
+    "genuine": "genuine, all points",
+    "photographs": "photographs",
+}
+SCORES = (*common.SCORES, "intervals", "decided_by", "provenance")
 # What the search of the profile `coursework` found on the photographs, its learning rate rounded.
 FOUND = {
     "learning_rate": 0.005,
@@ -42,7 +47,7 @@ FOUND = {
 
 def trainings() -> tuple[TrainingSettings, TrainingSettings]:
     """Settings of the denoiser and the descriptor: the profile `long`, to a chosen end."""
-    denoiser, descriptor = PLAN.trainings("improved")
+    denoiser, descriptor = LONG.trainings("improved")
     return replace(denoiser, epochs=1.0), replace(descriptor, epochs=28.0, patience=0, **FOUND)
 
 
@@ -50,27 +55,27 @@ def make(
     settings: tuple[TrainingSettings, TrainingSettings],
     learned: PatchStore,
     tested: dict[str, PatchStore],
-    pairs: int = PLAN.pairs,
+    pairs: int = LONG.pairs,
 ) -> dict:
     """Trains both networks, scores them, and puts them in the place of those before.
 
     Args:
         settings: of the denoiser and of the descriptor behind it.
         learned: its training scenes teach both.
-        tested: by title, what is scored; only their test scenes are looked at.
+        tested: what is scored by its id in TITLES; only their test scenes are looked at.
         pairs: verification pairs of each kind.
 
     Returns:
-        What is in `measured.json`: scores by title and kind of patches.
+        What is in `measured.json`: scores by dataset and kind of patches.
 
     Raises:
         InputError: the packed networks are too large, or a training cannot be done.
     """
-    denoiser_run = training.train(settings[0], learned)
-    descriptor_run = training.train(settings[1], learned, denoiser_run)
+    both = common.train_both(settings, learned)
     with TemporaryDirectory() as scratch:  # not beside the code, whose commit the scores name
-        packed = pack(denoiser_run, descriptor_run, Path(scratch) / "pretrained")
+        packed = Path(scratch) / "pretrained"
         with pretrained_in(packed):
+            pack(*both, packed)
             measured = measure(runs.pretrained(), tested, pairs)
         files.write_json(packed / "measured.json", measured)
         files.write_json(packed / "data.json", data_of(settings[1].seed, learned, tested))
@@ -78,27 +83,25 @@ def make(
     return measured
 
 
-def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> Path:
-    """Copies what is needed of two finished runs into `folder`; the descriptor names its denoiser.
+def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> None:
+    """Copies what is needed of two finished runs into `folder`, which is `runs.PRETRAINED`.
 
     Raises:
         InputError: together they have more than `LARGEST` bytes.
     """
-    for part, run in (("denoiser", denoiser_run), ("descriptor", descriptor_run)):
-        (folder / part).mkdir(parents=True)
+    for role, run in (("denoiser", denoiser_run), ("descriptor", descriptor_run)):
+        (folder / role).mkdir(parents=True)
         for name in PACKED:
-            shutil.copyfile(run / name, folder / part / name)
-    with pretrained_in(folder):
-        described = files.read_json(folder / "descriptor" / "settings.json")
-        described["denoiser"] = runs.pretrained_name("denoiser")
-        files.write_json(folder / "descriptor" / "settings.json", described)
+            shutil.copyfile(run / name, folder / role / name)
+    described = files.read_json(folder / "descriptor" / "settings.json")
+    described["denoiser"] = runs.pretrained_name("denoiser")
+    files.write_json(folder / "descriptor" / "settings.json", described)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > LARGEST:
         raise InputError(
             f"{descriptor_run} with its denoiser has {size / 1e6:.1f} MB and may have "
             f"{LARGEST / 1e6:.0f}: choose narrower networks."
         )
-    return folder
 
 
 @contextmanager
@@ -114,10 +117,12 @@ def pretrained_in(folder: Path) -> Iterator[None]:
 def measure(run: Path, tested: dict[str, PatchStore], pairs: int) -> dict:
     """Scores of a descriptor's run on the noisy and on the clean test patches of each store."""
     rows = {}
-    for title, store in tested.items():
+    for name, store in tested.items():
         for kind in ("noisy", "clean"):
             scores = scoring.score_run(run, store, pairs, clean=kind == "clean")
-            rows[f"{title}, {kind} test patches"] = {key: scores[key] for key in SCORES} | {
+            rows[f"{name}_{kind}"] = {
+                "title": f"{TITLES[name]}, {kind} test patches",
+                **{key: scores[key] for key in SCORES},
                 "matching": {level: scores["matching"][level] for level in LEVELS},
                 "points": scores["tasks"]["points"],
             }
@@ -126,59 +131,43 @@ def measure(run: Path, tested: dict[str, PatchStore], pairs: int) -> dict:
 
 def data_of(seed: int, learned: PatchStore, tested: dict[str, PatchStore]) -> dict:
     """What taught and what was scored: names, split, and points by scene, without any path."""
+    scored = {
+        name: {"title": TITLES[name], **_described(store, seed, ("test",))}
+        for name, store in tested.items()
+    }
     return {
         "trained_on": _described(learned, seed, ("train", "validation", "test")),
-        "tested_on": {title: _described(store, seed, ("test",)) for title, store in tested.items()},
+        "tested_on": scored,
     }
 
 
 def _described(store: PatchStore, seed: int, parts: tuple[str, ...]) -> dict:
     scenes = {part: store.lengths(part) for part in parts}
-    return {
-        "name": store.name,
-        "split": store.split,
-        "seed": seed,
-        "fingerprint": store.fingerprint,
-        "points": {part: sum(lengths.values()) for part, lengths in scenes.items()},
-        "scenes": scenes,
-    }
+    points = {part: sum(lengths.values()) for part, lengths in scenes.items()}
+    return {**scoring.dataset_of(store), "seed": seed, "points": points, "scenes": scenes}
 
 
 def put_in_place(packed: Path, target: Path) -> None:
-    """Puts a copy of a folder in the place of `target`, which stays as it is if that fails.
+    """Puts a copy of a folder in the place of `target`, which stays until the copy is whole.
 
     Raises:
         InputError: the place cannot be written.
     """
-    old = target.with_name(f".{target.name}.old")
-    _settle(old, target)
-    try:
-        with files.atomic_path(target) as temporary:
-            shutil.copytree(packed, temporary)
-            if target.is_dir():
-                os.replace(target, old)  # a folder cannot be renamed to one that is not empty
-    finally:
-        _settle(old, target)
-
-
-def _settle(old: Path, target: Path) -> None:
-    """Brings the old folder back if there is no new one; else removes it."""
-    if old.is_dir() and target.is_dir():
-        shutil.rmtree(old)
-    elif old.is_dir():
-        os.replace(old, target)
+    with files.atomic_path(target) as temporary:
+        shutil.copytree(packed, temporary)
+        if target.is_dir():
+            shutil.rmtree(target)  # a folder cannot be renamed to one that is not empty
 
 
 def open_tested(source: str, split: str) -> dict[str, PatchStore]:
     """Stores of the test scenes: those of `source`, at few and at all points, and photographs."""
-    scenes = find_source(source, Choice(split, seed=PLAN.seed)).parts["test"]
-    choice = {"seed": PLAN.seed, "split": split, "scenes": scenes}
-    stores = {
-        title: open_dataset(source, points_per_scene=points, **choice)
-        for title, points in POINTS.items()
+    scenes = find_source(source, Choice(split, seed=LONG.seed)).parts["test"]
+    choice = {"seed": LONG.seed, "split": split, "scenes": scenes}
+    return {
+        "genuine_480": open_dataset(source, points_per_scene=480, **choice),
+        "genuine": open_dataset(source, points_per_scene=None, **choice),
+        "photographs": open_dataset("photographs", seed=LONG.seed, points_per_scene=700),
     }
-    photographs = open_dataset("photographs", seed=PLAN.seed, points_per_scene=700)
-    return stores | {"photographs": photographs}
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
@@ -192,10 +181,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 def main(words: list[str] | None = None) -> None:
     options = parse(words)
     tested = open_tested(options.tested, options.split)  # first: a wrong path must not cost hours
-    learned = open_dataset(options.dataset, seed=PLAN.seed, split=options.split)
-    for title, row in make(trainings(), learned, tested).items():
-        scores = "  ".join(f"{key} {row[key]:.3f}" for key in ("V", "M", "R", "S"))
-        print(f"{title:48s} {row['points']:6,} points  {scores}")
+    learned = open_dataset(options.dataset, seed=LONG.seed, split=options.split)
+    for row in make(trainings(), learned, tested).values():
+        print(common.scores_line(row["title"], row))
 
 
 if __name__ == "__main__":

@@ -19,33 +19,33 @@ class TrainingSettings:
 
     approach: str  # "baseline", "improved", or "search" for a trial
     role: str  # "denoiser" or "descriptor"
-    network: str  # a name in networks.denoisers.DENOISERS or networks.descriptors.DESCRIPTORS
-    loss: str  # a name in training.losses.LOSSES
-    batches: str  # a name in training.registry.BATCHES: "DenoisingPairs", "Triplets" or "Views"
+    network: str  # a name in DENOISERS or DESCRIPTORS of `helpers.training.registry`, as are ...
+    loss: str  # ... one in LOSSES
+    batches: str  # ... and one in BATCHES: "DenoisingPairs", "Triplets" or "Views"
     batch: int  # patches, triplets or points a batch
     optimizer: str  # "sgd", "nesterov" (momentum 0.9) or "adamw"
-    learning_rate: float
+    learning_rate: float  # the highest, where it has a schedule
     epochs: float  # passes over the training data; 0.5 stops half-way through the first
     network_options: dict = field(default_factory=dict)  # arguments of the network's function
     loss_options: dict = field(default_factory=dict)  # arguments of the loss, such as a margin
     batch_options: dict = field(default_factory=dict)  # arguments of the batches: views_per_level
     joining: str = "frozen"  # of a descriptor: behind a denoiser that stays as it is; "direct": on
     # noisy patches, without a denoiser; "end_to_end": the denoiser in front learns along
-    assembly: str = "plain"  # how network, denoiser and loss are put together: a name in
-    # training.registry.ASSEMBLIES
+    assembly: str = "plain"  # how network, denoiser and loss are put together: one in ASSEMBLIES
     assembly_options: dict = field(default_factory=dict)  # arguments of the assembly
     schedule: str = "constant"  # or "cosine": falls to zero over all epochs
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # of "adamw"
     triplets: int = 0  # an epoch, for "Triplets"
     redraw: bool = False  # draw the noise anew at each step
     augment: bool = False  # flips and quarter turns
     validations: int = 10  # how often the validation loss is measured, over the whole run
     validation_batches: int = 20  # batches of held-out training scenes each time
     patience: int = 0  # validations without a better loss until training stops; 0: never
-    seed: int = 1
+    seed: int = 1  # of weights, batches, noise and dropout
 
     @property
     def name(self) -> str:
+        """Such as "improved-denoiser", with which the names of its runs begin."""
         return f"{self.approach}-{self.role}"
 
 
@@ -53,11 +53,11 @@ class TrainingSettings:
 class SearchSettings:
     """A search for better settings of the improved descriptor, see `helpers.search`."""
 
-    trials: int
+    trials: int  # in all, of all workers
     budget: float  # part of the descriptor's epochs that each trial is trained for
     points_per_scene: int | None  # at most: the search works on a smaller dataset
-    measure: str = "validation_error"  # 1 - S on validation scenes
-    space: dict = field(default_factory=dict)
+    measure: str = "validation_error"  # 1 - S on validation scenes, or "validation_loss"
+    space: dict = field(default_factory=dict)  # what to vary, see `helpers.search.space`
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Profile:
     improved_denoiser: TrainingSettings
     improved_descriptor: TrainingSettings
     search: SearchSettings
-    seed: int = 1
+    seed: int = 1  # of the dataset and of the search
 
     def trainings(self, approach: str) -> tuple[TrainingSettings, TrainingSettings]:
         """Settings of denoiser and descriptor of "baseline" or "improved"."""

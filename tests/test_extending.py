@@ -1,6 +1,8 @@
 """EXTENDING.md, followed word for word: what its blocks add can be trained and used."""
 
+import importlib.util
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +11,8 @@ import pytest
 from helpers import settings
 from helpers.common import paths
 from helpers.dataset import open_dataset
-from helpers.networks.denoisers import DENOISERS
-from helpers.networks.descriptors import DESCRIPTORS
 from helpers.training import runs
-from helpers.training.losses import LOSSES
+from helpers.training.registry import DENOISERS, DESCRIPTORS, LOSSES
 
 PAGE = (paths.ROOT / "helpers" / "EXTENDING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
@@ -26,21 +26,22 @@ def followed(tmp_path_factory, tiny_store):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setattr(paths, "RUNS", home / "runs")
-        for dictionary in DICTIONARIES.values():  # put back as they were afterwards
-            for name in names_on_page():
-                patch.setitem(dictionary, name, None)
-                del dictionary[name]
+        for dictionary, name in names_on_page():
+            patch.setitem(DICTIONARIES[dictionary], name, None)  # put back as it was afterwards
+            del DICTIONARIES[dictionary][name]
         # A tiny store in place of the photographs, which take longer to cut than to learn from.
         patch.setattr("helpers.dataset.open_dataset", opener(home, tiny_store))
         patch.setitem(settings.PROFILES, "smoke", tinier(settings.SMOKE))
-        names: dict = {}
-        for block in BLOCKS:
-            exec(block, names)
-        yield names
+        (home / "page.py").write_text("\n".join(BLOCKS))  # a script, as the page says
+        spec = importlib.util.spec_from_file_location("page", home / "page.py")
+        page = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "page", page)
+        spec.loader.exec_module(page)
+        yield vars(page)
 
 
-def names_on_page() -> list[str]:
-    return re.findall(r'^(?:DENOISERS|DESCRIPTORS|LOSSES)\["(\w+)"\] =', PAGE, re.MULTILINE)
+def names_on_page() -> list[tuple[str, str]]:
+    return re.findall(r'^(DENOISERS|DESCRIPTORS|LOSSES)\["(\w+)"\] =', PAGE, re.MULTILINE)
 
 
 def opener(home, tiny_store):

@@ -46,18 +46,6 @@ def join_end_to_end(denoiser: keras.Model, descriptor: keras.Model) -> keras.Mod
     return keras.Model(patch, descriptor(denoiser(patch)), name="end_to_end")
 
 
-def raw_vectors(descriptor: keras.Model) -> keras.Model:
-    """The descriptor without the scaling to unit length at its end, sharing its weights.
-
-    For losses that look at the length of the vectors (`losses.hybrid`). A descriptor that does not
-    end in such a scaling is returned as it is.
-    """
-    last = descriptor.layers[-1]
-    if not isinstance(last, layers.UnitNormalization):
-        return descriptor
-    return keras.Model(descriptor.input, last.input, name=f"{descriptor.name}_raw")
-
-
 def predict_patches(model: keras.Model, patches: np.ndarray, title: str = "") -> np.ndarray:
     """Runs a model over uint8 patches of any leading shape, with a progress bar.
 

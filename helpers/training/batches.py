@@ -4,35 +4,38 @@ Nothing here keeps a position, so that a training run can be taken up again at a
 leave as float32 grey levels 0..255 with a last axis of one channel.
 """
 
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
+import keras
 import numpy as np
 
+from helpers.benchmark.layout import IMAGES, LEVELS, STRIPS
+from helpers.benchmark.workers import cores
 from helpers.common.errors import InputError
 from helpers.dataset.noise import STRIP_SIGMA, add_noise, downsample
 from helpers.dataset.store import PatchStore
 from helpers.settings import TrainingSettings
-from helpers.training import augmentation
+from helpers.training.augmentation import turn
 from helpers.training.registry import BATCHES, find
 
-REF = 0  # the strip that is neither jittered nor noisy
+BATCHES_AHEAD = 4  # made while the network is busy with those before
+THREADS = max(1, min(4, cores() - 1))  # a core is left to the network
 
 
 @dataclass(frozen=True)
-class DenoisingPairs:
-    """Noisy and clean twins: ((B, 32, 32, 1), (B, 32, 32, 1)).
-
-    Each epoch visits every patch of the part once, `ref` patches included, because a denoiser
-    must leave clean patches alone.
+class Batches:
+    """What all kinds of batches share; each is called with a step and gives inputs and targets.
 
     Args:
         part: "train" or "validation".
-        batch: patches a batch.
+        batch: patches, triplets or points a batch, as each kind says.
         redraw: draw the noise anew from the clean 65 px patches instead of using the stored twins.
-        augment: flip and turn each pair by quarters at random.
-        level_weights: how much a patch of ref, easy, hard and tough counts, given out as a third
-            array (B,); None: all alike, without it.
+        augment: flip and turn by quarters at random, all patches of an item alike.
     """
 
     store: PatchStore
@@ -41,63 +44,95 @@ class DenoisingPairs:
     seed: int
     redraw: bool = False
     augment: bool = False
-    level_weights: tuple[float, float, float, float] | None = None
+
+    @property
+    def items(self) -> int:
+        """How many items an epoch visits."""
+        return len(self.store.rows(self.part))
 
     @property
     def per_epoch(self) -> int:
         """Batches an epoch; a last, incomplete one is left out."""
-        return len(self.store.rows(self.part)) * 16 // self.batch
+        return self.items // self.batch
 
-    def __call__(self, step: int) -> tuple[np.ndarray, ...]:
-        rng = np.random.default_rng((self.seed, step))
-        chosen = _shuffled(len(self.store.rows(self.part)) * 16, self, step)
-        rows, strips = self.store.rows(self.part)[chosen // 16], chosen % 16
-        noisy = _noisy(self.store, rows, strips, rng if self.redraw else None)
-        clean = self.store.clean[rows, strips]
-        if self.augment:
-            noisy, clean = augmentation.turn(rng, noisy, clean)
-        if self.level_weights is None:
-            return _as_input(noisy), _as_input(clean)
-        weights = np.asarray(self.level_weights, np.float32)[(strips + 4) // 5]
-        return _as_input(noisy), _as_input(clean), weights
+    def rng(self, step: int) -> np.random.Generator:
+        """The generator of all that is random in a batch but its items."""
+        return np.random.default_rng((self.seed, step))
+
+    def shuffled(self, step: int) -> np.ndarray:
+        """The items of a batch, (B,); they are shuffled anew for each epoch."""
+        epoch, index = divmod(step, self.per_epoch)
+        order = _order(self.items, self.seed, epoch)
+        return order[index * self.batch : (index + 1) * self.batch]
+
+    def noisy(self, rng: np.random.Generator, rows: np.ndarray, strips: np.ndarray) -> np.ndarray:
+        """Noisy patches of these rows and strips, stored or drawn: bytes (..., 32, 32)."""
+        if not self.redraw:
+            return self.store.noisy[rows, strips]
+        return with_noise(rng, self.store.clean65[rows, strips], strips)
 
 
 @dataclass(frozen=True)
-class Triplets:
+class DenoisingPairs(Batches):
+    """Noisy and clean twins: ((B, 32, 32, 1), (B, 32, 32, 1)).
+
+    Each epoch visits every patch of the part once, `ref` patches included, because a denoiser
+    must leave clean patches alone.
+
+    Args:
+        level_weights: how much a patch of ref, easy, hard and tough counts, given out as a third
+            array (B,); None: all alike, without it.
+    """
+
+    level_weights: tuple[float, float, float, float] | None = None
+
+    @property
+    def items(self) -> int:
+        return len(self.store.rows(self.part)) * len(STRIPS)
+
+    def __call__(self, step: int) -> tuple[np.ndarray, ...]:
+        rng = self.rng(step)
+        points, strips = np.divmod(self.shuffled(step), len(STRIPS))
+        rows = self.store.rows(self.part)[points]
+        noisy, clean = self.noisy(rng, rows, strips), self.store.clean[rows, strips]
+        if self.augment:
+            noisy, clean = turn(rng, noisy, clean)
+        pair = as_input(noisy), as_input(clean)
+        if self.level_weights is None:
+            return pair
+        return *pair, np.asarray(self.level_weights, np.float32)[(strips + IMAGES - 1) // IMAGES]
+
+
+@dataclass(frozen=True)
+class Triplets(Batches):
     """Anchor, positive and negative as the coursework draws them: ((B, 3, 32, 32, 1), (B,)).
 
     Anchor and positive are two different strips of one point, the negative any strip of any other
-    point. The second array holds the numbers of the anchors' points.
+    point. The second array holds the numbers of the anchors' points. Noise is the stored one.
 
     Args:
         count: triplets an epoch.
     """
 
-    store: PatchStore
-    part: str
-    batch: int
-    seed: int
-    count: int
+    count: int = 0
 
     @property
-    def per_epoch(self) -> int:
-        """Batches an epoch."""
-        return self.count // self.batch
+    def items(self) -> int:
+        return self.count
 
     def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((self.seed, step))
-        rows = self.store.rows(self.part)
-        point = rng.integers(len(rows), size=self.batch)
-        other = (point + rng.integers(1, len(rows), size=self.batch)) % len(rows)
-        first = rng.integers(16, size=self.batch)
-        second = (first + rng.integers(1, 16, size=self.batch)) % 16
-        strips = np.stack([first, second, rng.integers(16, size=self.batch)], axis=1)
+        rng, rows, size = self.rng(step), self.store.rows(self.part), self.batch
+        point = rng.integers(len(rows), size=size)
+        other = (point + rng.integers(1, len(rows), size=size)) % len(rows)
+        first = rng.integers(len(STRIPS), size=size)
+        second = (first + rng.integers(1, len(STRIPS), size=size)) % len(STRIPS)
+        strips = np.stack([first, second, rng.integers(len(STRIPS), size=size)], axis=1)
         points = rows[np.stack([point, point, other], axis=1)]
-        return _as_input(self.store.noisy[points, strips]), point.astype(np.int32)
+        return as_input(self.store.noisy[points, strips]), point.astype(np.int32)
 
 
 @dataclass(frozen=True)
-class Views:
+class Views(Batches):
     """Several views of each point: `ref` and patches of each level, ((B, K, 32, 32, 1), (B,)).
 
     So pairs of views are pairs as the benchmark draws them: `ref` with each, and those of one level
@@ -105,77 +140,27 @@ class Views:
     once.
 
     Args:
-        batch: points a batch.
-        redraw, augment: as in `DenoisingPairs`; all views of a point are turned alike.
         views_per_level: strips of each level, K = 1 + 3 * views_per_level.
-        relit, jittered: change each view by itself before the noise is drawn, see `augmentation`;
-            only together with `redraw`.
-        noisy: False gives clean patches, for a teacher.
-        twins: the second is a pair, the points and the clean twins of the first array.
     """
 
-    store: PatchStore
-    part: str
-    batch: int
-    seed: int
-    redraw: bool = False
-    augment: bool = False
     views_per_level: int = 1
-    relit: bool = False
-    jittered: bool = False
-    noisy: bool = True
-    twins: bool = False
-
-    @property
-    def per_epoch(self) -> int:
-        """Batches an epoch; a last, incomplete one is left out."""
-        return len(self.store.rows(self.part)) // self.batch
 
     def __call__(self, step: int) -> tuple:
-        rng = np.random.default_rng((self.seed, step))
-        point = _shuffled(len(self.store.rows(self.part)), self, step)
-        rows = self.store.rows(self.part)[point, None]
-        strips = self._strips(rng)
-        stacks = (self._redrawn if self.redraw else self._stored)(rng, rows, strips)
+        rng, point = self.rng(step), self.shuffled(step)
+        strips = self.strips(rng)
+        views = self.noisy(rng, self.store.rows(self.part)[point, None], strips)
         if self.augment:
-            stacks = augmentation.turn(rng, *stacks)
-        views, *clean = map(_as_input, stacks)
-        point = point.astype(np.int32)
-        return views, (point, *clean) if clean else point
+            (views,) = turn(rng, views)
+        return as_input(views), point.astype(np.int32)
 
-    def _strips(self, rng: np.random.Generator) -> np.ndarray:
+    def strips(self, rng: np.random.Generator) -> np.ndarray:
         """`ref` and different strips of each level, for each point: (B, K)."""
-        count = self.views_per_level
-        of_levels = [
-            rng.permuted(np.tile(np.arange(first, first + 5), (self.batch, 1)), axis=1)[:, :count]
-            for first in (1, 6, 11)
-        ]
-        return np.concatenate([np.full((self.batch, 1), REF), *of_levels], axis=1)
-
-    def _stored(self, rng, rows: np.ndarray, strips: np.ndarray) -> list[np.ndarray]:
-        """The views, and their clean twins if wanted."""
-        stacks = [self.store.noisy[rows, strips]] if self.noisy else []
-        if self.twins or not self.noisy:
-            stacks.append(self.store.clean[rows, strips])
-        return stacks
-
-    def _redrawn(self, rng, rows: np.ndarray, strips: np.ndarray) -> list[np.ndarray]:
-        """The same, changed at random and with new noise."""
-        patches = self.store.clean65[rows, strips]
-        if self.jittered:
-            patches = augmentation.jitter(rng, patches)
-        if self.relit:
-            patches = augmentation.relight(rng, patches)
-        stacks = [_with_noise(patches, strips, rng)] if self.noisy else []
-        if self.twins or not self.noisy:
-            stacks.append(downsample(patches))
-        return stacks
-
-
-def _shuffled(count: int, batches, step: int) -> np.ndarray:
-    """The items of batch `step` when all `count` items are shuffled anew for each epoch."""
-    epoch, index = divmod(step, batches.per_epoch)
-    return _order(count, batches.seed, epoch)[index * batches.batch : (index + 1) * batches.batch]
+        chosen = [np.zeros((self.batch, 1), np.intp)]
+        for level in range(len(LEVELS)):
+            images = np.tile(np.arange(1, IMAGES + 1), (self.batch, 1))
+            shuffled = rng.permuted(images, axis=1)
+            chosen.append(IMAGES * level + shuffled[:, : self.views_per_level])
+        return np.concatenate(chosen, axis=1)
 
 
 @lru_cache(maxsize=4)  # an epoch of training and one of validation, and their followers
@@ -183,44 +168,55 @@ def _order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, 0, epoch)).permutation(count)
 
 
-def _noisy(store: PatchStore, rows, strips, rng: np.random.Generator | None) -> np.ndarray:
-    """Stored noisy patches, or newly drawn ones if a generator is given."""
-    if rng is None:
-        return store.noisy[rows, strips]
-    return _with_noise(store.clean65[rows, strips], strips, rng)
-
-
-def _with_noise(patches65: np.ndarray, strips, rng: np.random.Generator) -> np.ndarray:
+def with_noise(rng: np.random.Generator, patches65: np.ndarray, strips: np.ndarray) -> np.ndarray:
+    """Noisy 32 px twins of bytes (..., 65, 65) that stand for these strips (...)."""
     return downsample(add_noise(patches65, STRIP_SIGMA[strips][..., None, None], rng))
 
 
-def _as_input(patches: np.ndarray) -> np.ndarray:
+def as_input(patches: np.ndarray) -> np.ndarray:
+    """Bytes (..., 32, 32) -> float32 grey levels (..., 32, 32, 1)."""
     return patches[..., None].astype(np.float32)
 
 
 BATCHES |= {"DenoisingPairs": DenoisingPairs, "Triplets": Triplets, "Views": Views}
 
 
-def make_batches(settings: TrainingSettings, store: PatchStore, part: str):
+def make_batches(settings: TrainingSettings, store: PatchStore, part: str) -> Batches:
     """Training or validation batches; validation ones have stored noise and are not turned.
 
     Raises:
         InputError: the part holds less than one batch.
     """
     points, training = len(store.rows(part)), part == "train"
-    options = {"store": store, "part": part, "batch": settings.batch, "seed": settings.seed}
+    batch, more = settings.batch, {}
     if settings.batches == "Triplets":
-        options["count"] = settings.triplets
-    else:
-        options["redraw"] = training and settings.redraw and store.clean65 is not None
-        options["augment"] = training and settings.augment
-    if settings.role == "descriptor" and settings.batches != "Triplets" and not training:
-        options["batch"] = max(2, min(settings.batch, points))
+        more["count"] = settings.triplets
+    elif settings.role == "descriptor" and not training:
+        batch = max(2, min(batch, points))
     kind = find("batches", settings.batches, BATCHES, settings.batch_options)
-    batches = kind(**options, **settings.batch_options)
+    redraw = training and settings.redraw and store.clean65 is not None
+    augment = training and settings.augment
+    batches = kind(store, part, batch, settings.seed, redraw=redraw, augment=augment, **more)
     if points < 2 or not batches.per_epoch:
         raise InputError(
             f"The {part} part of {store.name} has {points} points, less than one batch of "
             f"{settings.batch}: use another split, more scenes or a smaller batch."
         )
     return batches
+
+
+def stream(batches: Batches, first: int, count: int) -> Iterator[tuple]:
+    """Batches `first` to `first + count - 1`, in order, made ahead in other threads."""
+    steps = iter(range(first, first + count))
+    with ThreadPoolExecutor(THREADS) as pool:
+        ahead = deque(pool.submit(batches, next(steps)) for _ in range(min(BATCHES_AHEAD, count)))
+        while ahead:
+            batch = ahead.popleft().result()
+            ahead.extend(pool.submit(batches, step) for step in itertools.islice(steps, 1))
+            yield batch
+
+
+def validation_set(batches: Batches, count: int) -> tuple:
+    """The first `count` batches (or all there are) as arrays: the same ones at each validation."""
+    made = map(batches, range(min(count, batches.per_epoch)))
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *made)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -24,7 +25,6 @@ from helpers.common import files
 from helpers.common.errors import InputError, UntrainableError
 
 KEPT = 2
-COLUMNS = ("epoch", "step", "loss", "validation_loss", "learning_rate")
 UNREADABLE = (  # what NumPy and Keras raise on damaged archives
     *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError),
     *(struct.error, zipfile.BadZipFile, zlib.error),
@@ -32,12 +32,22 @@ UNREADABLE = (  # what NumPy and Keras raise on damaged archives
 numbers = keras.ops.convert_to_numpy
 
 
+class Validation(NamedTuple):
+    """A row of `history.csv`."""
+
+    epoch: float
+    step: float
+    loss: float  # mean over the steps since the validation before
+    validation_loss: float
+    learning_rate: float
+
+
 @dataclass
 class Progress:
     """How far a run has come."""
 
     losses: list[float] = field(default_factory=list)  # of every step
-    rows: list[tuple[float, ...]] = field(default_factory=list)  # of every validation: COLUMNS
+    rows: list[Validation] = field(default_factory=list)  # the first from before the first step
     best: list[np.ndarray] = field(default_factory=list)  # variables at the best validation
     seconds: float = 0.0  # spent on training, over all interruptions
 
@@ -48,22 +58,18 @@ class Progress:
 
     def validation_losses(self) -> list[float]:
         """One a validation; the first is from before the first step."""
-        return [row[COLUMNS.index("validation_loss")] for row in self.rows]
-
-
-def variables(model: keras.Model) -> list[keras.Variable]:
-    """Everything in a model that training changes, apart from its optimiser."""
-    return model.variables  # unlike `weights`, with the counters of random generators
+        return [row.validation_loss for row in self.rows]
 
 
 def copy_of(model: keras.Model) -> list[np.ndarray]:
-    """The values of `variables`; copies, which later steps do not change."""
-    return [np.array(numbers(variable)) for variable in variables(model)]
+    """Copies of all that training changes in a model, apart from its optimiser."""
+    # `variables` holds, unlike `weights`, the counters of random generators.
+    return [np.array(numbers(variable)) for variable in model.variables]
 
 
-def assign(model: keras.Model, values: list[np.ndarray]) -> None:
-    """Sets the `variables`."""
-    for variable, value in zip(variables(model), values, strict=True):
+def assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
+    """Gives each variable its value."""
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
@@ -74,7 +80,7 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> Path:
         UntrainableError: a weight is NaN or infinite; earlier checkpoints stay.
         InputError: the disk is full or not writable; earlier checkpoints stay.
     """
-    state = variables(model) + model.optimizer.variables
+    state = model.variables + model.optimizer.variables
     arrays = {f"variable_{i}": numbers(variable) for i, variable in enumerate(state)}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise UntrainableError(
@@ -84,13 +90,13 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> Path:
     arrays |= {f"best_{i}": array for i, array in enumerate(progress.best)}
     curves = {
         "losses": np.array(progress.losses, np.float64),
-        "rows": np.array(progress.rows, np.float64).reshape(-1, len(COLUMNS)),
+        "rows": np.array(progress.rows, np.float64).reshape(-1, len(Validation._fields)),
         "seconds": np.float64(progress.seconds),
     }
     path = folder / f"checkpoint-{progress.step:09}.npz"
     with files.atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays, **curves)
-    for old in _newest_first(folder)[KEPT:]:
+    for old in newest_first(folder)[KEPT:]:
         old.unlink()
     return path
 
@@ -101,9 +107,9 @@ def restore(folder: Path, model: keras.Model) -> Progress:
     Raises:
         InputError: a checkpoint belongs to another network.
     """
-    for path in _newest_first(folder):
+    for path in newest_first(folder):
         try:
-            arrays = _read(path)
+            arrays = read(path)
         except UNREADABLE as error:
             print(f"  {path.name} is damaged ({error}) and left out.", flush=True)
             path.rename(path.with_name(f"damaged-{path.name}"))  # else it would pass for the newest
@@ -118,54 +124,53 @@ def remove(folder: Path) -> None:
         path.unlink()
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def newest_first(folder: Path) -> list[Path]:
+    """The checkpoints in a folder."""
     return sorted(folder.glob("checkpoint-*.npz"), reverse=True)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint; raises one of UNREADABLE if it is damaged."""
     # From memory, since NumPy leaves a file open that it finds to be damaged.
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}  # reading checks each array's check sum
 
 
-def _restore(path: Path, arrays: dict[str, np.ndarray], model: keras.Model) -> Progress:
-    state = variables(model) + model.optimizer.variables
-    saved = _numbered(arrays, "variable")
-    if [array.shape for array in saved] != [tuple(variable.shape) for variable in state]:
-        raise InputError(
-            f"{path} belongs to another network: delete the folder {path.parent} and train again."
-        )
-    for variable, array in zip(state, saved, strict=True):
-        variable.assign(array)
-    return Progress(
-        losses=arrays["losses"].tolist(),
-        rows=[tuple(row) for row in arrays["rows"].tolist()],
-        best=_numbered(arrays, "best"),
-        seconds=float(arrays["seconds"]),
-    )
-
-
-def _numbered(arrays: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
+def numbered(arrays: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
+    """Those of one kind: "variable" (of model and optimiser) or "best", in their order."""
     count = sum(name.startswith(f"{kind}_") for name in arrays)
     return [arrays[f"{kind}_{i}"] for i in range(count)]
 
 
-# --- curves: CSV files, and TensorBoard's logs where that is installed ---------------------------
+def _restore(path: Path, arrays: dict[str, np.ndarray], model: keras.Model) -> Progress:
+    state, saved = model.variables + model.optimizer.variables, numbered(arrays, "variable")
+    if [array.shape for array in saved] != [tuple(variable.shape) for variable in state]:
+        raise InputError(
+            f"{path} belongs to another network: delete the folder {path.parent} and train again."
+        )
+    assign(state, saved)
+    return Progress(
+        losses=arrays["losses"].tolist(),
+        rows=[Validation(*row) for row in arrays["rows"].tolist()],
+        best=numbered(arrays, "best"),
+        seconds=float(arrays["seconds"]),
+    )
 
 
 def write_curves(folder: Path, progress: Progress) -> None:
     """Writes `steps.csv` (loss of each step) and `history.csv` (a row a validation)."""
     steps = pd.DataFrame({"step": range(1, progress.step + 1), "loss": progress.losses})
-    history = pd.DataFrame(progress.rows, columns=COLUMNS).astype({"step": int})
+    history = pd.DataFrame(progress.rows, columns=Validation._fields).astype({"step": int})
     for table, name in ((steps, "steps.csv"), (history, "history.csv")):
         files.write_text(folder / name, table.to_csv(index=False))
 
 
 @contextmanager
-def tensorboard(folder: Path) -> Iterator[Callable[[tuple], None]]:
-    """Yields a function that adds a row of the history to the logs in `folder`/tensorboard.
+def tensorboard(folder: Path) -> Iterator[Callable[[Validation], None]]:
+    """Yields a function that adds a validation to the logs in `folder`/tensorboard.
 
-    Nothing depends on these logs: if they cannot be written, they end.
+    Nothing depends on these logs: where TensorBoard is not installed, or they cannot be written,
+    there are none.
     """
     if find_spec("tensorboard") is None:
         yield lambda row: None
@@ -174,12 +179,10 @@ def tensorboard(folder: Path) -> Iterator[Callable[[tuple], None]]:
 
     writer = Writer(str(folder / "tensorboard"))
 
-    def add(row: tuple) -> None:
-        values = dict(zip(COLUMNS, row, strict=True))
-        step = int(values.pop("step"))
+    def add(row: Validation) -> None:
         try:
-            for name, value in values.items():
-                writer.add_scalar(name, value, step)
+            for name in ("epoch", "loss", "validation_loss", "learning_rate"):
+                writer.add_scalar(name, getattr(row, name), int(row.step))
             writer.flush()
         except Exception as error:  # whatever TensorBoard's own writer raises
             print(f"  Not logged for TensorBoard ({error}).")

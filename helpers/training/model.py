@@ -1,15 +1,15 @@
 """From settings to a model that is ready for its first step: network, loss, optimiser."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import keras
 from keras import ops
 
+from helpers.common.errors import InputError
 from helpers.networks.blocks import PATCH_SHAPE
 from helpers.networks.pipeline import join, join_end_to_end
-from helpers.settings import TrainingSettings
+from helpers.settings import JOININGS, TrainingSettings
 from helpers.training import backend
 from helpers.training.losses import LOSSES
 from helpers.training.registry import ASSEMBLIES, find, networks, require_known
@@ -33,9 +33,7 @@ def compiled(
     """
     backend.make_deterministic(settings.seed)
     assemble = find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
-    network, model, loss = assemble(
-        settings, make_network(settings), denoiser_run, **settings.assembly_options
-    )
+    network, model, loss = assemble(settings, make_network(settings), denoiser_run)
     model.compile(make_optimizer(settings, steps), loss, jit_compile=backend.compile_whole_step())
     model.optimizer.build(model.trainable_variables)  # else a checkpoint has nothing to fill
     return network, model
@@ -47,8 +45,8 @@ def make_network(settings: TrainingSettings) -> keras.Model:
     Raises:
         InputError: there is no network of that name.
     """
-    options = settings.network_options
-    return find(settings.role, settings.network, networks(settings.role), options)(**options)
+    known = networks(settings.role)
+    return find(settings.role, settings.network, known, settings.network_options)()
 
 
 def make_loss(settings: TrainingSettings) -> Callable:
@@ -57,11 +55,10 @@ def make_loss(settings: TrainingSettings) -> Callable:
     Raises:
         InputError: there is no loss of that name.
     """
-    loss = find("loss", settings.loss, LOSSES, settings.loss_options)
     options = dict(settings.loss_options)
     if "views_per_level" in settings.batch_options:
         options["views_per_level"] = settings.batch_options["views_per_level"]
-    return partial(loss, **options)
+    return find("loss", settings.loss, LOSSES, options)
 
 
 def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
@@ -84,7 +81,19 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
     return keras.optimizers.SGD(rate, momentum=momentum, nesterov=momentum > 0)
 
 
-# --- assemblies: (settings, network, denoiser_run, **options) -> network to save, model to fit, loss
+def check_joining(settings: TrainingSettings, denoiser_run: Path | None) -> None:
+    """Raises InputError where settings and the denoiser in front do not fit together."""
+    if settings.role == "denoiser":
+        return
+    require_known("joining", settings.joining, JOININGS)
+    if settings.joining == "end_to_end" and not denoiser_run:
+        raise InputError("End to end needs a denoiser to begin with: give its run folder.")
+    if settings.joining == "direct" and denoiser_run:
+        raise InputError("A direct descriptor has no denoiser in front: leave that run out.")
+
+
+# Assemblies take settings, network and denoiser_run, and give three things: the network that is
+# saved, the model that is fitted to what the batches hold, and its loss.
 
 
 def plain(
@@ -94,20 +103,36 @@ def plain(
     if settings.role == "denoiser":
         # A model of its own, so that the network is saved without loss and optimiser.
         return network, keras.Model(network.input, network.output), make_loss(settings)
-    pipeline, denoiser = network, load_network(denoiser_run) if denoiser_run else None
-    if settings.joining == "end_to_end":
-        pipeline = network = join_end_to_end(denoiser, network)
-    elif denoiser:
-        denoiser.trainable = False
-        pipeline = join(denoiser, network)
-    views = views_input(settings)
-    return network, keras.Model(views, each_view(pipeline, views)), make_loss(settings)
+    saved, views, vectors, _ = described_views(settings, network, denoiser_run, network)
+    return saved, keras.Model(views, vectors), make_loss(settings)
 
 
-def views_input(settings: TrainingSettings) -> keras.KerasTensor:
-    """Input of a model that is fitted to K views of each point: (B, K, 32, 32, 1)."""
+def described_views(
+    settings: TrainingSettings,
+    network: keras.Model,
+    denoiser_run: Path | None,
+    describing: keras.Model,
+) -> tuple:
+    """What is saved, K views (B, K, 32, 32, 1), their descriptors (B, K, D), the denoised views.
+
+    Args:
+        describing: the descriptor `network`, or a model that shares its weights.
+
+    Returns:
+        The denoised views are None unless the denoiser learns along.
+    """
     count = 1 + 3 * settings.batch_options.get("views_per_level", 1)
-    return keras.Input((3 if settings.batches == "Triplets" else count, *PATCH_SHAPE), name="views")
+    count = 3 if settings.batches == "Triplets" else count
+    views, denoised = keras.Input((count, *PATCH_SHAPE), name="views"), None
+    denoiser = load_network(denoiser_run) if denoiser_run else None
+    if settings.joining == "end_to_end":
+        denoised = each_view(denoiser, views)
+        network, vectors = join_end_to_end(denoiser, network), each_view(describing, denoised)
+    else:
+        if denoiser:
+            denoiser.trainable = False
+        vectors = each_view(join(denoiser, describing), views)
+    return network, views, vectors, denoised
 
 
 def each_view(network: keras.Model, views):

@@ -1,12 +1,20 @@
 """What the names in `TrainingSettings` stand for.
 
-Everything that settings choose by name is a function in one of these dictionaries. What is added
-from outside this package (a notebook, an experiment, a user's script) is found like the rest, and
-its source is part of the name of the runs that use it.
+Everything that settings choose by name is a function in one of these dictionaries:
+
+    DENOISERS, DESCRIPTORS  (**network_options) -> keras.Model
+    LOSSES                  (y_true, y_pred, **loss_options), see `losses`
+    BATCHES                 (store, part, batch, seed, ..., **batch_options), see `batches`
+    ASSEMBLIES              (settings, network, denoiser_run, **assembly_options), see `model`
+
+The source of what is added from outside (by a notebook, an experiment, a user's script) is part of
+the name of the runs that use it.
 """
 
 import inspect
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from helpers.common.errors import InputError
@@ -15,8 +23,8 @@ from helpers.networks.descriptors import DESCRIPTORS
 from helpers.settings import TrainingSettings
 from helpers.training.losses import LOSSES
 
-BATCHES: dict[str, Callable] = {}  # see `batches`
-ASSEMBLIES: dict[str, Callable] = {}  # see `model`
+BATCHES: dict[str, Callable] = {}  # filled by `batches`
+ASSEMBLIES: dict[str, Callable] = {}  # filled by `model`
 
 
 def require_known(kind: str, name: str, known) -> None:
@@ -26,11 +34,10 @@ def require_known(kind: str, name: str, known) -> None:
 
 
 def find(kind: str, name: str, known: dict[str, Callable], options: dict[str, Any]) -> Callable:
-    """The function of a name.
+    """The function of a name, with its options filled in.
 
     Args:
         kind: what it is, for the message: "loss", for example.
-        options: arguments that it is to be called with.
 
     Raises:
         InputError: there is none of that name, or it does not take one of the options.
@@ -42,7 +49,7 @@ def find(kind: str, name: str, known: dict[str, Callable], options: dict[str, An
             f"{known[name].__name__} has no option {', '.join(sorted(unknown))}: "
             f"choose from {', '.join(takes)}."
         )
-    return known[name]
+    return partial(known[name], **options)
 
 
 def networks(role: str) -> dict[str, Callable]:
@@ -51,20 +58,35 @@ def networks(role: str) -> dict[str, Callable]:
 
 
 def outside_sources(settings: TrainingSettings) -> list[str]:
-    """Source of what the settings choose and this package does not hold, in a fixed order."""
+    """Source of what the settings choose and this package does not hold, in a fixed order.
+
+    Raises:
+        InputError: the source of one cannot be read.
+    """
     chosen = (
         networks(settings.role).get(settings.network),
         LOSSES.get(settings.loss),
         BATCHES.get(settings.batches),
         ASSEMBLIES.get(settings.assembly),
     )
-    outside = [one for one in chosen if one and not one.__module__.startswith("helpers.")]
-    return sorted({_source(one) for one in outside})
+    outside = [one for one in chosen if one and not f"{one.__module__}.".startswith("helpers.")]
+    return sorted({source for one in outside for source in _sources(one)})
 
 
-def _source(thing: Callable) -> str:
-    """Source of the file that defines it; of it alone where that file cannot be read."""
+def _sources(thing: Callable) -> list[str]:
+    """The file that defines it, all of its folder if that is a package, or a notebook's cell."""
     try:
-        return inspect.getsource(inspect.getmodule(thing))
-    except (OSError, TypeError):  # a cell of a notebook
-        return inspect.getsource(thing)
+        module = inspect.getmodule(thing)
+        if getattr(module, "__package__", None):
+            folder = Path(inspect.getfile(module)).parent
+            return [file.read_text(encoding="utf-8") for file in folder.glob("*.py")]
+        return [inspect.getsource(module)]
+    except (OSError, TypeError):  # `__main__` of a notebook has no file
+        pass
+    try:
+        return [inspect.getsource(thing)]
+    except (OSError, TypeError) as error:
+        raise InputError(
+            f"The source of {thing} cannot be read, but is part of a run's name: define it in a "
+            "file or in a notebook's cell."
+        ) from error

@@ -36,6 +36,11 @@ def run_folder(
     return paths.RUNS / f"{settings.name}-{key(decisive, 10)}"
 
 
+def unfinished_folder(folder: Path) -> Path:
+    """Where a run is while it is being trained."""
+    return folder.with_name(f"{folder.name}.unfinished")
+
+
 def describe_run(
     settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
 ) -> dict:
@@ -80,25 +85,21 @@ def named(run: Path | str) -> Path:
 
 
 def pretrained(role: str = "descriptor") -> Path:
-    """A copy, among the runs, of the finished networks that come with the code.
+    """A copy, among the runs, of a finished network that comes with the code.
 
-    A copy, because scores are written into a run's folder.
-
-    Args:
-        role: "denoiser", or "descriptor", beside which the denoiser in front of it is copied too.
+    A copy, because scores are written into a run's folder; the descriptor's brings the one of the
+    denoiser in front of it along.
 
     Raises:
         InputError: the checkout lacks it.
     """
     if role == "descriptor":
         pretrained("denoiser")
-    source = PRETRAINED / role
     folder = paths.RUNS / pretrained_name(role)
     with files.locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.is_dir():
-            unfinished = folder.with_name(f"{folder.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(source, unfinished)
+            unfinished = unfinished_folder(folder)
+            shutil.copytree(PRETRAINED / role, unfinished, dirs_exist_ok=True)
             os.replace(unfinished, folder)
     return folder
 
@@ -142,11 +143,10 @@ def denoiser_of(descriptor_run: Path) -> Path | None:
         InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
     """
     described = files.read_json(descriptor_run / "settings.json")
-    if not isinstance(described, dict) or (
-        described.get("settings", {}).get("role") != "descriptor"
-    ):
+    settings = described.get("settings", {}) if isinstance(described, dict) else {}
+    if settings.get("role") != "descriptor":
         raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
-    if not described["denoiser"] or described["settings"]["joining"] == "end_to_end":
+    if not described["denoiser"] or settings["joining"] == "end_to_end":
         return None
     denoiser_run = descriptor_run.parent / described["denoiser"]
     if not denoiser_run.is_dir():
@@ -166,8 +166,9 @@ def load_network(run: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UNREADABLE as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise InputError(
-            f"{path} is missing or damaged, or needs code that is not imported ({_first(error)}): "
+            f"{path} is missing or damaged, or needs code that is not imported ({first}): "
             f"import what defines its layers, or else delete the folder {run} and train again."
         ) from error
 
@@ -179,9 +180,4 @@ def load_pipeline(descriptor_run: Path) -> keras.Model:
         InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
     """
     denoiser_run = denoiser_of(descriptor_run)
-    denoiser = load_network(denoiser_run) if denoiser_run else None
-    return join(denoiser, load_network(descriptor_run))
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return join(denoiser_run and load_network(denoiser_run), load_network(descriptor_run))

@@ -1,112 +1,132 @@
 """The ablation script: what its rows are, and that it writes what it measures."""
 
-import importlib.util
 import json
 from dataclasses import replace
+from functools import cache
 
+import ablation
 import pytest
 
 from helpers import settings, training
-from helpers.common import paths
+from helpers.common import files, paths
+from helpers.training import model, plan, registry
 
-SCRIPT = paths.ROOT / "benchmarks" / "ablation.py"
-
-
-@pytest.fixture(scope="module")
-def ablation():
-    spec = importlib.util.spec_from_file_location("ablation", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+BASE = settings.COURSEWORK
+FEW = ("start", "direct")
 
 
-def test_every_row_differs_from_the_improved_descriptor_and_can_be_made(ablation):
-    rows = {name: parts for name, *parts in ablation.rows(settings.COURSEWORK, budget=0.5)}
-    assert len(rows) >= 8 and len({str(parts) for parts in rows.values()}) == len(rows)
-    for denoiser, descriptor in rows.values():
-        training.make_network(denoiser)
-        training.make_network(descriptor)
-        training.make_loss(descriptor)
+def rows(budget: float = 1.0) -> dict[str, tuple]:
+    return {name: ablation.trainings(BASE, name, budget) for name in ablation.ROWS}
 
 
-def test_only_rows_about_the_denoiser_change_it(ablation):
-    base = settings.COURSEWORK.improved_denoiser
-    changed = {n for n, denoiser, _ in ablation.rows(settings.COURSEWORK, 0.5) if denoiser != base}
-    assert changed == {
-        name for name, changes in ablation.ROWS.items() if "denoiser:" in str(changes)
-    }
-    assert changed
+def test_no_two_rows_are_trained_alike():
+    trainings = {name: str(both) for name, both in rows().items()}
+    del trainings["averaged"]  # differs in what is done with the weights, too
+    assert len(set(trainings.values())) == len(trainings)
 
 
-def test_all_rows_see_about_as_many_patches(ablation):
+def test_every_row_can_be_made(tiny_store):
+    network = cache(lambda words: training.make_network(made[words]))
+    made = {}
+    for both in rows().values():
+        for one in both:
+            words = f"{one.network} {one.network_options}"
+            made[words] = one
+            assert network(words).count_params() > 0
+            training.make_batches(replace(one, batch=8), tiny_store, "train")
+            model.make_loss(one)
+            registry.find("assembly", one.assembly, registry.ASSEMBLIES, one.assembly_options)
+
+
+def test_only_rows_about_the_denoiser_change_it():
+    changed = {name for name, both in rows().items() if both[0] != BASE.improved_denoiser}
+    assert changed == {name for name, row in ablation.ROWS.items() if row.denoiser}
+    assert "dncnn" in changed and "hynet" not in changed
+
+
+def test_all_rows_see_about_as_many_patches():
     patches = {}
-    for name, _, row in ablation.rows(settings.COURSEWORK, ablation.BUDGET):
+    for name, (_, row) in rows(ablation.BUDGET).items():
         views = 1 + 3 * row.batch_options.get("views_per_level", 1)
-        plan = training.Plan.of(row, per_epoch=5109 // row.batch, checkpoint_steps=200)
-        patches[name] = plan.steps * row.batch * views
-    start = patches[ablation.REFERENCE]
-    assert patches.pop(ablation.TWICE) == pytest.approx(2 * start, rel=0.05)
+        patches[name] = plan.Plan.of(row, per_epoch=5109 // row.batch).steps * row.batch * views
+    start = patches["start"]
+    assert patches.pop("longer") == pytest.approx(2 * start, rel=0.05)
     assert patches == pytest.approx(dict.fromkeys(patches, start), rel=0.06)
 
 
-def test_the_table_is_written_with_what_made_it(ablation, tiny_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    small = {"network_options": {"width": 4}, "validations": 2, "validation_batches": 1}
-    plan = replace(
-        settings.SMOKE,
-        pairs=200,
-        improved_denoiser=replace(
-            settings.SMOKE.improved_denoiser, redraw=False, epochs=0.1, **small
-        ),
-        improved_descriptor=replace(
-            settings.SMOKE.improved_descriptor, redraw=False, batch=8, epochs=1, **small
-        ),
-    )
-    names = (ablation.REFERENCE, "taught by one that sees clean patches", ablation.AVERAGED)
-    monkeypatch.setattr(ablation, "LAST", 2)
-    measured = []
-    monkeypatch.setattr(
-        ablation.normalisation, "measure_statistics", lambda pipeline, _: measured.append(pipeline)
-    )
-    monkeypatch.setattr(ablation, "ROWS", {name: ablation.ROWS[name] for name in names})
-    ablation.run(plan, tiny_store, 1.0, tmp_path / "ablation.json")
-    table = json.loads((tmp_path / "ablation.json").read_text())
-    assert set(table["rows"]) == {*names, ablation.TWICE} and table["points"] == 24
-    assert len(measured) == len(table["rows"])
-    assert table["dataset"]["fingerprint"] == tiny_store.fingerprint
-    assert all(0 < row["V"] < 1 and row["macs"] for row in table["rows"].values())
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """Measuring gives numbers in their order, until it is told to break at one."""
+    calls = []
+
+    def measure(*_, **__):
+        calls.append(len(calls))
+        if calls[-1] == measured.breaks_at:
+            raise RuntimeError
+        return {"S": calls[-1]}
+
+    measured.breaks_at = None
+    monkeypatch.setattr(ablation.training, "train", lambda *_: tmp_path)
+    monkeypatch.setattr(ablation, "measure", measure)
+    return measured
+
+
+def scores(target) -> dict[str, int]:
+    return {name: row["S"] for name, row in json.loads(target.read_text())["rows"].items()}
 
 
 def test_a_broken_run_loses_no_row_and_rows_of_other_data_are_dropped(
-    ablation, tiny_store, tmp_path, monkeypatch
+    measured, tiny_store, tmp_path
 ):
-    target, names = tmp_path / "ablation.json", list(ablation.ROWS)[:2]
-    monkeypatch.setattr(ablation, "ROWS", {name: ablation.ROWS[name] for name in names})
-    monkeypatch.setattr(ablation, "NAMES", (*names, ablation.TWICE))
-    monkeypatch.setattr(ablation.training, "train", lambda *_: tmp_path)
-    monkeypatch.setattr(ablation, "measure", lambda *_: {"S": 1})
-    ablation.run(settings.SMOKE, tiny_store, 0.5, target)
-    monkeypatch.setattr(ablation, "measure", lambda *_: {"S": 2})
-    monkeypatch.setattr(ablation.training, "train", _fail_at_second(tmp_path))
+    target = tmp_path / "ablation.json"
+    ablation.run(BASE, tiny_store, 0.5, target, FEW)
+    measured.breaks_at = 3
     with pytest.raises(RuntimeError):
-        ablation.run(settings.SMOKE, tiny_store, 0.5, target)
-    rows = json.loads(target.read_text())["rows"]
-    assert [rows[name]["S"] for name in (*names, ablation.TWICE)] == [2, 1, 1]
-    ablation.run(settings.SMOKE, tiny_store, 0.5, target, wanted=names[1:])
-    assert len(json.loads(target.read_text())["rows"]) == 3
-    monkeypatch.setattr(ablation.training, "train", _fail_at_second(tmp_path))
-    with pytest.raises(RuntimeError):
-        ablation.run(settings.SMOKE, tiny_store, 1.0, target)
-    assert set(json.loads(target.read_text())["rows"]) == {names[0]}
+        ablation.run(BASE, tiny_store, 0.5, target, FEW)
+    assert scores(target) == {"start": 2, "direct": 1}
+    ablation.run(BASE, tiny_store, 0.5, target, ["longer"])
+    assert scores(target) == {"start": 2, "direct": 1, "longer": 4}
+    ablation.run(BASE, tiny_store, 1.0, target, ["direct"])
+    assert scores(target) == {"direct": 5}
 
 
-def _fail_at_second(run):
-    calls = []
+def test_the_table_says_what_was_measured_on_what(measured, tiny_store, tmp_path):
+    table = ablation.run(BASE, tiny_store, 0.5, tmp_path / "ablation.json", FEW)
+    assert table["dataset"]["fingerprint"] == tiny_store.fingerprint
+    assert (table["part"], table["scenes"], table["points"]) == ("validation", 2, 24)
+    assert table["rows"]["direct"] == {"title": "no denoiser", "S": 1}
+    known = files.read_json(paths.MEASURED / "ablation.json")
+    assert set(table) == set(known)
 
-    def train(*_):
-        calls.append(1)
-        if len(calls) % 2 == 0:
-            raise RuntimeError
-        return run
 
-    return train
+def test_options_name_rows_by_their_ids(capsys):
+    words = ["--rows", "start", "dncnn", "--budget", "0.5", "--split", "a"]
+    options = ablation.parse(words)
+    assert (options.rows, options.budget, options.split) == (["start", "dncnn"], 0.5, "a")
+    assert (options.profile, options.dataset) == ("coursework", "photographs")
+    assert options.json == paths.MEASURED / "ablation.json"
+    with pytest.raises(SystemExit):
+        ablation.parse(["--rows", "no denoiser"])
+    assert "invalid choice: 'no denoiser'" in capsys.readouterr().err
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["along_denoising_teacher", "averaged"])
+def test_a_row_is_really_trained_and_scored(name, tiny_store, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(ablation, "LAST", 2)
+    small = {"network_options": {"width": 4}, "redraw": False, "validation_batches": 1}
+    base = replace(
+        settings.SMOKE,
+        pairs=200,
+        improved_denoiser=replace(
+            settings.SMOKE.improved_denoiser, epochs=0.1, validations=2, **small
+        ),
+        improved_descriptor=replace(
+            settings.SMOKE.improved_descriptor, batch=8, epochs=1, validations=2, **small
+        ),
+    )
+    table = ablation.run(base, tiny_store, 1.0, tmp_path / "ablation.json", [name])
+    row = table["rows"][name]
+    assert 0 < row["V"] < 1 and row["macs"] > 0 and row["patches"] > 0
+    assert set(row) == set(files.read_json(paths.MEASURED / "ablation.json")["rows"][name])

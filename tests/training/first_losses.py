@@ -20,7 +20,7 @@ from conftest import TinyStore
 from helpers import training
 from helpers.common import paths
 from helpers.settings import SMOKE
-from helpers.training import backend
+from helpers.training import backend, model
 
 SETTINGS = replace(
     SMOKE.improved_descriptor,
@@ -28,7 +28,8 @@ SETTINGS = replace(
     epochs=2,
     validations=2,
     augment=True,  # else so few points are soon learned by heart, and small losses differ more
-    network_options={"dropout": 0.0},  # each backend draws other random numbers
+    joining="direct",
+    network_options={"width": 4, "dropout": 0.0},  # each backend draws other random numbers
 )
 
 
@@ -36,7 +37,7 @@ def main(folder: str) -> None:
     paths.RUNS = Path(folder)
     # Initial weights are drawn differently by each backend, so they come from NumPy.
     make = training.make_network
-    training.make_network = lambda settings: same_weights(make(settings))
+    model.make_network = lambda settings: same_weights(make(settings))
     sys.stdout, out = sys.stderr, sys.stdout
     devices, share = [], backend.data_parallel
 

@@ -15,14 +15,17 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
 from conftest import TinyStore
+from tiny_networks import NETWORKS
 
-from helpers import training
 from helpers.common import paths
 from helpers.settings import TrainingSettings
-from helpers.training import checkpoints
+from helpers.training import checkpoints, loop
+from helpers.training.registry import networks
 
 
 def main() -> None:
+    for role, network in NETWORKS.items():
+        networks(role)[network.__name__] = network
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -37,14 +40,14 @@ def main() -> None:
 def train(order: dict) -> None:
     paths.RUNS = Path(order["runs"])
     sys.stdout = sys.stderr
-    make = training.make_batches
-    training.make_batches = lambda *args: Announced(make(*args), args[2] == "train")
+    make = loop.make_batches
+    loop.make_batches = lambda *args: Announced(make(*args), args[2] == "train")
     if order["hang_in"] == "checkpoint":
         checkpoints.np = HalfWritten()
     if order["hang_in"] == "finish":
-        training.files = HangsBeforeOutcome(training.files)
+        loop.files = HangsBeforeOutcome(loop.files)
     settings = TrainingSettings(**order["settings"])
-    folder = training.train(settings, TinyStore(), checkpoint_steps=3)
+    folder = loop.train(settings, TinyStore(), checkpoint_steps=3)
     say(f"finished {folder}")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.dataset.noise import STRIP_SIGMA, noise_profile
-from helpers.training.batches import DenoisingPairs, Triplets, Views
+from helpers.training.batches import DenoisingPairs, Triplets, Views, stream
 
 KINDS = {
     "pairs": lambda store, **more: DenoisingPairs(store, "train", batch=16, seed=3, **more),
@@ -144,32 +144,12 @@ def test_two_views_of_a_level_are_different_strips_of_it(tiny_store):
         assert len(set(numbers)) == 7
 
 
-def test_twins_are_the_clean_patches_of_the_views(tiny_store):
-    views, (points, clean) = KINDS["views"](tiny_store, twins=True, augment=True)(0)
-    plain, plain_points = KINDS["views"](tiny_store, augment=True)(0)
-    np.testing.assert_array_equal(views, plain)
-    np.testing.assert_array_equal(points, plain_points)
-    np.testing.assert_array_equal(views[:, 0], clean[:, 0])  # ref has no noise
-    assert 5 < np.abs(views - clean)[:, 1:].mean() < 30
-
-
-def test_redrawn_twins_have_the_same_light_and_place_as_their_views(tiny_store):
-    options = {"twins": True, "redraw": True, "augment": True, "relit": True, "jittered": True}
-    views, (_, clean) = KINDS["views"](tiny_store, **options)(0)
-    np.testing.assert_array_equal(views[:, 0], clean[:, 0])
-    differences = (views - clean)[:, 1:]
-    assert 5 < np.abs(differences).mean() < 30 and abs(differences.mean()) < 5
-
-
-def test_a_teacher_sees_clean_patches(tiny_store):
-    views, points = KINDS["views"](tiny_store, noisy=False)(0)
-    _, (same, clean) = KINDS["views"](tiny_store, twins=True)(0)
-    np.testing.assert_array_equal(views, clean)
-    np.testing.assert_array_equal(points, same)
-
-
 def test_level_weights_follow_the_levels_of_the_patches(tiny_store):
     noisy, clean, weights = KINDS["pairs"](tiny_store, level_weights=(9, 1, 2, 3))(0)
     assert set(weights) <= {9, 1, 2, 3} and len(set(weights)) > 2
     assert not np.any((noisy - clean)[weights == 9])  # ref has no noise
     assert np.abs(noisy - clean)[weights != 9].min(axis=0).max() > 0
+
+
+def test_a_stream_holds_the_batches_asked_for_in_their_order():
+    assert list(stream(lambda step: step**2, 3, 9)) == [step**2 for step in range(3, 12)]

@@ -8,16 +8,16 @@ import pytest
 
 from helpers.common.errors import InputError, UntrainableError
 from helpers.training import checkpoints
-from helpers.training.checkpoints import Progress
+from helpers.training.checkpoints import Progress, Validation
 
-CURVES = {"losses": [0.5, 0.25], "rows": [(1.0, 2.0, 0.3, 0.4, 0.1)], "seconds": 1.5}
+CURVES = {"losses": [0.5, 0.25], "rows": [Validation(1.0, 2.0, 0.3, 0.4, 0.1)], "seconds": 1.5}
 
 
 def make_model(units: int = 3, steps: int = 0) -> keras.Model:
     keras.utils.set_random_seed(steps)
     hidden = [keras.layers.Dense(units), keras.layers.BatchNormalization()]
     model = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dropout(0.5)])
-    model.compile(keras.optimizers.AdamW(0.1), "mse", jit_compile=False)
+    model.compile(keras.optimizers.AdamW(0.1), "mse", run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     for _ in range(steps):
         model.train_on_batch(np.ones((4, 2), "float32"), np.ones((4, units), "float32"))
@@ -25,7 +25,7 @@ def make_model(units: int = 3, steps: int = 0) -> keras.Model:
 
 
 def values(model: keras.Model) -> list[np.ndarray]:
-    state = checkpoints.variables(model) + model.optimizer.variables
+    state = model.variables + model.optimizer.variables
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in state]
 
 
@@ -51,7 +51,7 @@ def test_weights_optimiser_random_counters_and_curves_come_back(tmp_path):
 )
 def test_the_counter_of_dropout_is_among_what_is_saved():
     counters = [make_model(steps=steps) for steps in (0, 1)]
-    states = [[v for v in checkpoints.variables(m) if "seed" in v.path] for m in counters]
+    states = [[v for v in m.variables if "seed" in v.path] for m in counters]
     before, after = ([keras.ops.convert_to_numpy(v) for v in found] for found in states)
     assert len(before) == 1 and not np.array_equal(before[0], after[0])
 
@@ -111,6 +111,7 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(tmp_path, damage, capsys)
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.deep
 def test_no_flipped_byte_goes_unnoticed_or_crashes(tmp_path):
     path = save(tmp_path, make_model(steps=1), 1)
     whole, chance = path.read_bytes(), random.Random(0)
@@ -145,3 +146,15 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     save(tmp_path, make_model(units=3))
     with pytest.raises(InputError, match="belongs to another network: delete the folder"):
         checkpoints.restore(tmp_path, make_model(units=4))
+
+
+def test_a_disk_too_full_for_tensorboard_does_not_end_a_training(tmp_path, monkeypatch, capsys):
+    writer = pytest.importorskip("tensorboard.summary").Writer
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "flush", full)
+    with checkpoints.tensorboard(tmp_path) as log:
+        log(CURVES["rows"][0])
+    assert "Not logged for TensorBoard" in capsys.readouterr().out

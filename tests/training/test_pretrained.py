@@ -31,9 +31,9 @@ def test_a_missing_model_is_named(tmp_path, monkeypatch):
 
 
 def test_settings_data_device_and_scores_lie_beside_it():
-    for part in ("denoiser", "descriptor"):
-        described = files.read_json(runs.PRETRAINED / part / "settings.json")
-        assert described["settings"]["part"] == part and described["dataset"]["fingerprint"]
+    for role in ("denoiser", "descriptor"):
+        described = files.read_json(runs.PRETRAINED / role / "settings.json")
+        assert described["settings"]["role"] == role and described["dataset"]["fingerprint"]
         assert described["device"] and described["versions"]
     for scores in files.read_json(runs.PRETRAINED / "measured.json").values():
         assert 0 < scores["S"] < 1 and scores["decided_by"]["dataset"]["fingerprint"]

@@ -1,14 +1,19 @@
 """Run folders: found by all that decides a result, read in safe mode."""
 
+import importlib.util
+import linecache
+import shutil
+import sys
 from dataclasses import replace
 
 import keras
 import pytest
 
-from helpers.common import files, paths
+from helpers.common import files, keys, paths
 from helpers.common.errors import InputError
 from helpers.settings import SMOKE
 from helpers.training import runs
+from helpers.training.losses import LOSSES
 
 DENOISER = SMOKE.improved_denoiser
 
@@ -36,13 +41,53 @@ def test_another_denoiser_is_another_run(tiny_store, folder):
     assert len(places) == 2
 
 
+@pytest.mark.parametrize(
+    "file",
+    ["networks/pipeline.py", "training/augmentation.py", "dataset/noise.py", "training/new.py"],
+)
+def test_another_line_in_a_file_of_the_code_is_another_run(file, tiny_store, tmp_path, monkeypatch):
+    for place in runs.TRAINING_CODE:
+        source, copy = keys.HELPERS / place, tmp_path / "helpers" / place
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
+    before = runs.run_folder(DENOISER, tiny_store)
+    monkeypatch.setattr(keys, "HELPERS", tmp_path / "helpers")
+    assert runs.run_folder(DENOISER, tiny_store) == before
+    with (tmp_path / "helpers" / file).open("a") as edited:
+        edited.write("# another line")
+    assert runs.run_folder(DENOISER, tiny_store) != before
+
+
+def test_another_line_in_an_outside_loss_is_another_run(tiny_store, tmp_path, monkeypatch):
+    settings = replace(DENOISER, loss="outside_loss")
+    found = set()
+    for source in ("def outside_loss(a, b): return a - b", "def outside_loss(a, b): return b - a"):
+        (tmp_path / "outside.py").write_text(source)
+        spec = importlib.util.spec_from_file_location("outside", tmp_path / "outside.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "outside", module)
+        spec.loader.exec_module(module)
+        monkeypatch.setitem(LOSSES, "outside_loss", module.outside_loss)
+        linecache.clearcache()
+        found.add(runs.run_folder(settings, tiny_store))
+    assert len(found) == 2 and runs.run_folder(DENOISER, tiny_store) not in found
+
+
+def test_a_loss_without_readable_source_is_refused(tiny_store, monkeypatch):
+    names = {"__name__": "nowhere"}
+    exec("def unreadable(a, b): return a - b", names)
+    monkeypatch.setitem(LOSSES, "unreadable", names["unreadable"])
+    with pytest.raises(InputError, match="cannot be read, but is part of a run's name: define it"):
+        runs.run_folder(replace(DENOISER, loss="unreadable"), tiny_store)
+
+
 def test_a_missing_run_is_named(tiny_store):
     with pytest.raises(InputError, match="train the improved-denoiser"):
         runs.find_run(DENOISER, tiny_store)
 
 
 def descriptor_run(folder, **settings):
-    described = {"part": "descriptor", "joining": "frozen"} | settings
+    described = {"role": "descriptor", "joining": "frozen"} | settings
     files.write_json(
         folder / "descriptor" / "settings.json", {"denoiser": "denoiser", "settings": described}
     )
@@ -62,7 +107,7 @@ def test_a_network_trained_end_to_end_holds_its_denoiser_itself(folder):
 
 
 def test_a_run_of_a_denoiser_is_no_descriptor(folder):
-    files.write_json(folder / "settings.json", {"denoiser": None, "settings": {"part": "denoiser"}})
+    files.write_json(folder / "settings.json", {"denoiser": None, "settings": {"role": "denoiser"}})
     with pytest.raises(InputError, match="is no descriptor's run"):
         runs.denoiser_of(folder)
 
@@ -107,9 +152,9 @@ def test_a_network_that_carries_code_is_not_loaded(folder):
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """Made-up networks that come with the code, and an empty folder for runs."""
-    for part in ("denoiser", "descriptor"):
-        (tmp_path / part).mkdir()
-        (tmp_path / part / "model.keras").write_bytes(b"weights")
+    for role in ("denoiser", "descriptor"):
+        (tmp_path / role).mkdir()
+        (tmp_path / role / "model.keras").write_bytes(b"weights")
     monkeypatch.setattr(runs, "PRETRAINED", tmp_path)
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     return tmp_path / "descriptor"

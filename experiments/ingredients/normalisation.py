@@ -1,9 +1,8 @@
-"""Statistics of batch normalisation that belong to the weights as they are now.
+"""Statistics of batch normalisation that belong to the weights as they are at the end.
 
 Keras follows mean and variance with a momentum of 0.99, so they belong to the weights of the last
-hundred passes, on average. Where the rate has fallen to zero after a long training these are all
-but the same; in a short one, or at a constant rate, the weights have moved on since. Averaged
-weights (`averaging`) have no statistics of their own.
+hundred passes. In a short training, or at a constant rate, the weights have moved on since; and
+averaged weights (`averaging`) have no statistics of their own.
 """
 
 from collections.abc import Callable
@@ -14,24 +13,20 @@ from keras import layers
 BATCHES = 40
 
 
-def measure_statistics(
+def recalibrate_batch_norm(
     pipeline: keras.Model, batches: Callable[[int], tuple], count: int = BATCHES
 ) -> None:
-    """Sets the statistics of a pipeline's descriptor to their means over training batches.
+    """Sets the statistics of a pipeline's descriptor to their means over `count` batches.
 
     Each view goes through by itself, as in training. A denoiser in front is frozen, and stays
     so. Dropout is at work, as in training: seed Keras before the pipeline is loaded.
 
     Args:
-        pipeline: (B, 32, 32, 1) -> (B, D), as `evaluation.load_pipeline` gives it.
+        pipeline: (B, 32, 32, 1) -> (B, D), as `load_pipeline` gives it.
         batches: step -> ((B, K, 32, 32, 1), ...), such as `Views`.
-        count: batches.
     """
-    norms = [
-        layer
-        for layer in _descriptor(pipeline).layers
-        if isinstance(layer, layers.BatchNormalization)
-    ]
+    found = _descriptor(pipeline).layers
+    norms = [layer for layer in found if isinstance(layer, layers.BatchNormalization)]
     usual = [norm.momentum for norm in norms]
     seen = 0
     for step in range(count):

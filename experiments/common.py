@@ -1,0 +1,112 @@
+"""What the measuring scripts share: options, data, trainings, and the form of what they write.
+
+They are started as `python experiments/<name>.py`, so that this folder is on Python's path. Each
+writes one file of `report/measured/`, from which the report takes numbers and tables:
+
+    {
+      "dataset": {"name": "photographs", "split": ..., "fingerprint": ...},
+      "part": "test", "scenes": 5, "points": 2718, "profile": "coursework", ...,
+      "provenance": {"backend": ..., "device": ..., "versions": ..., "commit": ...},
+      "rows": {"baseline": {"title": "baseline", "V": 0.607, ...}, ...}
+    }
+
+A row's key is its id: the report's text asks for rows by it, so an id is never changed. The title
+is what tables show. What a row holds beside it is up to the script; `seeds.json` has a list of
+"trainings" in each and a provenance in each of these, `genuine.json` has "trained_on" and "macs" by
+the same ids, and `depth.json` has a list of trials in place of the dictionary of rows.
+"""
+
+import argparse
+from pathlib import Path
+
+from helpers import training
+from helpers.common import files, paths
+from helpers.dataset import PatchStore, open_dataset
+from helpers.evaluation import scoring
+from helpers.report.rounding import format_number
+from helpers.settings import Profile, TrainingSettings
+from helpers.training.runs import upstream_run
+
+SCORES = ("V", "M", "R", "S")
+DETAILS = (*SCORES, "intervals", "matching", "verification", "retrieval")
+TITLES = {  # of the pipelines that several tables show
+    "baseline": "baseline",
+    "early_stopped": "baseline, until early stopping",
+    "improved": "improved",
+    "pretrained": "pretrained",
+    "pretrained_clean": "pretrained, of clean patches",
+}
+
+
+def parser(description: str, table: str, **defaults) -> argparse.ArgumentParser:
+    """A parser with the options of all scripts: --profile, --dataset, --split and --json.
+
+    Args:
+        description: the script's docstring, of which the first line is shown.
+        table: name of the file in `report/measured/` that the script writes.
+        defaults: of these options, where they are not the usual ones; None asks for `dataset`.
+    """
+    usual = {"dataset": "photographs", "split": None} | defaults
+    made = argparse.ArgumentParser(description=description.splitlines()[0])
+    made.add_argument("--profile", default="coursework")
+    made.add_argument(
+        "--dataset",
+        default=usual["dataset"],
+        required=not usual["dataset"],
+        help="as in `make report DATASET=`",
+    )
+    made.add_argument("--split", default=usual["split"])
+    made.add_argument("--json", type=Path, default=paths.MEASURED / table)
+    return made
+
+
+def open_data(options: argparse.Namespace, profile: Profile) -> PatchStore:
+    """The dataset that the options name, as `make report` with that profile opens it."""
+    return open_dataset(
+        options.dataset,
+        seed=profile.seed,
+        points_per_scene=profile.points_per_scene,
+        split=options.split,
+    )
+
+
+def head(store: PatchStore, part: str, profile: Profile) -> dict:
+    """What a table begins with: the scenes that were scored, and the profile."""
+    return {
+        "dataset": scoring.dataset_of(store),
+        "part": part,
+        "scenes": len(store.parts[part]),
+        "points": len(store.rows(part)),
+        "profile": profile.name,
+    }
+
+
+def rows_before(target: Path, table: dict) -> dict | None:
+    """Rows that a file has already, so that an interrupted script goes on where it was.
+
+    Args:
+        table: all that decides the rows; its "provenance" and "rows" need not be those of the file.
+
+    Returns:
+        Rows by their ids, none where there is no file; None where it says of anything that decides
+        the rows something else.
+    """
+    if not target.is_file():
+        return {}
+    known = files.read_json(target)
+    decisive = table.keys() - {"provenance", "rows"}
+    return known["rows"] if all(known.get(key) == table[key] for key in decisive) else None
+
+
+def train_both(
+    trainings: tuple[TrainingSettings, TrainingSettings], store: PatchStore
+) -> tuple[Path, Path]:
+    """Trains denoiser and descriptor, or finds them trained; the folders of their runs."""
+    denoiser, descriptor = trainings
+    denoiser_run = training.train(denoiser, store)
+    return denoiser_run, training.train(descriptor, store, upstream_run(descriptor, denoiser_run))
+
+
+def scores_line(title: str, row: dict) -> str:
+    """A row for the screen: its title and its scores."""
+    return f"{title:48s} " + "  ".join(f"{key} {format_number(row[key])}" for key in SCORES)

@@ -1,0 +1,8 @@
+"""What was tried and did not stay: registered under names that settings can choose.
+
+`import ingredients` from a script in `experiments/`; nothing in `helpers` knows these.
+"""
+
+from ingredients import assemblies, losses, networks, views
+
+__all__ = ["assemblies", "losses", "networks", "views"]

@@ -1,0 +1,45 @@
+"""The plan of one training: when it is validated, saved and over."""
+
+import math
+from dataclasses import dataclass
+
+from helpers.settings import TrainingSettings
+from helpers.training.checkpoints import Progress
+
+CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run is validated, saved and over; all in steps."""
+
+    per_epoch: int
+    interval: int  # between validations
+    steps: int  # in all, unless it stops early
+    patience: int  # validations without a better loss until it stops; 0: never
+    checkpoint_steps: int
+
+    @classmethod
+    def of(
+        cls, settings: TrainingSettings, per_epoch: int, checkpoint_steps: int = CHECKPOINT_STEPS
+    ) -> "Plan":
+        """The plan of certain settings when an epoch has `per_epoch` batches."""
+        steps = max(settings.validations, round(settings.epochs * per_epoch))
+        interval = math.ceil(steps / settings.validations)
+        planned = interval * settings.validations
+        return cls(per_epoch, interval, planned, settings.patience, checkpoint_steps)
+
+    def next_stop(self, step: int) -> int:
+        """The step after `step` at which the next validation or checkpoint is due."""
+        return min((step // every + 1) * every for every in (self.interval, self.checkpoint_steps))
+
+    def is_over(self, progress: Progress) -> bool:
+        """Whether all steps are taken or the validation loss has stopped falling."""
+        return progress.step >= self.steps or self.stopped_early(progress)
+
+    def stopped_early(self, progress: Progress) -> bool:
+        """Whether the best of all validations after the first step is `patience` ones ago."""
+        losses = progress.validation_losses()[1:]
+        return bool(losses and self.patience) and (
+            len(losses) - 1 - losses.index(min(losses)) >= self.patience
+        )
