@@ -20,8 +20,8 @@ report figures: .venv/ready latex
 	@.venv/bin/python -m helpers $@ --profile '$(PROFILE)' --dataset '$(DATASET)' \
 	  --split '$(SPLIT)' --scenes '$(SCENES)'
 
-# One worker a core; --dist loadgroup keeps together what shares one slow preparation.
-PYTEST := .venv/bin/pytest -n auto --dist loadgroup
+# One worker a core; whoever has finished takes over tests of the others.
+PYTEST := .venv/bin/pytest -n auto --dist worksteal
 
 test: .venv/ready-for-tests latex browser
 	.venv/bin/ruff check .
