@@ -18,7 +18,6 @@ SIZES = {
     "hardnet": (1_334_560, 39_092_224),
 }
 NETWORKS = DENOISERS | DESCRIPTORS
-pytestmark = pytest.mark.second_backend
 numbers = keras.ops.convert_to_numpy
 
 
@@ -47,6 +46,7 @@ def test_has_the_size_that_its_docstring_declares(name, networks):
     assert f" {operations / 1e6:.1f} M multiply-adds" in told
 
 
+@pytest.mark.second_backend
 @pytest.mark.parametrize("name", NETWORKS)
 def test_keeps_the_declared_shape_and_type(name, networks, patches):
     answer = networks[name](patches)
