@@ -79,15 +79,23 @@ def _run(options: argparse.Namespace) -> None:
     split = _split(options)
     tasks, scores = _given_tasks(options, split), {}
     names = (*split.test, *(split.train if options.pca_power_law else ()))
+    resources = Resources(options.threads, options.memory, progress=True)
+
+    def score(descriptors) -> Scores:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tie warning is printed below the tables
+            how = {"run": options.task, "resources": resources}
+            return evaluate(descriptors, tasks, options.distance, options.pools, **how)
+
     for path in options.descriptors:
-        descriptors = read_descriptors(path, names, _resources(options))
+        descriptors = read_descriptors(path, names, resources)
         tasks = tasks or _drawn_tasks(options, split, descriptors)
         name = path.stem if path.suffix == ".npz" else path.name
         name = name if name not in scores else str(path)
-        scores[name] = _evaluate(options, descriptors, tasks)
+        scores[name] = score(descriptors)
         if options.pca_power_law:
             whitened = pca_power_law(descriptors, split.train, split.test)
-            scores[f"{name}_pcapl"] = _evaluate(options, whitened, tasks)
+            scores[f"{name}_pcapl"] = score(whitened)
     for name, each in scores.items():
         print(f"\n{results_text(name, each)}")
         if each.tie_warning:
@@ -122,17 +130,6 @@ def _drawn_tasks(options: argparse.Namespace, split: Split, descriptors) -> Task
     if options.write_tasks:
         write_tasks(tasks, options.write_tasks)
     return tasks
-
-
-def _evaluate(options: argparse.Namespace, descriptors, tasks: Tasks) -> Scores:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tie warning is printed below the tables
-        how = {"run": options.task, "resources": _resources(options)}
-        return evaluate(descriptors, tasks, options.distance, options.pools, **how)
-
-
-def _resources(options: argparse.Namespace) -> Resources:
-    return Resources(options.threads, options.memory, progress=True)
 
 
 if __name__ == "__main__":

@@ -112,9 +112,6 @@ def fast_block(left: Side, right: Side, rows: slice, out: np.ndarray) -> np.ndar
     grow with the distance.
 
     Args:
-        left: the left side.
-        right: the right side, N descriptors.
-        rows: which rows of the left side.
         out: float32 buffer of at least as many rows as are asked for, and N columns.
 
     Returns:

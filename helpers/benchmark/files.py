@@ -35,8 +35,7 @@ def sequence_names(path: Path | str) -> list[str]:
     """
     path = Path(path)
     if path.suffix == ".npz":
-        with _load(path, zipped=True) as archive:
-            names = list(archive)
+        names = list(_load(path))
     elif path.is_dir():
         names = [entry.stem for entry in path.glob("*.npy")]
         names += [entry.name for entry in path.iterdir() if (entry / "ref.csv").is_file()]
@@ -86,10 +85,9 @@ def read_descriptors(
 
 def _read_sequence(path: Path, name: str) -> np.ndarray:
     if path.suffix == ".npz":
-        array = _load(path, member=name)
+        array = _load(path, name)
     elif (path / f"{name}.npy").is_file():
-        # Copy-on-write only because compiled code is otherwise built twice.
-        array = _load(path / f"{name}.npy", mmap_mode="c")
+        array = _load(path / f"{name}.npy")
     else:
         return _read_strips(path / name)
     if array.dtype.kind not in "fiub":
@@ -102,15 +100,17 @@ def _read_sequence(path: Path, name: str) -> np.ndarray:
         return array.astype(np.float32, copy=False)
 
 
-def _load(path: Path, member: str | None = None, zipped: bool = False, **options):
+def _load(path: Path, member: str | None = None):
+    """The array of a `.npy` file, mapped; the names in an `.npz` file, or one of its arrays."""
     try:
-        if member is not None:
-            with np.load(path) as archive:
-                return archive[member]
-        found = np.load(path, **options)
+        # Copy-on-write only because compiled code is otherwise built twice.
+        found, zipped = np.load(path, mmap_mode="c"), path.suffix == ".npz"
         if isinstance(found, np.lib.npyio.NpzFile) is not zipped:
             raise ValueError("one array" if zipped else "an archive of arrays")
-        return found
+        if not zipped:
+            return found
+        with found:
+            return found[member] if member else found.files
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         kind = path.suffix.removeprefix(".")
         raise BenchmarkError(

@@ -19,14 +19,10 @@ SECONDS = 30  # without an answer, then we give up
 HASHES = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 
 
-def cache_folder() -> Path:
-    """Where the lists are kept: `$HPATCHES_TASKS`, or `hpatches-tasks` in the user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("HPATCHES_TASKS") or Path(home) / "hpatches-tasks")
-
-
 def fetch_tasks(split: str) -> Path:
     """Makes sure that the five lists of an official split are there.
+
+    They are kept in `$HPATCHES_TASKS`, or `hpatches-tasks` in the user's cache.
 
     Args:
         split: `a`, `b`, `c`, `illum`, `view` or `full`.
@@ -37,7 +33,8 @@ def fetch_tasks(split: str) -> Path:
     Raises:
         BenchmarkError: they cannot be fetched, or are not the published ones.
     """
-    folder = cache_folder()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("HPATCHES_TASKS") or cache / "hpatches-tasks")
     for name, expected in HASHES[split].items():
         path = folder / name
         if not path.is_file():

@@ -142,7 +142,6 @@ def retrieval(
 
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
-        tasks: the lists.
         pools: pool sizes, above 5.
     """
     wanted = tuple(sorted(set(pools)))

@@ -141,8 +141,7 @@ def evaluate(
         resources: how much of the machine may be used, and whether progress is shown.
 
     Raises:
-        BenchmarkError: bad descriptors (missing sequence, ragged, NaN), or a list that points past
-            a strip.
+        BenchmarkError: descriptors are missing, ragged or NaN, or a list points past a strip.
     """
     _check_options(distance, pools)
     arrays = _checked(descriptors, tasks)

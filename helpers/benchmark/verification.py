@@ -127,7 +127,6 @@ def verification(
 
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
-        tasks: the lists.
     """
     lists = {kind: getattr(tasks, kind) for kind in ("positive", *KINDS)}
     distances = {

@@ -50,12 +50,7 @@ class Resources:
 
         Whole items go to the threads (NumPy and the compiled loops let others run meanwhile), which
         keeps two cores busier than sharing each small matrix product between them. After an error
-        no further calls are started.
-
-        Args:
-            work: what to do; must be safe to call from several threads.
-            items: what to do it to.
-            title: of the progress bar; None for none.
+        no further calls are started. Without a title there is no bar.
         """
         items = list(items)
         bar = {"total": len(items), "leave": False, "disable": not (title and self.progress)}

@@ -144,13 +144,9 @@ def search_improved(
 
 
 def with_winner(profile: Profile, store: PatchStore) -> Profile:
-    """The profile with the settings that its search found for this dataset, and says so.
+    """The profile with the settings that its search found for this dataset; prints which.
 
-    Args:
-        store: the profile's whole dataset.
-
-    Returns:
-        The profile as it is if that search has not been made.
+    If that search has not been made, the profile as it is. `store` is its whole dataset.
 
     Raises:
         InputError: the winner's file is damaged.
@@ -170,10 +166,8 @@ def winner_path(profile: Profile, store: PatchStore) -> Path:
     The name ends in a hash of all that decides the search but the number of trials, with more of
     which the same search goes on: so the winner of another space or dataset is never found.
 
-    Args:
-        profile: as it is in `settings`, not as `with_winner` returns it: what a search begins with
-            is part of its name.
-        store: the profile's whole dataset.
+    So is what the search begins with: give the profile as it is in `settings`, not as `with_winner`
+    returns it, and its whole dataset.
     """
     direct = profile.improved_descriptor.joining == "direct"
     decisive = _objective(profile, store).describe() | {

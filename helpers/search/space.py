@@ -32,6 +32,7 @@ FORMS = {
     "choice": '("choice", [a, b, ...]) of numbers, words, true, false or null, '
     'or ("choice", {"name": value, ...}) of other values',
 }
+NUMBERS = {"log": (int, float), "uniform": (int, float), "integer": (int,)}
 UNSAID = "–"  # for an option that settings leave out, so that its function's default holds
 PLAIN = (bool, int, float, str, type(None))  # what a database keeps as it is
 
@@ -102,7 +103,7 @@ def _same(first: Any, second: Any) -> bool:
 def _is_inside(value: Any, kind: str, *limits) -> bool:
     if kind == "choice":
         return value in limits[0]
-    return type(value) in _numbers(kind) and limits[0] <= value <= limits[1]
+    return type(value) in NUMBERS[kind] and limits[0] <= value <= limits[1]
 
 
 def check_space(space: Space, base: TrainingSettings) -> None:
@@ -128,21 +129,14 @@ def check_space(space: Space, base: TrainingSettings) -> None:
 
 
 def _is_choice(kind: str, *limits) -> bool:
-    if kind != "choice":
-        numbers = len(limits) == 2 and all(type(limit) in _numbers(kind) for limit in limits)
+    if kind in NUMBERS:
+        numbers = len(limits) == 2 and all(type(limit) in NUMBERS[kind] for limit in limits)
         return numbers and limits[0] < limits[1] and (kind != "log" or limits[0] > 0)
-    choices = limits[0] if len(limits) == 1 else None
-    if type(choices) is dict:
-        return bool(choices) and {type(name) for name in choices} == {str} and _is_json(choices)
-    is_list = type(choices) in (list, tuple) and len(choices) > 0
-    return is_list and all(type(choice) in PLAIN for choice in choices)
-
-
-def _is_json(value: Any) -> bool:
-    with suppress(TypeError, ValueError):
-        return bool(json.dumps(value, allow_nan=False))
+    with suppress(TypeError, ValueError):  # of more than one value, or of some that are no JSON
+        [choices] = limits
+        json.dumps(choices, allow_nan=False)
+        if type(choices) is dict:
+            return bool(choices) and {type(name) for name in choices} == {str}
+        is_list = type(choices) in (list, tuple) and len(choices) > 0
+        return is_list and all(type(choice) in PLAIN for choice in choices)
     return False
-
-
-def _numbers(kind: str) -> tuple[type, ...]:
-    return (int,) if kind == "integer" else (int, float)

@@ -150,12 +150,8 @@ class Objective:
 def _reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
     """A function that hands on validation losses, and ends a training that looks hopeless.
 
-    Args:
-        validations: how many there will be; after the last one there is nothing to give up.
-
-    Returns:
-        A function of all validation losses so far; the first is from before any training and says
-        nothing about it.
+    It takes all losses so far, of which the first is from before any training and says nothing
+    about it. After the last of so many validations there is nothing to give up.
     """
     known = 1
 

@@ -58,7 +58,6 @@ def fetch(name: str, folder: Path | str, archive: Archive | None = None) -> str:
 
     Args:
         name: n-hpatches, hpatches or sequences.
-        folder: where the file goes.
         archive: another place to fetch it from.
 
     Returns:

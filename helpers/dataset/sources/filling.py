@@ -45,11 +45,13 @@ class CutSource(Source):
             "points_per_scene": self.points_per_scene,
             "keep65": self.keeps65,
             "sensitivity": self.sensitivity,
-            "thresholds": THRESHOLDS,
-            "radius_of_scale": regions.RADIUS_OF_SCALE,
-            "overlap": regions.OVERLAP,
-            "most_points": regions.MOST_POINTS,
-            "jitter": {level: asdict(jitter) for level, jitter in extractor.JITTER.items()},
+            "cutting": {
+                "thresholds": THRESHOLDS,
+                "radius_of_scale": regions.RADIUS_OF_SCALE,
+                "overlap": regions.OVERLAP,
+                "most_points": regions.MOST_POINTS,
+                "jitter": {level: asdict(jitter) for level, jitter in extractor.JITTER.items()},
+            },
             "sigma": SIGMA,
             "code": code_key(*RECIPE_CODE),
         }

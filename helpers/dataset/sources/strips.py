@@ -100,11 +100,7 @@ class Strips(SceneFolders):
 
 
 def write_strips(store: PatchStore, folder: Path | str) -> None:
-    """Writes a store as an N-HPatches folder: 32 px strips, their twins and a split.json.
-
-    Args:
-        store: the dataset.
-        folder: must be new or empty.
+    """Writes a store as a new N-HPatches folder: 32 px strips, their twins and a split.json.
 
     Raises:
         InputError: the folder has something in it or cannot be written.
