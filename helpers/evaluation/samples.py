@@ -185,7 +185,7 @@ def _draw_query(patches: np.ndarray, vectors: np.ndarray, found: bool, rng) -> i
 
 
 def neighbours_of(
-    queries: Iterable[tuple[int, np.ndarray, np.ndarray]], count: int
+    queries: Iterable[tuple[int, Sequence[np.ndarray], np.ndarray]], count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a descriptor finds for some points: nearest patches, whether each is right, the ranks.
 
@@ -199,7 +199,7 @@ def neighbours_of(
     """
     rows = []
     for point, vectors, pool in queries:
-        distances = np.linalg.norm(vectors[1] - vectors[0, point], axis=1)
+        distances = np.linalg.norm(vectors[1] - vectors[0][point], axis=1)
         order = np.argsort(distances, kind="stable")
         shown = order[:count]
         rows.append((pool[shown], shown == point, 1 + np.flatnonzero(order == point)[0]))
