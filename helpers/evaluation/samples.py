@@ -51,18 +51,15 @@ def _denoised(denoiser: keras.Model, patches: np.ndarray) -> np.ndarray:
 
 
 def denoising_rows(
-    clean: np.ndarray, estimates: dict[str, np.ndarray], point: int | None = None
+    clean: np.ndarray, estimates: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, tuple[str, ...]]:
-    """One patch of each level of one point, as `figures.plot_denoising` takes them.
-
-    Args:
-        clean, estimates: from `denoise_sample`.
-        point: which of the sample; where None, the one of `typical_point`.
+    """One patch of each level of the typical point of `denoise_sample`.
 
     Returns:
-        noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels.
+        noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels, as
+        `figures.plot_denoising` takes them.
     """
-    point = typical_point(clean) if point is None else point
+    point = typical_point(clean)
     strips = [strip_columns(level).start for level in LEVELS]
     rows = {name: patches[point, strips] for name, patches in estimates.items()}
     return rows.pop("noisy"), rows, clean[point, strips], LEVELS
@@ -106,15 +103,12 @@ def pipeline_sample(
     point = typical_point(scene)
     other = (point + 1) % len(scene)  # points lie in random order
     patches = np.stack([scene[point, STRIPS.index(strip)], scene[point, 0], scene[other, 0]])
-    networks = {name: pipeline_networks(run) for name, run in descriptor_runs.items()}
-    denoised = {
-        name: _denoised(chain[0], patches[:1])[0]
-        for name, chain in networks.items()
-        if len(chain) > 1
-    }
-    vectors = {
-        name: predict_patches(load_pipeline(run), patches) for name, run in descriptor_runs.items()
-    }
+    networks, denoised, vectors = {}, {}, {}
+    for name, run in descriptor_runs.items():
+        networks[name] = pipeline_networks(run)
+        if len(networks[name]) > 1:
+            denoised[name] = _denoised(networks[name][0], patches[:1])[0]
+        vectors[name] = predict_patches(load_pipeline(run), patches)
     return networks, patches, denoised, vectors
 
 
