@@ -27,7 +27,7 @@ from helpers.dataset import PatchStore, open_dataset, with_fewer_points
 from helpers.networks.blocks import macs
 from helpers.search.results import best_trial
 from helpers.search.search import sqlite_file
-from helpers.search.trials import FINISHED, counting, slots_of, train_or_give_up
+from helpers.search.trials import FINISHED, counting, train_or_give_up
 from helpers.settings import Profile, TrainingSettings
 from helpers.training.loop import CHECKPOINT_STEPS, Plan
 from helpers.training.runs import upstream_run
@@ -106,10 +106,9 @@ def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> d
     """
     batches = training.make_batches(base, smaller, "train")
     plan = Plan.of(base, batches.per_epoch, CHECKPOINT_STEPS)
-    trials = {number: counting(attempts) for number, attempts in slots_of(study).items()}
     rows = [
         row(number, trial, base, plan)
-        for number, trial in trials.items()
+        for number, trial in counting(study).items()
         if trial.state in FINISHED
     ]
     best = best_trial(study)

@@ -247,7 +247,7 @@ def _execute(options, **how) -> None:
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = latex.missing_tools()
     if not problem and not latex.pdf_is_current():  # LaTeX has come since, or the PDF has gone
-        latex.build_pdf(target=paths.REPORT_PDF)
+        latex.build_pdf()
     print(problem or f"The report: {paths.REPORT_PDF}")
 
 

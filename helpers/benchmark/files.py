@@ -14,8 +14,6 @@ from .errors import BenchmarkError
 from .layout import STRIPS
 from .workers import DEFAULTS, Resources
 
-SEPARATORS = (",", ";")
-
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -30,10 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def sequence_names(path: Path | str) -> list[str]:
-    """Names of the sequences that a descriptor folder or `.npz` file holds, sorted.
-
-    Args:
-        path: see `read_descriptors`.
+    """Names of the sequences in a folder or file of `read_descriptors`, sorted.
 
     Raises:
         BenchmarkError: there is no such folder or file, or it holds no descriptors.
@@ -147,14 +142,12 @@ def read_csv(path: Path) -> np.ndarray:
         raise BenchmarkError(f"{path} is missing or no text: write this strip again.") from error
     if not first.strip():
         raise BenchmarkError(f"{path} is empty: write this strip again.")
-    separator = next((s for s in SEPARATORS if s in first), None)
+    separator = next((mark for mark in ",;" if mark in first), None)
     if separator is None:
         raise BenchmarkError(f"{path}, line 1: the numbers should be separated by , or ;.")
     try:
-        table = pd.read_csv(
-            path, header=None, sep=separator, dtype=np.float32, skip_blank_lines=False
-        )
-        rows = table.to_numpy()
+        how = {"header": None, "dtype": np.float32, "skip_blank_lines": False}
+        rows = pd.read_csv(path, sep=separator, **how).to_numpy()
     except ValueError as error:  # also pandas' ParserError
         raise BenchmarkError(_what_is_wrong(path, separator)) from error
     if not np.isfinite(rows).all():
@@ -186,7 +179,7 @@ def write_descriptors(
 
     Args:
         descriptors: (16, N, D) of each sequence.
-        folder: where to; made when missing.
+        folder: made when missing.
         kind: "csv" for the official `<sequence>/<strip>.csv`, five decimals a number; "npy" for
             `<sequence>.npy`, full precision.
     """

@@ -108,7 +108,6 @@ def nearest(
     Args:
         left: (n, D) descriptors.
         right: (N, D) descriptors.
-        distance: `L2` or `L1`.
         memory: bytes of one block of fast distances.
 
     Returns:
@@ -170,8 +169,6 @@ def matching(
 
     Args:
         descriptors: (16, N, D) of each sequence.
-        distance: `L2` or `L1`.
-        resources: how much of the machine may be used.
     """
 
     def match_strip(item):

@@ -20,12 +20,7 @@ STYLES = dict(zip(LEVELS, ("-", "--", ":"), strict=True))
 
 
 def plot_all(scores: Mapping[str, Scores], folder: Path | str) -> None:
-    """Draws every picture that the scores allow, as PDF and PNG.
-
-    Args:
-        scores: of each descriptor, by its name.
-        folder: where to; made when missing.
-    """
+    """Draws every picture that the scores allow, as PDF and PNG."""
     some = next(iter(scores.values()))
     plots = {
         "precision_recall": plot_precision_recall if some.verification else None,

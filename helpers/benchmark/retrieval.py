@@ -144,8 +144,6 @@ def retrieval(
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
         tasks: the lists.
         pools: pool sizes, above 5.
-        distance: `L2` or `L1`.
-        resources: how much of the machine may be used.
     """
     wanted = tuple(sorted(set(pools)))
     available = tuple(k for k in wanted if k <= len(tasks.distractors))

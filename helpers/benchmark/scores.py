@@ -34,6 +34,7 @@ class Scores:
         distance: `L2` or `L1`.
         points: number of points of all sequences.
         verification, matching, retrieval: results of each task.
+        V, M, R, S: scores in 0..1.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
     """
 
@@ -43,27 +44,11 @@ class Scores:
     verification: Verification | None
     matching: Matching | None
     retrieval: Retrieval | None
+    V: float | None
+    M: float | None
+    R: float | None
+    S: float | None
     intervals: dict[str, tuple[float, float] | None]
-
-    @property
-    def V(self) -> float | None:
-        """Verification score in 0..1."""
-        return self.verification.value if self.verification else None
-
-    @property
-    def M(self) -> float | None:
-        """Matching score in 0..1."""
-        return self.matching.value if self.matching else None
-
-    @property
-    def R(self) -> float | None:
-        """Retrieval score in 0..1."""
-        return self.retrieval.value if self.retrieval else None
-
-    @property
-    def S(self) -> float | None:
-        """Mean of V, M and R."""
-        return _mean(self.V, self.M, self.R)
 
     @property
     def pessimistic(self) -> dict[str, float | None]:
@@ -110,14 +95,11 @@ class Scores:
         if self.matching is None:
             return None
         levels = dict(zip(LEVELS, self.matching.levels.tolist(), strict=True))
-        both = np.stack([self.matching.ap, self.matching.success], axis=-1)
-        rows = zip(self.tasks.sequences, both.reshape(len(both), -1, 2).tolist(), strict=True)
+        found = np.stack([self.matching.ap, self.matching.success], axis=-1)
+        rows = found.reshape(len(found), -1, 2).tolist()
         sequences = {
-            name: {
-                strip: {"ap": ap, "sr": success}
-                for strip, (ap, success) in zip(STRIPS[1:], pairs, strict=True)
-            }
-            for name, pairs in rows
+            name: {s: {"ap": ap, "sr": sr} for s, (ap, sr) in zip(STRIPS[1:], row, strict=True)}
+            for name, row in zip(self.tasks.sequences, rows, strict=True)
         }
         return {**levels, "mean": self.M, "sequences": sequences}
 
@@ -170,8 +152,10 @@ def evaluate(
         "retrieval": lambda: retrieval(arrays, tasks, pools, distance, resources),
     }
     results = [work() if name in run else None for name, work in works.items()]
+    values = [result and result.value for result in results]
     intervals = bootstrap(dict(zip("VMR", results, strict=True)), len(arrays), samples)
-    scores = Scores(tasks, distance, sum(a.shape[1] for a in arrays), *results, intervals)
+    points = sum(array.shape[1] for array in arrays)
+    scores = Scores(tasks, distance, points, *results, *values, _mean(*values), intervals)
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores

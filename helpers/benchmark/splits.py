@@ -29,9 +29,6 @@ def load_split(name: str, folder: Path | str | None = None) -> Split:
         name: `a`, `b`, `c`, `illum`, `view`, `full`, or a split of `folder/splits.json`.
         folder: a task folder; its `splits.json` (official format), when there, goes first.
 
-    Returns:
-        The split.
-
     Raises:
         BenchmarkError: no such split, or `splits.json` is not in the official format.
     """

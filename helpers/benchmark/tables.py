@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from .layout import LEVELS
 from .scores import Scores
 from .verification import KINDS
@@ -11,10 +13,6 @@ def results_text(name: str, scores: Scores) -> str:
     """The tables of the tasks that were run, and V, M, R, S with their 95 % intervals.
 
     The pessimistic score counts every tie against.
-
-    Args:
-        name: of the descriptor.
-        scores: its scores.
     """
     values, texts = scores.to_json(), []
 
@@ -56,14 +54,5 @@ def comparison_text(scores: Mapping[str, Scores]) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence]) -> str:
     """Aligned columns; numbers with six digits, None as a dash."""
-    cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
-    cells.insert(1, ["-" * width for width in widths])
-    lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in cells)
-    return "\n".join("  ".join(line).rstrip() for line in lines)
-
-
-def _cell(value) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else f"{value:.6f}"
+    cells = pd.DataFrame(rows, columns=list(heads), dtype=object)
+    return cells.where(cells.notna(), "-").to_string(index=False, float_format="{:.6f}".format)

@@ -48,8 +48,6 @@ def pair_distances(
     Args:
         descriptors: (16, N, D) of each sequence.
         pairs: (n, 6) rows s1, t1, idx1, s2, t2, idx2.
-        distance: `L2` or `L1`.
-        resources: how much of the machine may be used.
 
     Returns:
         (3, n) distances at easy, hard, tough, in the descriptors' precision, in row order.
@@ -130,8 +128,6 @@ def verification(
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
         tasks: the lists.
-        distance: `L2` or `L1`.
-        resources: how much of the machine may be used.
     """
     lists = {kind: getattr(tasks, kind) for kind in ("positive", *KINDS)}
     distances = {

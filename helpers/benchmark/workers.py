@@ -49,16 +49,18 @@ class Resources:
         """Calls `work(item)` for every item and returns the results in the order of the items.
 
         Whole items go to the threads (NumPy and the compiled loops let others run meanwhile), which
-        keeps two cores busier than sharing each small matrix product between them.
+        keeps two cores busier than sharing each small matrix product between them. After an error
+        no further calls are started.
 
         Args:
             work: what to do; must be safe to call from several threads.
             items: what to do it to.
             title: of the progress bar; None for none.
         """
-        items, hidden = list(items), title is None or not self.progress
+        items = list(items)
+        bar = {"total": len(items), "leave": False, "disable": not (title and self.progress)}
         with _blas().limit(limits=1), ThreadPoolExecutor(self.threads or cores()) as pool:
-            return list(tqdm(pool.map(work, items), desc=title, total=len(items), disable=hidden))
+            return list(tqdm(pool.map(work, items), title, **bar))
 
 
 DEFAULTS = Resources()

@@ -10,7 +10,7 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.dataset.parts import OWN_SPLIT, Choice, split_name
 from helpers.dataset.sources.joined import Joined, split_names
-from helpers.dataset.sources.photographs import POINTS_PER_SCENE, Photographs
+from helpers.dataset.sources.photographs import Photographs
 from helpers.dataset.sources.sequences import Sequences
 from helpers.dataset.sources.strips import SIDES, Strips, write_strips
 from helpers.dataset.store import PatchStore, Source, open_store, with_fewer_points
@@ -76,13 +76,14 @@ def look_at_scene(
 def find_source(source: str, choice: Choice) -> Source:
     """Makes the source that a name stands for; see `open_dataset`."""
     if len(names := split_names(source)) > 1:
-        name_of_split = split_name(choice.split or OWN_SPLIT, choice.scenes)
-        return Joined([_one_of(name, choice) for name in names], name_of_split)
+        own = {"photographs": replace(choice, split=None, scenes=None)}  # a split is the others'
+        sources = [find_source(name, own.get(name, choice)) for name in names]
+        return Joined(sources, split_name(choice.split or OWN_SPLIT, choice.scenes))
     kind, _, place = source.partition(":")
     if source == "photographs":
         if choice.split or choice.scenes:
             raise InputError("The photographs have one fixed split: leave split and scenes out.")
-        return Photographs(choice.seed, choice.points_per_scene or POINTS_PER_SCENE)
+        return Photographs(choice.seed, choice.points_per_scene)
     if place and kind == "sequences":
         return Sequences(place, choice)
     if place and kind in SIDES:
@@ -91,9 +92,3 @@ def find_source(source: str, choice: Choice) -> Source:
         f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH "
         "or sequences:PATH."
     )
-
-
-def _one_of(name: str, choice: Choice) -> Source:
-    if name == "photographs":  # beside others the split is theirs
-        choice = replace(choice, split=None, scenes=None)
-    return find_source(name, choice)

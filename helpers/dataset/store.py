@@ -12,18 +12,14 @@ import errno
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from helpers.benchmark.layout import STRIPS
-from helpers.benchmark.workers import cores
+from helpers.benchmark.workers import Resources
 from helpers.common.errors import InputError
 from helpers.common.files import atomic_path, locked, read_json, write_json
 from helpers.common.keys import key
@@ -31,6 +27,7 @@ from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE
 
 VERSION = 1  # raise it when the same source and recipe give other patches than before
 FORMAT = 2  # raise it when store.json says more or says it in another way
+SHOWN = Resources(progress=True)  # all cores, with a bar
 
 
 class Source(Protocol):
@@ -89,11 +86,7 @@ class PatchStore:
         self.fingerprint: str = table["fingerprint"]
         self.recipe: dict[str, Any] = table["recipe"]
         self.parts = {part: tuple(names) for part, names in table["parts"].items()}
-        ends = accumulate(table["points"].values())
-        self.scenes = {
-            name: slice(end - points, end)
-            for (name, points), end in zip(table["points"].items(), ends, strict=True)
-        }
+        self.scenes = _spans(table["points"])
         self._checksums = table["checksums"]
         count = sum(table["points"].values())
         arrays = {
@@ -141,13 +134,14 @@ class PatchStore:
         Raises:
             InputError: some patches have changed since.
         """
-        in_threads(self._verify_scene, list(self.scenes), title=f"{self.name}: verifying")
 
-    def _verify_scene(self, scene: str) -> None:
-        for array, built in self._checksums[scene].items():
-            if zlib.crc32(getattr(self, array)[self.scenes[scene]]) != built:
-                path = self.folder / f"{array}.npy"
-                raise InputError(f"{path} has changed in {scene}: {_cure(self.folder)}")
+        def compare(scene):
+            for array, built in self._checksums[scene].items():
+                if zlib.crc32(getattr(self, array)[self.scenes[scene]]) != built:
+                    path = self.folder / f"{array}.npy"
+                    raise InputError(f"{path} has changed in {scene}: {_cure(self.folder)}")
+
+        SHOWN.spread(compare, self.scenes, f"{self.name}: verifying")
 
 
 def _read_table(path: Path) -> dict[str, Any]:
@@ -187,14 +181,13 @@ def _counts(lengths: dict[str, int]) -> dict[str, int]:
     return {"scenes": len(lengths), "points": points, "patches": points * len(STRIPS)}
 
 
-def in_threads(work: Callable, *arguments: Sequence, title: str) -> list:
-    """Calls `work` with the first of all arguments, the second ... on all cores; shows a bar.
-
-    After an error no further calls are started.
-    """
-    with ThreadPoolExecutor(cores()) as pool:
-        results = pool.map(work, *arguments)
-        return list(tqdm(results, title, len(arguments[0]), leave=False))
+def _spans(points: dict[str, int]) -> dict[str, slice]:
+    """Rows of each scene, one scene after the other."""
+    ends = accumulate(points.values())
+    return {
+        scene: slice(end - count, end)
+        for (scene, count), end in zip(points.items(), ends, strict=True)
+    }
 
 
 def with_fewer_points(store: PatchStore, points_per_scene: int | None) -> PatchStore:
@@ -210,17 +203,15 @@ def with_fewer_points(store: PatchStore, points_per_scene: int | None) -> PatchS
         A store whose `scenes`, `rows` and `lengths` are shorter, with a fingerprint of its own;
         the one given if no scene has more points.
     """
-    spans = store.scenes
-    longest = max(span.stop - span.start for span in spans.values())
+    longest = max(span.stop - span.start for span in store.scenes.values())
     if points_per_scene is None or points_per_scene >= longest:
         return store
     smaller = copy.copy(store)
     smaller.scenes = {
         name: slice(span.start, min(span.stop, span.start + points_per_scene))
-        for name, span in spans.items()
+        for name, span in store.scenes.items()
     }
-    decisive = f"{store.fingerprint}, {points_per_scene} points of each scene"
-    smaller.fingerprint = key(decisive)
+    smaller.fingerprint = key(f"{store.fingerprint}, {points_per_scene} points of each scene")
     return smaller
 
 
@@ -259,39 +250,36 @@ def _build(source: Source, target: Path) -> None:
     scenes = [scene for part in PARTS for scene in source.parts[part]]
     with atomic_path(target) as temporary:
         temporary.mkdir()
-        measured = in_threads(source.measure, scenes, title=f"{source.name}: points")
-        points, found = zip(*measured, strict=True)
-        if 0 in points:
-            empty = scenes[points.index(0)]
+        measured = SHOWN.spread(source.measure, scenes, f"{source.name}: points")
+        counts, found = (
+            dict(zip(scenes, each, strict=True)) for each in zip(*measured, strict=True)
+        )
+        if empty := [scene for scene, count in counts.items() if count == 0]:
             raise InputError(
-                f"{source.name}: scene {empty} gives not a single patch, so leave it out "
+                f"{source.name}: scene {empty[0]} gives not a single patch, so leave it out "
                 "(for images: too little detail, or no region that all six show)."
             )
-        arrays = _empty_arrays(temporary, sum(points), source.keeps65)
-        outs = [
-            {name: array[end - count : end] for name, array in arrays.items()}
-            for count, end in zip(points, accumulate(points), strict=True)
-        ]
-        fill = partial(_fill, source)
-        filled = in_threads(fill, scenes, found, outs, title=f"{source.name}: patches")
-        digests = {scene: digest for scene, (digest, _) in zip(scenes, filled, strict=True)}
+        arrays = _empty_arrays(temporary, sum(counts.values()), source.keeps65)
+        spans = _spans(counts)
+
+        def fill(scene):
+            out = {name: array[spans[scene]] for name, array in arrays.items()}
+            digest = source.fill(scene, found[scene], out)
+            return digest, {name: zlib.crc32(patches) for name, patches in out.items()}
+
+        filled = SHOWN.spread(fill, scenes, f"{source.name}: patches")
+        digests, sums = (dict(zip(scenes, each, strict=True)) for each in zip(*filled, strict=True))
         table = {
             "name": source.name,
             "split": source.split,
             "fingerprint": key([VERSION, source.recipe, source.parts, digests]),
             "recipe": source.recipe,
             "parts": source.parts,
-            "points": dict(zip(scenes, points, strict=True)),
+            "points": counts,
             "keeps65": source.keeps65,
-            "checksums": {scene: sums for scene, (_, sums) in zip(scenes, filled, strict=True)},
+            "checksums": sums,
         }
         write_json(temporary / "store.json", table | {"checksum": key(table)})
-
-
-def _fill(source: Source, scene: str, found: Any, out: dict[str, np.ndarray]) -> tuple[str, dict]:
-    """Digest of the source of a scene, and check sums of the patches that came of it."""
-    digest = source.fill(scene, found, out)
-    return digest, {array: zlib.crc32(patches) for array, patches in out.items()}
 
 
 def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memmap]:

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawn_by_optuna
 
 from helpers.report.figures import COLUMN_WIDTH, TEXT_WIDTH, ReportFigure, style
-from helpers.search.trials import counting, slots_of
+from helpers.search.trials import counting
 
 TOO_FEW = "too few trials"
 COMPLETE = (TrialState.COMPLETE,)
@@ -138,10 +138,10 @@ def _report_style() -> Iterator[None]:
 
 def _as_drawn(study: optuna.Study) -> optuna.Study:
     """A copy with the complete trials, under their numbers and with short names of settings."""
-    copy, slots = optuna.create_study(), slots_of(study)
+    copy, counted = optuna.create_study(), counting(study)
     copy.set_user_attr("description", study.user_attrs["description"])
-    for number in range(max(slots, default=-1) + 1):
-        attempt = counting(slots.get(number, [EMPTY]))
+    for number in range(max(counted, default=-1) + 1):
+        attempt = counted.get(number, EMPTY)
         if attempt.state != TrialState.COMPLETE:
             attempt = EMPTY  # drawn by no plot, but counted
         names = {name: _words(name) for name in attempt.params}

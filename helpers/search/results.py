@@ -63,20 +63,21 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
     Other columns: `trial`, its number; `state`: complete, pruned, running, waiting or fail
     (abandoned); `loss`, NaN unless complete; `attempts`; `minutes`; `run`, the folder's name.
     """
-    return pd.DataFrame(_row(*slot) for slot in slots_of(study).items())
-
-
-def _row(number: int, attempts: list[FrozenTrial]) -> dict:
-    attempt = counting(attempts)
-    return {
-        "trial": number,
-        "state": attempt.state.name.lower(),
-        "loss": attempt.value if attempt.state == TrialState.COMPLETE else math.nan,
-        "attempts": len(attempts),
-        "minutes": attempt.duration.total_seconds() / 60 if attempt.duration else math.nan,
-        "run": attempt.user_attrs.get("run"),
-        **attempt.params,
-    }
+    slots, rows = slots_of(study), []
+    for number, attempt in counting(study).items():
+        complete = attempt.state == TrialState.COMPLETE
+        rows.append(
+            {
+                "trial": number,
+                "state": attempt.state.name.lower(),
+                "loss": attempt.value if complete else math.nan,
+                "attempts": len(slots[number]),
+                "minutes": attempt.duration.total_seconds() / 60 if attempt.duration else math.nan,
+                "run": attempt.user_attrs.get("run"),
+                **attempt.params,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def space_table(space: Space, **settings: TrainingSettings) -> pd.DataFrame:
@@ -131,7 +132,7 @@ def write_winner(path: Path | str, study: optuna.Study, storage: str) -> None:
 
 def _loss_of_base(study: optuna.Study) -> float | None:
     """The loss of trial 0 if the space allowed it the base settings and it came to its end."""
-    first = counting(slots_of(study)[0])
+    first = counting(study)[0]
     inside = values_inside(study.user_attrs["description"]["space"], _base_settings(study))
     return first.value if first.state == TrialState.COMPLETE and first.params == inside else None
 

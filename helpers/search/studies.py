@@ -76,7 +76,9 @@ def shown(storage: str) -> str:
 def _connect(storage: str) -> BaseStorage:
     try:
         if storage.startswith(JOURNAL):
-            return _journal(Path(storage.removeprefix(JOURNAL)).expanduser())
+            path = Path(storage.removeprefix(JOURNAL)).expanduser()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
         url = sqlalchemy.make_url(storage)
         return _sqlite(url) if url.get_backend_name() == "sqlite" else _database(url)
     except (ImportError, OSError, SQLAlchemyError, StorageInternalError) as error:
@@ -85,11 +87,6 @@ def _connect(storage: str) -> BaseStorage:
             f"The storage {shown(storage)} cannot be opened ({reason}): give sqlite:///FILE, "
             "journal:FILE or the URL of a database."
         ) from error
-
-
-def _journal(path: Path) -> JournalStorage:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
 
 
 def _sqlite(url: sqlalchemy.URL) -> RDBStorage:

@@ -46,6 +46,10 @@ PAIRS = 100_000  # of each kind, for verification
 APPROACH = "search"  # so that the folders of trials are told from those of approaches
 MISSED_SIGNS = 6  # until a trial is given to another worker
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+# What changes the meaning of a validation loss, not only how low it gets; in batches of views the
+# hardest negative of a larger batch is harder.
+CHANGE_MEANING = {"loss", "loss_options", "batches", "batch_options", "validation_batches"}
+CHANGE_MEANING |= {"assembly", "assembly_options", "batch"}
 
 # --- one trial -----------------------------------------------------------------------------------
 
@@ -116,7 +120,19 @@ class Objective:
             InputError: they cannot.
         """
         check_space(self.space, self.base)
-        _check_measure(self.measure, self.space, self.base)
+        changed = {name.partition(".")[0] for name in self.space} & CHANGE_MEANING
+        if self.base.batches != "Views":
+            changed -= {"batch"}
+        if self.measure not in MEASURES:
+            raise InputError(f"There is no measure {self.measure!r}: use {' or '.join(MEASURES)}.")
+        if self.measure == "validation_error" and self.base.role != "descriptor":
+            raise InputError(f"A {self.base.role} cannot be scored by itself: use validation_loss.")
+        if self.measure == "validation_loss" and changed:
+            raise InputError(
+                f"Validation losses for different {', '.join(sorted(changed))} mean different "
+                "things: leave that out of the space, or for descriptors take validation_error as "
+                "the measure."
+            )
 
     def describe(self) -> dict:
         """All that decides the result of a trial, as JSON-able values."""
@@ -178,23 +194,6 @@ def validation_error(run: Path, store: PatchStore) -> float:
 MEASURES = {"validation_loss": validation_loss, "validation_error": validation_error}
 
 
-def _check_measure(measure: str, space: Space, base: TrainingSettings) -> None:
-    # What changes the meaning of the loss, not only how low it gets; and the hardest negative of a
-    # larger batch is harder.
-    meanings = {"loss", "loss_options", "batches", "batch_options", "validation_batches"}
-    meanings |= {"assembly", "assembly_options"} | ({"batch"} if base.batches == "Views" else set())
-    changed = sorted(meanings & {name.partition(".")[0] for name in space})
-    if measure not in MEASURES:
-        raise InputError(f"There is no measure {measure!r}: use {' or '.join(MEASURES)}.")
-    if measure == "validation_error" and base.role != "descriptor":
-        raise InputError(f"A {base.role} cannot be scored by itself: use validation_loss.")
-    if measure == "validation_loss" and changed:
-        raise InputError(
-            f"Validation losses for different {', '.join(changed)} mean different things: "
-            "leave that out of the space, or for descriptors take validation_error as the measure."
-        )
-
-
 # --- attempts ------------------------------------------------------------------------------------
 
 
@@ -208,9 +207,8 @@ def work(study: optuna.Study, objective: Callable, trials: int, sign_seconds: fl
     """
     seen = {}  # by the number of an attempt: its latest sign of life, and since when it is known
     while True:
-        _abandon_silent(study, trials, seen, MISSED_SIGNS * sign_seconds)
-        _repeat_abandoned(study, trials)
-        states = [counting(attempts).state for attempts in slots_of(study, trials).values()]
+        _take_over_silent(study, trials, seen, MISSED_SIGNS * sign_seconds)
+        states = [attempt.state for attempt in counting(study, trials).values()]
         if len(states) < trials or TrialState.WAITING in states:
             _make_attempt(study, objective, trials, sign_seconds)
         elif all(state in FINISHED for state in states):
@@ -233,16 +231,23 @@ def number_of(attempt: FrozenTrial) -> int:
     return attempt.user_attrs.get("repeats", attempt.number)
 
 
-def counting(attempts: list[FrozenTrial]) -> FrozenTrial:
-    """Of the attempts at one trial the oldest that was not abandoned; else the last one."""
-    alive = (attempt for attempt in attempts if attempt.state != TrialState.FAIL)
-    return next(alive, attempts[-1])
+def counting(study: optuna.Study, trials: int | None = None) -> dict[int, FrozenTrial]:
+    """Of the attempts at each trial the oldest that was not abandoned; else the last one."""
+    return {
+        number: next((one for one in attempts if one.state != TrialState.FAIL), attempts[-1])
+        for number, attempts in slots_of(study, trials).items()
+    }
 
 
-def _abandon_silent(study: optuna.Study, trials: int, seen: dict, seconds: float) -> None:
+def _take_over_silent(study: optuna.Study, trials: int, seen: dict, seconds: float) -> None:
+    """Abandons the attempts of silent workers, and puts up new ones where all are abandoned."""
     for attempt in itertools.chain(*slots_of(study, trials).values()):
         if attempt.state == TrialState.RUNNING and is_silent(attempt, seen, seconds):
             _tell(study, attempt.number, TrialState.FAIL)
+    for number, attempts in slots_of(study, trials).items():
+        if all(attempt.state == TrialState.FAIL for attempt in attempts):
+            values = {name: value for one in attempts for name, value in one.params.items()}
+            study.enqueue_trial(values, user_attrs={"repeats": number})
 
 
 def is_silent(attempt: FrozenTrial, seen: dict, seconds: float) -> bool:
@@ -251,13 +256,6 @@ def is_silent(attempt: FrozenTrial, seen: dict, seconds: float) -> bool:
     last, since = seen.get(attempt.number, (None, now))
     seen[attempt.number] = sign, since if sign == last else now
     return now - seen[attempt.number][1] > seconds
-
-
-def _repeat_abandoned(study: optuna.Study, trials: int) -> None:
-    for number, attempts in slots_of(study, trials).items():
-        if counting(attempts).state == TrialState.FAIL:
-            values = {name: value for a in attempts for name, value in a.params.items()}
-            study.enqueue_trial(values, user_attrs={"repeats": number})
 
 
 @contextmanager
@@ -285,37 +283,31 @@ def _signs_of_life(trial: optuna.Trial, seconds: float) -> Iterator[None]:
 def _make_attempt(study: optuna.Study, objective: Callable, trials: int, seconds: float) -> None:
     """Takes the attempt that waits longest, or else begins a trial, and sees it through."""
     trial = study.ask()
-    counted = (counting(attempts).number for attempts in slots_of(study, trials).values())
-    if trial.number not in counted:  # others were quicker
-        trial.set_user_attr("surplus", True)
+    if trial.number not in {attempt.number for attempt in counting(study, trials).values()}:
+        trial.set_user_attr("surplus", True)  # others were quicker
         _tell(study, trial.number, TrialState.FAIL)
         return
+    state, loss = TrialState.FAIL, None  # after Ctrl-C, too: so others need not wait for signs
     with _signs_of_life(trial, seconds):
         try:
             loss = objective(trial)
+            state = TrialState.COMPLETE
         except optuna.TrialPruned as error:
             print(f"  {error}")
-            _tell(study, trial.number, TrialState.PRUNED)
+            state = TrialState.PRUNED
         except UpdateFinishedTrialError:
             print("  This worker was silent for too long: another one has the trial now.")
-        except BaseException:  # Ctrl-C, too: so others need not wait until they notice
-            _tell(study, trial.number, TrialState.FAIL)
-            raise
-        else:
-            _tell(study, trial.number, TrialState.COMPLETE, loss)
-    _say(study, trials)
+        finally:
+            _tell(study, trial.number, state, loss)
+    states = [attempt.state for attempt in counting(study, trials).values()]
+    words = "none trained to its end"
+    if TrialState.COMPLETE in states:
+        best = study.best_trial
+        words = f"best {best.value:.5f}, trial {number_of(best)}: {best.params}"
+    finished = sum(state in FINISHED for state in states)
+    print(f"{study.study_name}: {finished} of {trials} trials finished; {words}.", flush=True)
 
 
 def _tell(study: optuna.Study, number: int, state: TrialState, loss: float | None = None) -> None:
     with suppress(UpdateFinishedTrialError):  # another worker has told it first
         study.tell(number, loss, state, skip_if_finished=True)
-
-
-def _say(study: optuna.Study, trials: int) -> None:
-    slots = slots_of(study, trials).values()
-    finished = sum(counting(attempts).state in FINISHED for attempts in slots)
-    words = "none trained to its end"
-    if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        best = study.best_trial
-        words = f"best {best.value:.5f}, trial {number_of(best)}: {best.params}"
-    print(f"{study.study_name}: {finished} of {trials} trials finished; {words}.", flush=True)

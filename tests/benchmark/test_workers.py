@@ -13,6 +13,20 @@ def test_results_come_in_the_order_of_the_items():
     assert Resources(threads=3).spread(lambda s: time.sleep(s) or s, waits) == waits
 
 
+def test_after_an_error_no_further_calls_are_started():
+    started = []
+
+    def work(number):
+        started.append(number)
+        if number == 0:
+            raise ValueError("the first one")
+        time.sleep(0.02)
+
+    with pytest.raises(ValueError, match="the first one"):
+        Resources().spread(work, range(500))
+    assert len(started) < 250
+
+
 def test_the_memory_is_shared_by_the_threads():
     assert Resources(threads=4, memory=100).share == 25
 

@@ -81,20 +81,6 @@ def test_a_failed_build_leaves_nothing_but_the_lock(tmp_path):
     assert len(open_store(Counting(), tmp_path)) == 12
 
 
-def test_after_an_error_no_further_calls_are_started():
-    started = []
-
-    def work(number):
-        started.append(number)
-        if number == 0:
-            raise InputError("the first one")
-        time.sleep(0.02)
-
-    with pytest.raises(InputError, match="the first one"):
-        store.in_threads(work, range(500), title="numbers")
-    assert len(started) < 250
-
-
 def test_a_full_disk_leaves_nothing_half_built(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

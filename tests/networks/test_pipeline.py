@@ -7,10 +7,10 @@ from helpers.networks.denoisers import unit_range, without_noise
 from helpers.networks.descriptors import hardnet, l2net
 from helpers.networks.pipeline import GreyLevels, join, join_end_to_end, predict_patches
 
-pytestmark = pytest.mark.second_backend
 numbers = keras.ops.convert_to_numpy
 
 
+@pytest.mark.second_backend
 def test_grey_levels_are_what_storing_as_bytes_gives():
     values = np.array([-3.0, 0.4, 127.9, 255.0, 300.0], np.float32)
     np.testing.assert_array_equal(numbers(GreyLevels()(values)), [0, 0, 127, 255, 255])

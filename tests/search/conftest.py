@@ -78,5 +78,5 @@ def scored(monkeypatch):
 
 
 def finished(study) -> int:
-    slots = trials.slots_of(study).values()
-    return sum(trials.counting(attempts).state in trials.FINISHED for attempts in slots)
+    counted = trials.counting(study).values()
+    return sum(attempt.state in trials.FINISHED for attempt in counted)

@@ -270,7 +270,6 @@ def test_curves_are_logged_for_tensorboard_where_it_is_installed(trained):
     assert [loss for _, loss in found] == pytest.approx(history["validation_loss"].tolist())
 
 
-@pytest.mark.second_backend
 @pytest.mark.parametrize("name", PIPELINES)
 def test_each_way_of_joining_gives_one_network_for_noisy_patches(name, trained):
     vectors = training.load_pipeline(trained[name]).predict_on_batch(np.full((2, 32, 32, 1), 9.0))

@@ -30,10 +30,11 @@ IN_BATCH = replace(
     joining="direct",
     batch=4,
     epochs=4,
-    learning_rate=-1e-3,  # worse at each step, so that it stops early
+    optimizer="sgd",
+    learning_rate=-0.5,  # against learning, so that it stops early
     schedule="constant",
     validations=6,
-    patience=3,
+    patience=2,
 )
 TRIPLETS = replace(
     IN_BATCH,
@@ -41,7 +42,6 @@ TRIPLETS = replace(
     loss="triplet",
     loss_options={},
     learning_rate=1e-3,
-    optimizer="sgd",
     triplets=80,
     epochs=1,
     validations=4,

@@ -25,7 +25,7 @@ def detect(image: np.ndarray, sensitivity: float = 1.0) -> np.ndarray:
 
     Args:
         image: grey, uint8.
-        sensitivity: factor on THRESHOLDS; below 1 for more points.
+        sensitivity: factor on THRESHOLDS.
 
     Returns:
         float64 (points, 3): x, y and scale in pixels.

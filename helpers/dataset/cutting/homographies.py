@@ -47,11 +47,7 @@ LEAST_OVERLAP = 0.4  # share of image 1 that image k must show; 99 % of the genu
 
 
 def sample_homography(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draws one homography from image 1 to another image of the same size.
-
-    Args:
-        shape: height and width of the images in pixels.
-        rng: source of randomness.
+    """Draws one homography from image 1 to another image of the same `shape`, height and width.
 
     Returns:
         3x3 matrix for pixel coordinates (x, y, 1), with w = 1 at the centre of image 1.

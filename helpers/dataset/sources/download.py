@@ -95,6 +95,9 @@ def download(archive: Archive, part: Path) -> None:
             if _download_once(archive, part, before):
                 return
         except HTTPError as error:
+            error.close()
+            if error.code == 416:  # nothing is left to send
+                return
             raise InputError(_advice(archive, f"the server answers {error.code}")) from error
         except NO_CONNECTION as error:
             if not part.exists() or part.stat().st_size == before:
@@ -116,14 +119,7 @@ def _download_once(archive: Archive, part: Path, start: int) -> bool:
     part.parent.mkdir(parents=True, exist_ok=True)
     resume = {"Range": f"bytes={start}-"} if start else {}
     request = Request(archive.url, headers={"User-Agent": "n-hpatches", **resume})
-    try:
-        answer = urlopen(request, timeout=TIMEOUT)
-    except HTTPError as error:
-        if error.code == 416:  # nothing is left to send
-            error.close()
-            return True
-        raise
-    with answer:
+    with urlopen(request, timeout=TIMEOUT) as answer:
         if answer.status != 206:  # the server cannot resume and sends all
             start = 0
         length = answer.headers.get("Content-Length")

@@ -8,46 +8,83 @@ from helpers.common.keys import code_key
 from helpers.dataset.cutting import extractor, regions
 from helpers.dataset.cutting.detection import THRESHOLDS
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
-from helpers.dataset.store import scene_generator
+from helpers.dataset.store import Source, scene_generator
 
 # The code that decides the patches: another lighting or homography must not find an old store.
 RECIPE_CODE = ("dataset/cutting", "dataset/noise.py", "dataset/sources")
+Loaded = tuple[list[np.ndarray], list[np.ndarray], str]
 
 
-def cutting_recipe(seed: int, points_per_scene: int | None) -> dict:
-    """All settings that decide how images are cut, for the recipe of a source."""
-    return {
-        "seed": seed,
-        "points_per_scene": points_per_scene,
-        "cutting": {
+class CutSource(Source):
+    """Scenes of six images, whose patches are cut here.
+
+    Attributes:
+        seed: of the points chosen, the jitter and the noise.
+        points_per_scene: at most so many; None for MOST_POINTS.
+        sensitivity: factor on the detection thresholds; below 1 for more points.
+        keeps_images: whether the images stay in memory from `measure` to `fill`, as they are
+            quicker kept than loaded again.
+    """
+
+    seed: int
+    points_per_scene: int | None
+    sensitivity = 1.0
+    keeps_images = False
+
+    def load(self, scene: str) -> Loaded:
+        """Six grey uint8 images, five homographies of the first to the others, a digest of both.
+
+        The homographies are 3x3, in pixels, with w > 0 at the centre of image 1.
+        """
+        raise NotImplementedError
+
+    @property
+    def recipe(self) -> dict:
+        return {
+            "seed": self.seed,
+            "points_per_scene": self.points_per_scene,
+            "keep65": self.keeps65,
+            "sensitivity": self.sensitivity,
             "thresholds": THRESHOLDS,
             "radius_of_scale": regions.RADIUS_OF_SCALE,
             "overlap": regions.OVERLAP,
             "most_points": regions.MOST_POINTS,
             "jitter": {level: asdict(jitter) for level, jitter in extractor.JITTER.items()},
-        },
-        "sigma": SIGMA,
-        "code": code_key(*RECIPE_CODE),
-    }
+            "sigma": SIGMA,
+            "code": code_key(*RECIPE_CODE),
+        }
 
+    def measure(self, scene: str) -> tuple[int, tuple[np.ndarray, Loaded | None]]:
+        loaded = self.load(scene)
+        found = self._find(scene, loaded)
+        return len(found), (found, loaded if self.keeps_images else None)
 
-def fill_by_cutting(
-    out: dict[str, np.ndarray], look: tuple[list, list, np.ndarray], scene: str, seed: int
-) -> None:
-    """Cuts the patches of a scene and draws their noise.
+    def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        images, homographies, _ = loaded = self.load(scene)
+        return images, homographies, self._find(scene, loaded)
 
-    Args:
-        out: arrays of the scene to be filled, see `Source.fill`.
-        look: images, homographies and regions, see `Source.look`.
-        scene: its name, which with the seed decides the jitter and the noise.
-        seed: of the dataset.
-    """
-    clean65 = extractor.cut(*look, scene_generator(scene, seed, "jitter"))
-    fill_from_65(out, clean65, scene, seed)
+    def _find(self, scene: str, loaded: Loaded) -> np.ndarray:
+        rng = scene_generator(scene, self.seed, "points")
+        return regions.find_regions(*loaded[:2], rng, self.points_per_scene, self.sensitivity)
+
+    def fill(self, scene: str, found: tuple, out: dict[str, np.ndarray]) -> str:
+        where, loaded = found
+        images, homographies, digest = loaded or self.load(scene)
+        rng = scene_generator(scene, self.seed, "jitter")
+        clean65 = extractor.cut(images, homographies, where, rng)
+        fill_from_65(out, clean65, scene, self.seed)
+        return digest
 
 
 def fill_from_65(out: dict[str, np.ndarray], clean65: np.ndarray, scene: str, seed: int) -> None:
-    """Reduces patches, uint8 (points, 16, 65, 65), and draws their noise; `out` as above."""
+    """Reduces the patches of a scene and draws their noise.
+
+    Args:
+        out: arrays of the scene to be filled, see `Source.fill`.
+        clean65: uint8 (points, 16, 65, 65).
+        scene: its name, which with the seed decides the noise.
+        seed: of the dataset.
+    """
     if "clean65" in out:
         out["clean65"][:] = clean65
     out["clean"][:] = downsample(clean65)

@@ -20,10 +20,6 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
     601), any transparency is dropped; 16-bit and float pictures are refused, because scaling them
     to bytes would be a guess.
 
-    Args:
-        data: the file's bytes.
-        name: of the file, for the message.
-
     Returns:
         uint8 (height, width).
 

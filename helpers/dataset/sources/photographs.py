@@ -8,7 +8,6 @@ changes of lighting), as in HPatches. Left out: logos, drawings, renderings, sec
 
 import hashlib
 import io
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,12 +17,11 @@ from scipy import ndimage
 
 from helpers.common.errors import InputError
 from helpers.dataset.cutting.homographies import sample_homography
-from helpers.dataset.cutting.regions import find_regions
 from helpers.dataset.cutting.sampling import bilinear
 from helpers.dataset.parts import OWN_SPLIT
-from helpers.dataset.sources.filling import cutting_recipe, fill_by_cutting
+from helpers.dataset.sources.filling import CutSource, Loaded
 from helpers.dataset.sources.images import decode_grey
-from helpers.dataset.store import Source, scene_generator
+from helpers.dataset.store import scene_generator
 
 PARTS = {  # fixed, no photograph in two parts, v_ and i_ in each
     "train": (
@@ -40,39 +38,29 @@ POINTS_PER_SCENE = 900  # so that no texture dominates
 SUPERSAMPLING = 3  # warps are drawn this much larger and then averaged
 
 
-@dataclass(frozen=True)
-class Photographs(Source):
+class Photographs(CutSource):
     """The source that `open_dataset("photographs")` builds from."""
-
-    seed: int = 0
-    points_per_scene: int = POINTS_PER_SCENE
 
     name = "photographs"
     parts = PARTS
     split = OWN_SPLIT
     keeps65 = True
+    sensitivity = SENSITIVITY
+    keeps_images = True
+
+    def __init__(self, seed: int = 0, points_per_scene: int | None = None):
+        """The seed is that of homographies and lighting, too; None for POINTS_PER_SCENE."""
+        self.seed, self.points_per_scene = seed, points_per_scene or POINTS_PER_SCENE
 
     @property
     def recipe(self) -> dict:
-        recipe = cutting_recipe(self.seed, self.points_per_scene)
-        return recipe | {"longest_side": LONGEST_SIDE, "sensitivity": SENSITIVITY}
+        return super().recipe | {"longest_side": LONGEST_SIDE}
 
     def key(self) -> dict:
         return {scene: _digest(scene) for scenes in self.parts.values() for scene in scenes}
 
-    def measure(self, scene: str) -> tuple[int, tuple]:
-        look = self.look(scene)
-        return len(look[2]), look
-
-    def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-        images, homographies = make_scene(scene, self.seed)
-        rng = scene_generator(scene, self.seed, "points")
-        regions = find_regions(images, homographies, rng, self.points_per_scene, SENSITIVITY)
-        return images, homographies, regions
-
-    def fill(self, scene: str, found: tuple, out: dict[str, np.ndarray]) -> str:
-        fill_by_cutting(out, found, scene, self.seed)
-        return _digest(scene)
+    def load(self, scene: str) -> Loaded:
+        return *make_scene(scene, self.seed), _digest(scene)
 
 
 def _digest(scene: str) -> str:

@@ -11,52 +11,26 @@ import numpy as np
 
 from helpers.common.errors import InputError
 from helpers.dataset.cutting.homographies import visible_share
-from helpers.dataset.cutting.regions import find_regions
 from helpers.dataset.parts import Choice
-from helpers.dataset.sources.filling import cutting_recipe, fill_by_cutting
+from helpers.dataset.sources.filling import CutSource, Loaded
 from helpers.dataset.sources.folders import SceneFolders
 from helpers.dataset.sources.images import decode_grey
-from helpers.dataset.store import scene_generator
 
 SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 
 
-class Sequences(SceneFolders):
-    """Scenes of six images in a folder or zip file.
-
-    The seed is that of the points chosen (at most MOST_POINTS of a scene), jitter and noise.
-    """
+class Sequences(CutSource, SceneFolders):
+    """Scenes of six images in a folder or zip file."""
 
     name = "sequences"
 
     def __init__(self, place: Path | str, choice: Choice):
         """Looks at the list of files only."""
         super().__init__(place, {f"1{suffix}" for suffix in SUFFIXES}, choice)
+        self.seed, self.points_per_scene = choice.seed, choice.points_per_scene
         self.keeps65 = choice.keep65
-        recipe = cutting_recipe(choice.seed, choice.points_per_scene)
-        self.recipe = recipe | {"split": self.parts, "keep65": choice.keep65}
 
-    def measure(self, scene: str) -> tuple[int, np.ndarray]:
-        regions = self.look(scene)[2]
-        return len(regions), regions
-
-    def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-        images, homographies, _ = self.load(scene)
-        rng = scene_generator(scene, self.choice.seed, "points")
-        regions = find_regions(images, homographies, rng, self.choice.points_per_scene)
-        return images, homographies, regions
-
-    def fill(self, scene: str, found: np.ndarray, out: dict[str, np.ndarray]) -> str:
-        images, homographies, digest = self.load(scene)
-        fill_by_cutting(out, (images, homographies, found), scene, self.choice.seed)
-        return digest
-
-    def load(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], str]:
-        """Reads a scene.
-
-        Returns:
-            Six grey uint8 images, five homographies of `read_homography`, and the files' digest.
-        """
+    def load(self, scene: str) -> Loaded:
         files = [(self.tree.read(path), self.where(path)) for path in self.files[scene]]
         images = [decode_grey(*file) for file in files[:6]]
         homographies = [
@@ -89,10 +63,8 @@ def read_homography(
     """Reads a homography file: nine numbers, row by row.
 
     Args:
-        text: the file's bytes.
-        name: of the file, for the message.
-        shape: height and width of image 1.
-        target: height and width of the image that it maps to.
+        text, name: of the file.
+        shape, target: height and width of image 1 and of the image that it maps to.
 
     Returns:
         float64 (3, 3), scaled to w = 1 at the centre of image 1, since any factor, a negative one

@@ -6,7 +6,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from helpers.dataset.parts import SPLIT_FILE, Choice
 from helpers.dataset.sources.filling import fill_from_65
 from helpers.dataset.sources.folders import SceneFolders
 from helpers.dataset.sources.images import decode_grey, png_size
-from helpers.dataset.store import PatchStore, in_threads
+from helpers.dataset.store import SHOWN, PatchStore
 
 SIDES = {"n-hpatches": PATCH_SIDE, "hpatches": SOURCE_SIDE}
 
@@ -39,8 +38,9 @@ class Strips(SceneFolders):
             self.recipe |= {"seed": choice.seed, "sigma": SIGMA, "keep65": self.keeps65}
 
     def measure(self, scene: str) -> tuple[int, int]:
-        first, *others = self.files[scene]
-        width, height = png_size(self.tree.read(first, 24), self.where(first))
+        files = self.files[scene]
+        sizes = {path: png_size(self.tree.read(path, 24), self.where(path)) for path in files}
+        first, (width, height) = files[0], sizes[files[0]]
         if width != self.side:
             raise InputError(
                 f"{self.where(first)} is {width} px wide, not {self.side}: "
@@ -51,8 +51,7 @@ class Strips(SceneFolders):
                 f"{self.where(first)} is {height} px high, no multiple of its width {width}: "
                 "fetch it again."
             )
-        for path in others:
-            size = png_size(self.tree.read(path, 24), self.where(path))
+        for path, size in sizes.items():
             if size != (width, height):
                 raise InputError(
                     f"{self.where(path)} is {size[0]} x {size[1]} px, {first} {width} x {height}: "
@@ -115,14 +114,13 @@ def write_strips(store: PatchStore, folder: Path | str) -> None:
         raise InputError(f"{folder} is not empty: give a new folder.")
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        write = partial(_write_scene, store, temporary)
-        in_threads(write, list(store.scenes), title=f"{folder.name}: strips")
+
+        def write(scene):
+            (temporary / scene).mkdir()
+            for patches, end in ((store.clean, ""), (store.noisy, "_noise")):
+                for column, strip in enumerate(STRIPS):
+                    pixels = patches[store.scenes[scene], column].reshape(-1, PATCH_SIDE)
+                    Image.fromarray(pixels).save(temporary / scene / f"{strip}{end}.png")
+
+        SHOWN.spread(write, store.scenes, f"{folder.name}: strips")
         write_json(temporary / SPLIT_FILE, store.parts)
-
-
-def _write_scene(store: PatchStore, folder: Path, scene: str) -> None:
-    (folder / scene).mkdir()
-    for patches, end in ((store.clean, ""), (store.noisy, "_noise")):
-        for column, strip in enumerate(STRIPS):
-            pixels = patches[store.scenes[scene], column].reshape(-1, PATCH_SIDE)
-            Image.fromarray(pixels).save(folder / scene / f"{strip}{end}.png")
