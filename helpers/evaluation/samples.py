@@ -210,7 +210,7 @@ def matches(
     """Where some points of a scene's first image are, and where each approach takes them to be.
 
     Args:
-        look: images, homographies and regions of the scene, from `dataset.look_at_scene`.
+        look: images, homographies and regions of the scene, from `look` of a dataset's source.
         shown: points, drawn with a fixed seed; the same for all approaches.
 
     Returns:
