@@ -25,14 +25,6 @@ from helpers.settings import Profile, profile
 from helpers.training import runs
 
 POINTS = 480  # a test scene
-HAND_MADE = {  # ids of rows by their titles in `classical.ROWS`
-    "raw pixels": "raw_pixels",
-    "RootSIFT": "root_sift",
-    "Gaussian blur, RootSIFT": "blur_root_sift",
-    "non-local means, RootSIFT": "nlm_root_sift",
-    "raw pixels of clean patches": "raw_pixels_clean",
-    "RootSIFT of clean patches": "root_sift_clean",
-}
 OUTCOME = ("patches", "steps", "minutes", "stopped", "kept_step")
 
 
@@ -70,11 +62,10 @@ def run(
 
 def score(found: dict[str, Path], tested: PatchStore, pairs: int) -> dict[str, dict]:
     """The hand-made descriptors, the descriptors' runs, and the pretrained one on clean patches."""
-    made = classical.score_rows(tested, pairs)
-    rows = {HAND_MADE[title]: {"title": title, **row} for title, row in made.items()}
     scores = {name: scoring.score_run(run, tested, pairs) for name, run in found.items()}
     scores["pretrained_clean"] = scoring.score_run(found["pretrained"], tested, pairs, clean=True)
-    rows |= {name: {"title": common.TITLES[name], **row} for name, row in scores.items()}
+    rows = {name: {"title": common.TITLES[name], **row} for name, row in scores.items()}
+    rows = classical.score_rows(tested, pairs) | rows
     keys = ("title", *common.DETAILS)
     return {name: {key: row[key] for key in keys} for name, row in rows.items()}
 

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from helpers import settings
@@ -11,6 +10,7 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.provenance import require_backend
 
+DATA = ("profile", "dataset", "split", "scenes")
 OWN_SEARCH = ("approach", "role", "space", "trials", "budget", "measure", "winner")
 
 
@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
     names = "a, b, c, illum, view, full or a JSON file"
     data.add_argument("--split", type=_absolute_split, help=names)
-    data.add_argument("--scenes", help="only these, separated by commas")
+    chosen = "only these, separated by commas"
+    data.add_argument("--scenes", type=lambda names: names or None, help=chosen)
 
     def add(name: str, command, text: str):
         added = commands.add_parser(name, help=text, description=text, parents=[data])
@@ -89,13 +90,7 @@ def _search_options(search) -> None:
 def _open(options) -> tuple:
     from helpers.notebook.data import open_data
 
-    return open_data(**_asked_for(options))
-
-
-def _asked_for(options) -> dict:
-    """Profile, dataset, split and scenes, as `open_data` takes them."""
-    data = {"profile": options.profile, "dataset": options.dataset}
-    return data | {"split": options.split or None, "scenes": options.scenes or None}
+    return open_data(*(getattr(options, name) for name in DATA))
 
 
 def _dataset(options) -> None:
@@ -130,15 +125,13 @@ def _train(options) -> None:
 
 
 def _search(options) -> None:
-    if options.name:
-        _search_space(options)
-    elif given := [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]:
+    given = [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]
+    if given and not options.name:
         raise InputError(
             f"A search of your own space needs a name, and the profile's takes no "
             f"{', '.join(given)}: see search --help."
         )
-    else:
-        _search_profile(options)
+    (_search_space if options.name else _search_profile)(options)
 
 
 def _search_profile(options) -> None:
@@ -228,37 +221,27 @@ def _report(options) -> None:
 
 
 def _figures(options) -> None:
-    from helpers.notebook import execute
-
-    if missing := next((path for path in _drawn_from(options) if not path.exists()), None):
-        raise InputError(f"{missing} is missing: run `make report` with the same options first.")
-    _execute(options, only=execute.that_draw(), force=True)
-
-
-def _drawn_from(options) -> Iterator[Path]:
-    """What has to be there for figures to need no training, each before what it leads to."""
     from helpers import search
-    from helpers.training import runs
+    from helpers.evaluation.scoring import find_runs
+    from helpers.notebook import execute
 
     profile, store = _open(options)
     winner = search.winner_path(profile, store)
-    yield from (winner, winner.with_suffix(".db"))
+    if missing := [path for path in (winner, winner.with_suffix(".db")) if not path.exists()]:
+        raise InputError(f"{missing[0]} is missing: run `make report` with the same options first.")
     profile = search.with_winner(profile, store)
     for approach in settings.APPROACHES:
-        denoiser, descriptor = profile.trainings(approach)
-        yield (denoiser_run := runs.run_folder(denoiser, store))
-        yield runs.run_folder(descriptor, store, runs.upstream_run(descriptor, denoiser_run))
+        find_runs(profile, approach, store)
+    _execute(options, only=execute.that_draw(), force=True)
 
 
 def _execute(options, **how) -> None:
-    from helpers.dataset import Choice, find_source
     from helpers.notebook import execute
-    from helpers.notebook.data import asked_for
+    from helpers.notebook.data import find_data
     from helpers.report import latex
 
-    asked = _asked_for(options)
-    choice = asked_for(**asked)
-    source = find_source(choice.pop("source"), Choice(**choice))
+    asked = {name: getattr(options, name) for name in DATA}
+    source = find_data(**asked)
     parameters = {name.upper(): value for name, value in asked.items()}
     execute.execute_all(parameters, data_key=[source.parts, source.key()], **how)
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
@@ -279,9 +262,9 @@ def _absolute(dataset: str) -> str:
     )
 
 
-def _absolute_split(split: str) -> str:
-    """The same for a split, which is a name or the path of a JSON file."""
-    return str(Path(split).expanduser().resolve()) if split.endswith(".json") else split
+def _absolute_split(split: str) -> str | None:
+    """The same for a split, which is a name or the path of a JSON file; None for an empty one."""
+    return str(Path(split).expanduser().resolve()) if split.endswith(".json") else split or None
 
 
 if __name__ == "__main__":

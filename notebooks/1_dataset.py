@@ -52,9 +52,9 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 from helpers.benchmark.layout import LEVELS
-from helpers.dataset import info, look_at_scene, noise
+from helpers.dataset import info, noise
 from helpers.notebook import explorer
-from helpers.notebook.data import open_data
+from helpers.notebook.data import find_data, open_data
 from helpers.report import figures, tables
 
 # %% [markdown]
@@ -89,7 +89,7 @@ tables.show(tables.dataset_table(store.summary()))
 # %%
 shown = "train" if store.parts["train"] else "test"  # some splits have test scenes only
 scene = store.parts[shown][-1]
-look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
+look = find_data(PROFILE, DATASET, SPLIT, SCENES).look(scene)
 regions = figures.plot_regions(*look) if look else "Strips bring no images."
 if look:
     figures.save(regions, "regions")

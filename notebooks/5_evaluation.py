@@ -48,9 +48,8 @@ if "google.colab" in sys.modules:
     colab.set_up(DRIVE)
 
 # %%
-from helpers.dataset import look_at_scene
 from helpers.evaluation import classical, samples, scoring
-from helpers.notebook.data import open_data
+from helpers.notebook.data import find_data, open_data
 from helpers.report import diagram, figures, tables
 
 profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
@@ -177,7 +176,7 @@ figures.plot_neighbours(*samples.compare_neighbours(store, described))
 
 # %%
 scene = store.parts["test"][0]
-look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
+look = find_data(PROFILE, DATASET, SPLIT, SCENES).look(scene)
 matches = samples.matches(look, described, scene) if look else None
 figures.plot_matches(*matches) if look else "Strips bring no images."
 

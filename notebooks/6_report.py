@@ -52,9 +52,9 @@ if "google.colab" in sys.modules:
 # %%
 from helpers import search, settings
 from helpers.common import files, paths
-from helpers.dataset import look_at_scene, noise
+from helpers.dataset import noise
 from helpers.evaluation import classical, samples, scoring, spectra
-from helpers.notebook.data import open_data
+from helpers.notebook.data import find_data, open_data
 from helpers.report import diagram, figures, latex, numbers, paragraphs, tables
 
 profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
@@ -173,7 +173,7 @@ neighbours
 
 # %%
 scene = store.parts["test"][0]
-look = look_at_scene(DATASET, scene, profile.seed, profile.points_per_scene, SPLIT, SCENES)
+look = find_data(PROFILE, DATASET, SPLIT, SCENES).look(scene)
 lines = samples.matches(look, described, scene) if look else None
 matched = samples.count_matches(scene, lines[1]) if look else {}
 matches = figures.plot_matches(*lines) if look else "Strips bring no images."
@@ -201,7 +201,7 @@ made_by = {"profile": profile.name, **numbers.runs_provenance(networks, scores)}
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
 costs = numbers.pipeline_costs(networks, measured["inference"])
 costs["improved, of clean patches"] = costs["improved"]
-root_sift = {"noisy": by_hand["RootSIFT"], "clean": by_hand["RootSIFT of clean patches"]}
+root_sift = {"noisy": by_hand["root_sift"], "clean": by_hand["root_sift_clean"]}
 genuine = measured["genuine"]["rows"]
 genuine_pair = (genuine["baseline"], genuine["pretrained"])
 genuine_costs = {name: {"macs": count} for name, count in measured["genuine"]["macs"].items()}

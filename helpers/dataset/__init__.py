@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.dataset.parts import OWN_SPLIT, Choice, split_name
@@ -15,7 +13,7 @@ from helpers.dataset.sources.sequences import Sequences
 from helpers.dataset.sources.strips import SIDES, Strips, write_strips
 from helpers.dataset.store import PatchStore, Source, open_store, with_fewer_points
 
-__all__ = ["PatchStore", "look_at_scene", "open_dataset", "with_fewer_points", "write_strips"]
+__all__ = ["PatchStore", "open_dataset", "with_fewer_points", "write_strips"]
 
 
 def open_dataset(
@@ -50,27 +48,6 @@ def open_dataset(
     """
     choice = Choice(split, scenes, points_per_scene, seed, keep65)
     return open_store(find_source(source, choice), folder)
-
-
-def look_at_scene(
-    source: str,
-    scene: str,
-    seed: int = 0,
-    points_per_scene: int | None = None,
-    split: str | None = None,
-    scenes: str | Sequence[str] | None = None,
-) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray] | None:
-    """The images that the patches of a scene were cut from, and where.
-
-    Args:
-        scene: one of the dataset's scenes.
-        source, seed, points_per_scene, split, scenes: as in `open_dataset`.
-
-    Returns:
-        Six grey images, five homographies from the first to the others, and the regions (points, 4)
-        of `regions.find_regions`; None for strips, which bring no images.
-    """
-    return find_source(source, Choice(split, scenes, points_per_scene, seed)).look(scene)
 
 
 def find_source(source: str, choice: Choice) -> Source:

@@ -49,7 +49,12 @@ class Source(Protocol):
         """Fills clean, noisy (and clean65) of a scene; returns a digest of its source bytes."""
 
     def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray] | None:
-        """Images, homographies and regions of a scene; None where there are no images."""
+        """The images that the patches of a scene were cut from, and where.
+
+        Returns:
+            Six grey images, five homographies from the first to the others, and the regions
+            (points, 4) of `regions.find_regions`; None for strips, which bring no images.
+        """
         return None
 
 

@@ -115,18 +115,19 @@ def _filter(
 class Row(NamedTuple):
     """What is described, and how: the `patches` of a store ("noisy" or "clean")."""
 
+    title: str
     descriptor: Callable[[np.ndarray], np.ndarray]
-    denoiser: Callable[[np.ndarray], np.ndarray] | None
-    patches: str
+    denoiser: Callable[[np.ndarray], np.ndarray] | None = None
+    patches: str = "noisy"
 
 
 ROWS = {
-    "raw pixels": Row(raw_pixels, None, "noisy"),
-    "RootSIFT": Row(root_sift, None, "noisy"),
-    "Gaussian blur, RootSIFT": Row(root_sift, gaussian_blur, "noisy"),
-    "non-local means, RootSIFT": Row(root_sift, non_local_means, "noisy"),
-    "raw pixels of clean patches": Row(raw_pixels, None, "clean"),
-    "RootSIFT of clean patches": Row(root_sift, None, "clean"),
+    "raw_pixels": Row("raw pixels", raw_pixels),
+    "root_sift": Row("RootSIFT", root_sift),
+    "blur_root_sift": Row("Gaussian blur, RootSIFT", root_sift, gaussian_blur),
+    "nlm_root_sift": Row("non-local means, RootSIFT", root_sift, non_local_means),
+    "raw_pixels_clean": Row("raw pixels of clean patches", raw_pixels, patches="clean"),
+    "root_sift_clean": Row("RootSIFT of clean patches", root_sift, patches="clean"),
 }
 
 
@@ -153,13 +154,14 @@ def score_rows(store: PatchStore, pairs: int, part: str = "test") -> dict[str, d
         part: whose scenes are described.
 
     Returns:
-        The scores as `benchmark` gives them, by the names of ROWS.
+        The scores as `benchmark` gives them, each with its "title", by the ids of ROWS.
     """
 
     def score() -> dict:
         tasks, rows = make_tasks(store, pairs, part), {}
-        for name in tqdm(ROWS, desc=f"hand-made rows, {part} scenes"):
-            rows[name] = benchmark.evaluate(describe_row(ROWS[name], store, part), tasks).to_json()
+        for name, row in tqdm(ROWS.items(), desc=f"hand-made rows, {part} scenes"):
+            scores = benchmark.evaluate(describe_row(row, store, part), tasks)
+            rows[name] = {"title": row.title} | scores.to_json()
         return {"rows": rows}
 
     decided_by = {

@@ -4,7 +4,7 @@ Nothing here is chosen by looks: points are drawn with a fixed seed or by a rule
 down. `described` is always what `describe_strip` returns, of the same strip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,15 @@ def _denoised(denoiser: keras.Model, patches: np.ndarray) -> np.ndarray:
 
 
 def denoising_rows(
-    clean: np.ndarray, estimates: dict[str, np.ndarray], point: int | None = None
+    clean: np.ndarray, estimates: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, tuple[str, ...]]:
-    """One patch of each level of one point, as `figures.plot_denoising` takes them.
-
-    Args:
-        clean, estimates: from `denoise_sample`.
-        point: which of the sample; where None, the one of `typical_point`.
+    """One patch of each level of the typical point of `denoise_sample`.
 
     Returns:
-        noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels.
+        noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels, as
+        `figures.plot_denoising` takes them.
     """
-    point = typical_point(clean) if point is None else point
+    point = typical_point(clean)
     strips = [strip_columns(level).start for level in LEVELS]
     rows = {name: patches[point, strips] for name, patches in estimates.items()}
     return rows.pop("noisy"), rows, clean[point, strips], LEVELS
@@ -106,15 +103,12 @@ def pipeline_sample(
     point = typical_point(scene)
     other = (point + 1) % len(scene)  # points lie in random order
     patches = np.stack([scene[point, STRIPS.index(strip)], scene[point, 0], scene[other, 0]])
-    networks = {name: pipeline_networks(run) for name, run in descriptor_runs.items()}
-    denoised = {
-        name: _denoised(chain[0], patches[:1])[0]
-        for name, chain in networks.items()
-        if len(chain) > 1
-    }
-    vectors = {
-        name: predict_patches(load_pipeline(run), patches) for name, run in descriptor_runs.items()
-    }
+    networks, denoised, vectors = {}, {}, {}
+    for name, run in descriptor_runs.items():
+        networks[name] = pipeline_networks(run)
+        if len(networks[name]) > 1:
+            denoised[name] = _denoised(networks[name][0], patches[:1])[0]
+        vectors[name] = predict_patches(load_pipeline(run), patches)
     return networks, patches, denoised, vectors
 
 
@@ -160,22 +154,20 @@ def compare_neighbours(
         (Q, count, 32, 32), whether each is right (Q, count), and the rank of the right one (Q,).
     """
     rng, last = np.random.default_rng(SEED), list(described.values())[-1]
-    scenes = [list(last)[number % len(last)] for number in range(queries)]
     pools = {name: store.noisy[store.scenes[name]][:, [0, STRIPS.index(strip)]] for name in last}
-    points = [
-        _draw_query(pools[scene][:, 0], last[scene], number % 2 == 0, rng)
-        for number, scene in enumerate(scenes)
-    ]
-    count = min(count, *(len(pools[scene]) for scene in scenes))
-    found = {}
-    for approach, vectors in described.items():
-        columns = [
-            neighbours_of(point, vectors[scene], pools[scene][:, 1], count)
-            for scene, point in zip(scenes, points, strict=True)
-        ]
-        found[approach] = tuple(np.stack(column) for column in zip(*columns, strict=True))
-    shown = [pools[scene][point] for scene, point in zip(scenes, points, strict=True)]
-    return *np.stack(shown, axis=1), found
+    asked = []
+    for number in range(queries):
+        scene = list(last)[number % len(last)]
+        point = _draw_query(pools[scene][:, 0], last[scene], number % 2 == 0, rng)
+        asked.append((scene, point))
+    count = min(count, *(len(pools[scene]) for scene, _ in asked))
+    found = {
+        approach: neighbours_of(
+            [(point, vectors[scene], pools[scene][:, 1]) for scene, point in asked], count
+        )
+        for approach, vectors in described.items()
+    }
+    return *np.stack([pools[scene][point] for scene, point in asked], axis=1), found
 
 
 def _draw_query(patches: np.ndarray, vectors: np.ndarray, found: bool, rng) -> int:
@@ -186,21 +178,26 @@ def _draw_query(patches: np.ndarray, vectors: np.ndarray, found: bool, rng) -> i
     return int(rng.choice(candidates if len(candidates) else points))
 
 
-def neighbours_of(point: int, vectors: np.ndarray, pool: np.ndarray, count: int) -> tuple:
-    """What a descriptor finds for a point: nearest patches, whether each is right, and the rank.
+def neighbours_of(
+    queries: Iterable[tuple[int, Sequence[np.ndarray], np.ndarray]], count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a descriptor finds for some points: nearest patches, whether each is right, the ranks.
 
     Args:
-        vectors: (2, N, D), of the `ref` patches and of those in the pool.
-        pool: (N, 32, 32).
-        count: patches that are wanted.
+        queries: of each the point, descriptors (2, N, D) of the `ref` patches and of the pool's,
+            and the pool (N, 32, 32).
+        count: patches that are wanted, at most as many as the smallest pool has.
 
     Returns:
-        (count, 32, 32), (count,), and the rank of the right one, from 1 on.
+        (Q, count, 32, 32), (Q, count), and the ranks of the right ones, from 1 on, (Q,).
     """
-    distances = np.linalg.norm(vectors[1] - vectors[0, point], axis=1)
-    order = np.argsort(distances, kind="stable")
-    shown = order[:count]
-    return pool[shown], shown == point, 1 + np.flatnonzero(order == point)[0]
+    rows = []
+    for point, vectors, pool in queries:
+        distances = np.linalg.norm(vectors[1] - vectors[0][point], axis=1)
+        order = np.argsort(distances, kind="stable")
+        shown = order[:count]
+        rows.append((pool[shown], shown == point, 1 + np.flatnonzero(order == point)[0]))
+    return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 
 def matches(
@@ -213,7 +210,7 @@ def matches(
     """Where some points of a scene's first image are, and where each approach takes them to be.
 
     Args:
-        look: images, homographies and regions of the scene, from `dataset.look_at_scene`.
+        look: images, homographies and regions of the scene, from `look` of a dataset's source.
         shown: points, drawn with a fixed seed; the same for all approaches.
 
     Returns:

@@ -46,13 +46,11 @@ def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.T
     Args:
         pairs: verification pairs of each kind (the official benchmark has a million).
     """
-    contrast = {scene: ref_contrast(store, scene) for scene in store.parts[part]}
+    contrast = {  # of each `ref` patch, standard deviation of its grey levels
+        scene: store.clean[store.scenes[scene], 0].std(axis=(1, 2), dtype=np.float64)
+        for scene in store.parts[part]
+    }
     return benchmark.generate_tasks(store.lengths(part), contrast, pairs=pairs, split=part)
-
-
-def ref_contrast(store: PatchStore, scene: str) -> np.ndarray:
-    """Standard deviation of the grey levels of each `ref` patch of a scene, (N,)."""
-    return store.clean[store.scenes[scene], 0].std(axis=(1, 2), dtype=np.float64)
 
 
 def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:

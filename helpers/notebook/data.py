@@ -2,8 +2,8 @@
 
 from helpers import settings
 from helpers.common import paths
-from helpers.dataset import open_dataset
-from helpers.dataset.store import PatchStore
+from helpers.dataset import Choice, find_source
+from helpers.dataset.store import PatchStore, Source, open_store
 
 
 def open_data(
@@ -24,7 +24,7 @@ def open_data(
         InputError: the profile is unknown, or something in the dataset cannot be used.
     """
     found = settings.profile(profile)
-    store = open_dataset(folder=paths.DATA, **asked_for(profile, dataset, split, scenes))
+    store = open_store(find_data(profile, dataset, split, scenes), paths.DATA)
     if winner:
         from helpers.search import with_winner  # imports Keras, which takes seconds
 
@@ -32,15 +32,9 @@ def open_data(
     return found, store
 
 
-def asked_for(
+def find_data(
     profile: str, dataset: str, split: str | None = None, scenes: str | None = None
-) -> dict:
-    """The same as keywords of `dataset.open_dataset` and `dataset.find_source`."""
+) -> Source:
+    """The source of a dataset in the size of a profile, of which nothing is built yet."""
     size = settings.profile(profile)
-    return {
-        "source": dataset,
-        "seed": size.seed,
-        "points_per_scene": size.points_per_scene,
-        "split": split,
-        "scenes": scenes,
-    }
+    return find_source(dataset, Choice(split, scenes, size.points_per_scene, size.seed))

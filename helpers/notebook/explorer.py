@@ -8,7 +8,7 @@ import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from helpers.common.errors import InputError
 from helpers.dataset.store import PatchStore
 from helpers.report import figures
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 DPI = 160  # of the pictures, as of every figure in a notebook
 NEAREST = 8  # neighbours that are shown
 POOL = 500  # points of a scene that are searched: one batch, described in a second or two
@@ -50,18 +49,15 @@ class Explorer:
         lengths: Mapping[str, int] | None = None,
         first: Mapping[str, Any] | None = None,
     ):
-        self.draw, self.lengths, self.values = draw, dict(lengths or {}), {}
-        self.choices = {name: list(values) for name, values in choices.items()}
-        if self.lengths:
-            self.choices = {"scene": list(self.lengths)} | self.choices
-            scene = self.choices["scene"][0]
-            self.values = {"scene": scene, "point": self.lengths[scene] // 2}
+        self.lengths, self.choices, self.values = lengths or {}, dict(choices), {}
+        if lengths:
+            scene = next(iter(lengths))
+            self.choices = {"scene": list(lengths)} | self.choices
+            self.values = {"scene": scene, "point": lengths[scene] // 2}
         self.values |= {name: values[0] for name, values in self.choices.items()} | (first or {})
-        self.shown = self.picture()
-
-    def picture(self) -> bytes:
-        """The picture of the present values as PNG."""
-        return stacked(self.draw(**self.values))
+        # A shorter scene moves the point as well, and so asks twice for the same picture.
+        self.picture = lru_cache(1)(lambda **values: stacked(draw(**values)))
+        self.shown = self.picture(**self.values)
 
     def controls(self) -> Any:
         """An ipywidgets box: the controls, and below them the picture that follows them."""
@@ -69,38 +65,30 @@ class Explorer:
 
         layout = widgets.Layout(max_width="99%", align_self="flex-start")  # else it is stretched
         image = widgets.Image(value=self.shown, layout=layout)
-        moved = {name: self._control(widgets, name) for name in self.values}
+        moved: dict[str, Any] = {}
+        for name, value in self.values.items():
+            look = {"value": value, "description": name}
+            if name in self.choices:
+                moved[name] = widgets.Dropdown(options=self.choices[name], **look)
+                continue
+            look["continuous_update"] = False  # only where the slider comes to rest
+            look["layout"] = widgets.Layout(width="30em")  # else a pixel is several points
+            moved[name] = slider = widgets.IntSlider(max=max(self.lengths.values()), **look)
+            last = {scene: length - 1 for scene, length in self.lengths.items()}
+            widgets.dlink((moved["scene"], "value"), (slider, "max"), last.get)
 
-        def follow(change: dict[str, Any]) -> None:
-            if change["owner"] is moved.get("scene") and "point" in moved:
-                moved["point"].max = self.lengths[change["new"]] - 1
-            chosen = {name: control.value for name, control in moved.items()}
-            if chosen != self.values:  # a shorter scene moves the point as well, and calls twice
-                self.values = chosen
-                image.value = self.shown = self.picture()
+        def follow(_: dict[str, Any]) -> None:
+            image.value = self.picture(**{name: control.value for name, control in moved.items()})
 
         for control in moved.values():
             control.observe(follow, "value")
         return widgets.VBox([*moved.values(), image])
 
-    def _control(self, widgets: Any, name: str) -> Any:
-        look: dict[str, Any] = {"value": self.values[name], "description": name}
-        if name in self.choices:
-            return widgets.Dropdown(options=self.choices[name], **look)
-        return widgets.IntSlider(
-            max=self.lengths[self.values["scene"]] - 1,
-            continuous_update=False,  # only where the slider comes to rest
-            layout=widgets.Layout(width="30em"),  # else one pixel moves it by several points
-            **look,
-        )
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        # The picture stays beside the controls, for exports of the notebook.
+        live = self.controls()._repr_mimebundle_() if somebody_watches() else {}
         name = f"<Explorer of {', '.join(self.values)}>"
-        bundle: dict[str, Any] = {"text/plain": name, "image/png": self.shown}
-        if somebody_watches():  # the picture stays, for exports of the notebook
-            model = self.controls().model_id
-            bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": model}
-        return bundle
+        return live | {"text/plain": name, "image/png": self.shown}
 
 
 def somebody_watches() -> bool:
@@ -117,10 +105,10 @@ def somebody_watches() -> bool:
 
 def stacked(drawn: Sequence[Figure]) -> bytes:
     """Figures below one another, as one PNG."""
-    files = [io.BytesIO() for _ in drawn]
-    for figure, file in zip(drawn, files, strict=True):
-        figure.savefig(file, format="png", dpi=DPI)
-    pictures = [Image.open(file) for file in files]
+    pictures = []
+    for figure in drawn:
+        figure.savefig(file := io.BytesIO(), format="png", dpi=DPI)
+        pictures.append(Image.open(file))
     tops = [0, *accumulate(picture.height for picture in pictures)]
     sheet = Image.new("RGB", (max(picture.width for picture in pictures), tops[-1]), "white")
     for picture, top in zip(pictures, tops, strict=False):
@@ -189,7 +177,7 @@ def neighbours(
 
     def draw(scene: str, point: int, strip: str, approach: str) -> list[Figure]:
         place = (scene, point, strip)
-        return [_denoised(networks, *place), _nearest(networks, *place, approach)]
+        return [networks.denoised(*place), networks.nearest(*place, approach)]
 
     choices = {"strip": STRIPS[1:], "approach": list(runs)}
     return Explorer(draw, choices, lengths, {"strip": "t1", "approach": list(runs)[-1]})
@@ -218,43 +206,33 @@ class _Networks:
     """
 
     def __init__(self, store: PatchStore, runs: Mapping[str, tuple[Path, Path]]):
-        self.store, self.runs = store, runs
-        self.network, self.answers = cache(self._network), cache(self._answers)
-
-    def patches(self, kind: str, scene: str, strip: str) -> np.ndarray:
-        """Patches of a strip, uint8 (N, 32, 32), at most the first POOL of the scene.
-
-        Args:
-            kind: "noisy" or "clean".
-        """
-        patches = getattr(self.store, kind)[self.store.scenes[scene], STRIPS.index(strip)]
-        return patches[:POOL]
-
-    def _network(self, approach: str, role: str) -> Any:
         from helpers.training.runs import load_network, load_pipeline
 
-        denoiser_run, descriptor_run = self.runs[approach]
-        return load_network(denoiser_run) if role == "denoiser" else load_pipeline(descriptor_run)
+        self.store, self.runs, self.answers = store, runs, cache(self._answers)
+        self.load = {"denoiser": cache(load_network), "descriptor": cache(load_pipeline)}
+
+    def patches(self, kind: str, scene: str, strip: str) -> np.ndarray:
+        """The first POOL "noisy" or "clean" patches of a strip, uint8 (N, 32, 32)."""
+        patches = getattr(self.store, kind)[self.store.scenes[scene], STRIPS.index(strip)]
+        return patches[:POOL]
 
     def _answers(self, approach: str, role: str, scene: str, strip: str) -> np.ndarray:
         """Of a denoiser (N, 32, 32, 1), of a descriptor, with what is in front of it, (N, D)."""
         from helpers.networks.pipeline import predict_patches
 
-        return predict_patches(self.network(approach, role), self.patches("noisy", scene, strip))
+        run = dict(zip(self.load, self.runs[approach], strict=True))[role]
+        return predict_patches(self.load[role](run), self.patches("noisy", scene, strip))
 
+    def denoised(self, scene: str, point: int, strip: str) -> Figure:
+        noisy, clean = (self.patches(kind, scene, strip)[[point]] for kind in ("noisy", "clean"))
+        answers = {one: self.answers(one, "denoiser", scene, strip) for one in self.runs}
+        estimates = {one: np.clip(all_[[point], ..., 0], 0, 255) for one, all_ in answers.items()}
+        return figures.plot_denoising(noisy, estimates, clean, [strip])
 
-def _denoised(networks: _Networks, scene: str, point: int, strip: str) -> Figure:
-    noisy, clean = (networks.patches(kind, scene, strip)[[point]] for kind in ("noisy", "clean"))
-    answers = {a: networks.answers(a, "denoiser", scene, strip) for a in networks.runs}
-    estimates = {a: np.clip(found[[point], ..., 0], 0, 255) for a, found in answers.items()}
-    return figures.plot_denoising(noisy, estimates, clean, [strip])
+    def nearest(self, scene: str, point: int, strip: str, approach: str) -> Figure:
+        from helpers.evaluation.samples import neighbours_of
 
-
-def _nearest(networks: _Networks, scene: str, point: int, strip: str, approach: str) -> Figure:
-    from helpers.evaluation.samples import neighbours_of
-
-    reference, pool = (networks.patches("noisy", scene, one) for one in ("ref", strip))
-    vectors = [networks.answers(approach, "descriptor", scene, one) for one in ("ref", strip)]
-    found = neighbours_of(point, np.stack(vectors), pool, NEAREST)
-    found = tuple(np.array(one)[None] for one in found)
-    return figures.plot_neighbours(reference[[point]], pool[[point]], {approach: found})
+        reference, pool = (self.patches("noisy", scene, one) for one in ("ref", strip))
+        vectors = [self.answers(approach, "descriptor", scene, one) for one in ("ref", strip)]
+        found = {approach: neighbours_of([(point, vectors, pool)], NEAREST)}
+        return figures.plot_neighbours(reference[[point]], pool[[point]], found)

@@ -5,7 +5,7 @@ from PIL import Image
 from helpers.benchmark.layout import LEVELS
 from helpers.common.errors import InputError
 from helpers.common.keys import HELPERS
-from helpers.dataset import look_at_scene, open_dataset
+from helpers.dataset import Choice, find_source, open_dataset
 from helpers.dataset.cutting.extractor import frames
 from helpers.dataset.cutting.sampling import sample
 from helpers.dataset.info import correlations
@@ -47,7 +47,8 @@ def test_sequences_are_cut_into_points_that_correspond(sequences, tmp_path):
 
 def test_the_patches_can_be_cut_again_where_a_look_says(sequences, made, tmp_path):
     choice = {"points_per_scene": 9, "scenes": "v_three"}
-    images, homographies, regions = look_at_scene(f"sequences:{sequences}", "v_three", **choice)
+    source = find_source(f"sequences:{sequences}", Choice(**choice))
+    images, homographies, regions = source.look("v_three")
     assert all((image == expected).all() for image, expected in zip(images, made[0], strict=True))
     np.testing.assert_allclose(homographies, made[1])
     store = open_dataset(f"sequences:{sequences}", tmp_path, **choice)

@@ -13,9 +13,8 @@ from PIL import Image
 
 from helpers.benchmark.layout import STRIPS
 from helpers.common.errors import InputError
-from helpers.dataset import look_at_scene, open_dataset, write_strips
+from helpers.dataset import Choice, find_source, open_dataset, write_strips
 from helpers.dataset.noise import STRIP_SIGMA, downsample
-from helpers.dataset.parts import Choice
 from helpers.dataset.sources.strips import Strips
 
 
@@ -38,7 +37,7 @@ def test_photographs_written_as_n_hpatches_and_read_again_are_equal(few, strip_f
 
 
 def test_strips_bring_no_images_to_look_at(written):
-    assert look_at_scene(f"n-hpatches:{written}", "i_text") is None
+    assert find_source(f"n-hpatches:{written}", Choice()).look("i_text") is None
 
 
 def test_written_strips_are_one_patch_wide_grey_pngs(few, strip_folder):

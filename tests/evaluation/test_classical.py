@@ -109,7 +109,7 @@ def test_patches_are_filtered_as_if_each_were_alone(patches):
 
 
 def test_a_row_describes_the_patches_that_it_names(tiny_store):
-    for row in (ROWS["raw pixels of clean patches"], ROWS["Gaussian blur, RootSIFT"]):
+    for row in (ROWS["raw_pixels_clean"], ROWS["blur_root_sift"]):
         found = classical.describe_row(row, tiny_store, "test")
         assert tuple(found) == tiny_store.parts["test"]
         name = tiny_store.parts["test"][1]
@@ -127,28 +127,26 @@ def test_scores_of_all_rows_stand_beside_what_decided_them(runs, tiny_store):
     assert written["decided_by"]["dataset"]["fingerprint"] == tiny_store.fingerprint
     assert written["decided_by"]["pairs"] == 200 and written["provenance"]["versions"]
     assert all(set(row["matching"]["sequences"]) == {"i_2", "v_2"} for row in rows.values())
-    assert rows["RootSIFT"]["V"] not in (
-        rows["raw pixels"]["V"],
-        rows["RootSIFT of clean patches"]["V"],
-    )
+    assert [row["title"] for row in rows.values()] == [row.title for row in ROWS.values()]
+    assert len({rows[name]["V"] for name in ("raw_pixels", "root_sift", "root_sift_clean")}) == 3
 
 
 def test_known_rows_are_loaded_and_others_computed_anew(runs, tiny_store, capsys, monkeypatch):
-    monkeypatch.setattr(classical, "ROWS", {"RootSIFT": ROWS["RootSIFT"]})
+    monkeypatch.setattr(classical, "ROWS", {"root_sift": ROWS["root_sift"]})
     first = classical.score_rows(tiny_store, pairs=200)
     assert classical.score_rows(tiny_store, pairs=200) == first
     assert "scored already" in capsys.readouterr().out
     classical.score_rows(tiny_store, pairs=300)
     validation = classical.score_rows(tiny_store, pairs=200, part="validation")
     assert "scored already" not in capsys.readouterr().out
-    assert set(validation["RootSIFT"]["matching"]["sequences"]) == {"i_1", "v_1"}
+    assert set(validation["root_sift"]["matching"]["sequences"]) == {"i_1", "v_1"}
 
 
 def test_an_interrupted_scoring_leaves_no_file(runs, tiny_store, monkeypatch):
     def broken(patches):
         return np.full((len(patches), 1), np.nan, np.float32)
 
-    monkeypatch.setitem(ROWS, "RootSIFT", classical.Row(broken, None, "noisy"))
+    monkeypatch.setitem(ROWS, "root_sift", classical.Row("broken", broken))
     with pytest.raises(BenchmarkError, match="NaN"):
         classical.score_rows(tiny_store, pairs=200)
     assert not list(runs.iterdir())

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from helpers import settings
+from helpers.benchmark.layout import STRIPS
 from helpers.common.errors import InputError
-from helpers.notebook.data import asked_for, open_data
+from helpers.notebook.data import find_data, open_data
 
 
 def test_a_dataset_is_opened_in_the_size_of_the_profile(at_home, tmp_path, photographs):
@@ -15,15 +16,19 @@ def test_a_dataset_is_opened_in_the_size_of_the_profile(at_home, tmp_path, photo
     assert profile is settings.SMOKE and store.fingerprint == photographs.fingerprint
 
 
-def test_what_is_asked_for_is_passed_on():
-    asked = asked_for("smoke", "n-hpatches:strips", "view", "v_boat, v_bark")
-    assert asked == {
-        "source": "n-hpatches:strips",
-        "seed": settings.SMOKE.seed,
-        "points_per_scene": 40,
-        "split": "view",
-        "scenes": "v_boat, v_bark",
+def test_what_is_asked_for_is_found_in_the_size_of_the_profile(tmp_path):
+    for scene in ("i_text", "v_boat", "v_bark"):  # only their names are looked at
+        (tmp_path / "strips" / scene).mkdir(parents=True)
+        for strip in (f"{name}{end}" for name in STRIPS for end in ("", "_noise")):
+            (tmp_path / "strips" / scene / f"{strip}.png").touch()
+    split = tmp_path / "mine.json"
+    split.write_text('{"train": ["i_text"], "test": ["v_boat", "v_bark"]}')
+    source = find_data("smoke", f"n-hpatches:{tmp_path / 'strips'}", str(split), "v_boat, i_text")
+    assert {part: list(names) for part, names in source.parts.items() if names} == {
+        "train": ["i_text"],
+        "test": ["v_boat"],
     }
+    assert (source.choice.points_per_scene, source.choice.seed) == (40, settings.SMOKE.seed)
 
 
 def test_the_winner_of_the_search_takes_the_place_of_the_settings(smoke_home, at_home):

@@ -64,7 +64,6 @@ def test_moving_any_control_changes_the_picture(explored):
     seen = [box.children[-1].value]
     for name, value in (("point", 5), ("tint", "dark"), ("scene", "short")):
         controls(box)[name].value = value
-        assert explored.values[name] == value
         seen.append(box.children[-1].value)
     assert len(set(seen)) == 4
 
@@ -83,13 +82,13 @@ def test_a_shorter_scene_moves_the_point_to_its_last_and_is_drawn_once():
 
 def test_somebody_who_watches_gets_controls_and_exports_the_picture(explored, watched):
     bundle = explored._repr_mimebundle_()
-    assert bundle[explorer.WIDGET]["model_id"]
+    assert bundle[execute.WIDGET]["model_id"]
     assert bundle["image/png"].startswith(b"\x89PNG")
 
 
 def test_where_nobody_watches_there_is_the_picture_alone(explored):
     bundle = explored._repr_mimebundle_()
-    assert explorer.WIDGET not in bundle and bundle["image/png"].startswith(b"\x89PNG")
+    assert execute.WIDGET not in bundle and bundle["image/png"].startswith(b"\x89PNG")
 
 
 def test_figures_are_stacked_in_their_order():
@@ -139,7 +138,7 @@ def test_an_executed_copy_and_its_html_page_show_the_picture(tmp_path, monkeypat
     (tmp_path / "1_small.py").write_text("\n".join(["# %%", *lines, ""]))
     (executed,) = execute.execute_all({})
     (output,) = nbformat.read(executed, as_version=4).cells[-1].outputs
-    assert "image/png" in output.data and explorer.WIDGET not in output.data
+    assert "image/png" in output.data and execute.WIDGET not in output.data
     assert "data:image/png;base64," in executed.with_suffix(".html").read_text()
 
 
@@ -158,6 +157,9 @@ def approaches(tmp_path, monkeypatch):
     return {name: (tmp_path / "denoiser", tmp_path / name) for name in ("baseline", "improved")}
 
 
+PLACE = {"scene": "i_1", "point": 7, "strip": "h3", "approach": "improved"}
+
+
 def drawn_by(monkeypatch, name) -> list:
     """What a function of `figures` is called with."""
     calls, function = [], getattr(figures, name)
@@ -169,8 +171,7 @@ def test_strips_show_the_point_of_the_scene(tiny_store, monkeypatch):
     calls = drawn_by(monkeypatch, "plot_strips")
     explored = explorer.strips(tiny_store, "validation")
     assert list(explored.lengths) == list(tiny_store.parts["validation"])
-    explored.values |= {"scene": "v_1", "point": 5}
-    explored.picture()
+    explored.picture(scene="v_1", point=5)
     assert calls[-1][1] == tiny_store.scenes["v_1"].start + 5
 
 
@@ -179,8 +180,7 @@ def test_neighbours_are_the_nearest_and_the_right_one_is_marked(
 ):
     calls = drawn_by(monkeypatch, "plot_neighbours")
     explored = explorer.neighbours(tiny_store, approaches)
-    explored.values |= {"scene": "i_1", "point": 7, "strip": "h3"}
-    explored.picture()
+    explored.picture(**PLACE)
     query, right, found = calls[-1]
     neighbours, correct, rank = found["improved"]
     scene = tiny_store.noisy[tiny_store.scenes["i_1"]].astype(float)
@@ -200,7 +200,7 @@ def test_the_rank_of_the_right_one_is_told(tiny_store, approaches, monkeypatch):
     vectors = {"ref": ref[:, None], "t1": strip[:, None]}
     monkeypatch.setattr(networks, "answers", lambda *asked: vectors[asked[-1]])
     for point, rank in ((0, 3), (5, 1)):
-        figure = explorer._nearest(networks, "i_1", point, "t1", "improved")
+        figure = networks.nearest("i_1", point, "t1", "improved")
         assert f"rank\n{rank}" in [
             label.get_text() for axis in figure.axes for label in axis.get_yticklabels()
         ]
@@ -209,8 +209,7 @@ def test_the_rank_of_the_right_one_is_told(tiny_store, approaches, monkeypatch):
 def test_the_patch_is_shown_as_each_denoiser_leaves_it(tiny_store, approaches, monkeypatch):
     calls = drawn_by(monkeypatch, "plot_denoising")
     explored = explorer.neighbours(tiny_store, approaches)
-    explored.values |= {"scene": "i_1", "point": 7, "strip": "h3"}
-    explored.picture()
+    explored.picture(**PLACE)
     noisy, denoised, clean, levels = calls[-1]
     row, column = tiny_store.scenes["i_1"].start + 7, STRIPS.index("h3")
     np.testing.assert_array_equal(noisy[0], tiny_store.noisy[row, column])

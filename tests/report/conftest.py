@@ -135,7 +135,7 @@ def write_report() -> Callable[..., None]:
         summary = dataset or SUMMARY
         errors = dict.fromkeys(("ref", *LEVELS), 9.0)
         bands = {"low": 50.0, "middle": 20.0, "high": 9.0}
-        by_hand = dict.fromkeys(("RootSIFT", "RootSIFT of clean patches"), make_scores(0.5))
+        by_hand = dict.fromkeys(("root_sift", "root_sift_clean"), make_scores(0.5))
         namespace = {
             "runs": approaches, "scores": scores, "measured": measured, "by_hand": by_hand,
             "pair": (scores["baseline"], scores["improved"]), "on_clean": make_scores(0.7),

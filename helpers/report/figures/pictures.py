@@ -156,7 +156,7 @@ def plot_regions(
 
     Args:
         images: six grey images; homographies: five 3x3 matrices from the first to the others;
-            regions: (points, 4), all as `dataset.look_at_scene` returns them.
+            regions: (points, 4), all as `look` of a source returns them.
         target: number of the other image, 2..6.
         shown: regions drawn in the other image, one in each level's jitter; the largest of a
             random hundred that lie apart, since small or crowded ones hide what happens to them.
