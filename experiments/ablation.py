@@ -10,8 +10,7 @@ Interrupted and started again, it goes on where it was. The table goes to
 `report/measured/ablation.json`, from which the report draws it.
 """
 
-import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -50,22 +49,12 @@ def network(name: str, **options) -> dict:
     return {"network": name, "network_options": options}
 
 
-def unet(**options) -> dict:
-    """The residual U-Net with further options."""
-    return {"network": "unet_variant"} | {f"network_options.{k}": v for k, v in options.items()}
-
-
-def views(**options) -> dict:
-    """Batches of changed views."""
-    return {"batches": "ChangedViews"} | {f"batch_options.{k}": v for k, v in options.items()}
-
-
+VIEWS = {"batches": "ChangedViews"}
 ALONG = {"joining": "end_to_end"}
-TWINS = {**views(twins=True), "assembly": "taught"}
+TWINS = {**VIEWS, "batch_options.twins": True, "assembly": "taught"}
 DENOISING = {**ALONG, **TWINS, "assembly_options.reconstruction": 0.02}
 TAUGHT = {**TWINS, "assembly_options.distillation": 1.0}
-INFO_NCE = {"loss": "info_nce", "loss_options.temperature": 0.1}
-AVERAGED = {"schedule": "constant", "validations": 2 * LAST}
+UNET = {"network": "unet_variant"}
 ROWS = {
     "start": Row("flips and turns, frozen denoiser"),
     "direct": Row("no denoiser", {"joining": "direct"}),
@@ -78,21 +67,27 @@ ROWS = {
     "random_negatives": Row("random negatives", {"loss": "next_in_batch"}),
     "second_order": Row("second-order similarity (SOSNet)", {"loss": "second_order"}),
     "hybrid": Row("hybrid similarity (HyNet)", {"loss": "hybrid", "assembly": "raw"}),
-    "cross_entropy": Row("cross-entropy (InfoNCE)", INFO_NCE),
+    "cross_entropy": Row(
+        "cross-entropy (InfoNCE)", {"loss": "info_nce", "loss_options.temperature": 0.1}
+    ),
     "stored_noise": Row("noise as it was stored", {"redraw": False}),
     "upright": Row("no flips and turns", {"augment": False}),  # the improved descriptor
-    "geometric": Row("each view jittered", views(geometric=True)),
-    "photometric": Row("each view relit", views(photometric=True)),
+    "geometric": Row("each view jittered", {**VIEWS, "batch_options.geometric": True}),
+    "photometric": Row("each view relit", {**VIEWS, "batch_options.photometric": True}),
     # Seven views of a point in place of four.
     "two_views": Row("two views of a level", {"batch_options.views_per_level": 2}, epochs=4 / 7),
     "constant_rate": Row("constant learning rate", {"schedule": "constant"}),
-    "averaged": Row("constant rate, last weights averaged", AVERAGED),
+    "averaged": Row(
+        "constant rate, last weights averaged", {"schedule": "constant", "validations": 2 * LAST}
+    ),
     "wide": Row("twice as wide", {"network_options.width": 32}),
     "hynet": Row("HyNet's layers", {"network": "hynet"}),
     "residual": Row("residual descriptor", {"network": "resnet_descriptor"}),
     "l2net": Row("baseline's L2-Net as descriptor", network("l2net")),
-    "noise_profile": Row("denoiser knows the noise profile", denoiser=unet(profile=True)),
-    "no_biases": Row("denoiser without biases", denoiser=unet(bias=False)),
+    "noise_profile": Row(
+        "denoiser knows the noise profile", denoiser={**UNET, "network_options.profile": True}
+    ),
+    "no_biases": Row("denoiser without biases", denoiser={**UNET, "network_options.bias": False}),
     "absolute_error": Row("denoiser by absolute error", denoiser={"loss": "mean_absolute_error"}),
     "dssim": Row("denoiser by DSSIM, too", denoiser={"loss": "charbonnier_dssim"}),
     # Widths at which these cost about as much as the residual U-Net; the baseline's has none.
@@ -109,7 +104,7 @@ def run(
     store: PatchStore,
     budget: float,
     target: Path,
-    wanted: Sequence[str] = tuple(ROWS),
+    wanted: Iterable[str] = ROWS,
 ) -> dict:
     """Trains and scores rows, and writes the table to `target` after each.
 
@@ -183,17 +178,11 @@ def teacher(settings: TrainingSettings, store: PatchStore) -> str:
     return training.train(replace(settings, **alone, batch_options=clean), store).name
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "ablation.json")
     parser.add_argument("--budget", type=float, default=BUDGET, help="part of the epochs")
-    parser.add_argument(
-        "--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="only these"
-    )
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW")
+    options = parser.parse_args(words)
     base = profile(options.profile)
     table = run(base, common.open_data(options, base), options.budget, options.json, options.rows)
     for row in sorted(table["rows"].values(), key=lambda row: -(row["S"] or 0)):

@@ -50,12 +50,6 @@ KNOWN_CONTRAST = {"i_ajuntament": 0.92, "v_abstract": 0.92, "v_birdwoman": 1.0, 
 QUANTILES = (0.05, 0.5, 0.95)
 
 
-def open_folder(folder: Path) -> Sequences:
-    """All scenes of a folder, whatever a split says of them, with no limit of points."""
-    _, scenes = find_scenes(open_tree(folder), {f"1{suffix}" for suffix in SUFFIXES})
-    return Sequences(folder, Choice({"test": scenes}, points_per_scene=10**9))
-
-
 def measure(source: Sequences, scene: str) -> dict[str, float | None]:
     """Cuts a scene as a dataset would and says what came out."""
     found, regions = source.measure(scene)
@@ -106,8 +100,8 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="sequences of images")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args(words)
-    source = open_folder(options.folder)
-    scenes = source.parts["test"]
+    _, scenes = find_scenes(open_tree(options.folder), {f"1{suffix}" for suffix in SUFFIXES})
+    source = Sequences(options.folder, Choice({"test": scenes}, points_per_scene=10**9))  # all
     found = Resources(progress=True).spread(partial(measure, source), scenes, "scenes")
     results = dict(zip(scenes, found, strict=True))
     print(pd.DataFrame(results).to_string(float_format="{:.2f}".format, na_rep=""))

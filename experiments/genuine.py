@@ -10,7 +10,6 @@ and the hand-made descriptors, on the test scenes, with the same points, noise a
 The table goes to `report/measured/genuine.json`, from which the report draws it.
 """
 
-import argparse
 from pathlib import Path
 
 import common
@@ -85,26 +84,17 @@ def _taught(run: Path) -> dict:
     return {"run": run.name, "dataset": dataset} | {key: outcome[key] for key in OUTCOME}
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "genuine.json", dataset=None, split="a")
     parser.add_argument("--points", type=int, default=POINTS, help="of each test scene")
     parser.add_argument("--patient", action="store_true", help="until early stopping, too")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     base = profile(options.profile)
     usual = {"seed": base.seed, "points_per_scene": base.points_per_scene}
     base = search.with_winner(base, open_dataset("photographs", **usual))
     learned = common.open_data(options, base)
-    tested = open_dataset(
-        options.dataset,
-        seed=base.seed,
-        points_per_scene=options.points,
-        split=options.split,
-        scenes=",".join(learned.parts["test"]),
-    )
+    scenes = ",".join(learned.parts["test"])
+    tested = common.open_data(options, base, points_per_scene=options.points, scenes=scenes)
     table = run(base, learned, tested, options.json, options.patient)
     for row in table["rows"].values():
         print(common.scores_line(row["title"], row))

@@ -5,6 +5,7 @@ the middle (Izmailov et al., 2018, arXiv 1803.05407).
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -19,30 +20,30 @@ FOLDER = "snapshots"  # in a run folder
 PATTERN = "[0-9]*.npz"  # numbers of validations; the first is from before the first step
 
 
-class Snapshots:
-    """Keeps the weights at each validation: the `on_validation` of `training.train`.
+def snapshots(run: Path) -> Callable[[list[float]], None]:
+    """An `on_validation` of `training.train` that keeps the weights at each validation.
 
     Args:
         run: the folder that the run has once it is finished.
     """
+    unfinished = unfinished_folder(run)
 
-    def __init__(self, run: Path):
-        self.unfinished = unfinished_folder(run)
-
-    def __call__(self, losses: list[float]) -> None:
-        folder = self.unfinished / FOLDER
+    def keep(losses: list[float]) -> None:
+        folder = unfinished / FOLDER
         # Checkpoints are also made between validations, which are none of these. Where a killed
         # training has left a gap nothing more is kept, so that `average` notices.
         if len(losses) == len(list(folder.glob(PATTERN))) + 1:
             with files.atomic_path(folder / f"{len(losses) - 1:05}.npz") as temporary:
-                shutil.copyfile(checkpoints.newest_first(self.unfinished)[0], temporary)
+                shutil.copyfile(checkpoints.newest_first(unfinished)[0], temporary)
+
+    return keep
 
 
 def average(run: Path, last: int) -> keras.Model:
     """The pipeline of a descriptor's run with the mean of its last `last` weights, at least 1.
 
     Its statistics of batch normalisation are means, too, which do not belong to the mean weights:
-    measure them anew by `recalibrate_batch_norm`. The run, which `Snapshots` watched, stays as is.
+    measure them anew by `recalibrate_batch_norm`. The run, which `snapshots` watched, stays as is.
 
     Raises:
         InputError: snapshots are missing, or one is damaged or of another network.
