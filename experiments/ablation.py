@@ -4,10 +4,9 @@
     python experiments/ablation.py --dataset sequences:PATH --split a --budget 0.5
 
 Rows are scored on validation scenes, with statistics of batch normalisation measured anew, since
-those of so short trainings lag behind; no test scene is looked at. All descriptors but the last see
-about as many patches, not counting the teacher's; denoisers are trained as the profile says.
-Interrupted and started again, it goes on where it was. The table goes to
-`report/measured/ablation.json`, from which the report draws it.
+those of so short trainings lag behind. All descriptors but the last see about as many patches, not
+counting the teacher's; denoisers are trained as the profile says. Interrupted and started again, it
+goes on where it was. The report draws `report/measured/ablation.json`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -152,7 +151,7 @@ def measure(
     if settings.assembly_options.get("distillation"):
         settings = with_values(settings, {"assembly_options.teacher": teacher(settings, store)})
     if averaged:
-        watch["on_validation"] = averaging.Snapshots(run_folder(settings, store, upstream))
+        watch["on_validation"] = averaging.snapshots(run_folder(settings, store, upstream))
     folder = training.train(settings, store, upstream, **watch)
     backend.make_deterministic(settings.seed)  # of the dropout while statistics are measured
     pipeline = averaging.average(folder, LAST) if averaged else training.load_pipeline(folder)

@@ -3,12 +3,10 @@
     python experiments/depth.py                      # about a quarter of an hour on one core
     python experiments/depth.py --dataset sequences:PATH --split a --trials 40
 
-The profile's own search leaves depth out, and gives no training up. This one is by the validation
-loss, so that trainings that look hopeless are given up half-way. The first trial has the settings
-below, nine are drawn at random, and a tree-structured Parzen estimator chooses the others. They see
-the first points of each scene only, and no test scene. Interrupted and started again, the search
-goes on where it was; started twice at once, two workers share its trials. The table goes to
-`report/measured/depth.json`, from which the report and notebook 3 draw it.
+Unlike the profile's own search it is by the validation loss, so that trainings that look hopeless
+are given up half-way. It sees the first points of each scene only, and no test scene. Interrupted
+and started again, it goes on where it was; started twice at once, two workers share its trials. The
+table goes to `report/measured/depth.json`, from which the report and notebook 3 draw it.
 """
 
 from collections.abc import Callable
@@ -21,16 +19,14 @@ import optuna
 import pandas as pd
 
 from helpers import search, training
-from helpers.common import files, paths
-from helpers.common.keys import key
+from helpers.common import files
 from helpers.common.provenance import provenance
 from helpers.dataset import PatchStore, with_fewer_points
 from helpers.evaluation import scoring
 from helpers.networks.blocks import macs
 from helpers.search.results import best_trial
-from helpers.search.search import sqlite_file
 from helpers.search.trials import FINISHED, counting, slots_of, train_or_give_up
-from helpers.settings import Profile, TrainingSettings, profile
+from helpers.settings import Profile, SearchSettings, TrainingSettings, profile
 from helpers.training.loop import CHECKPOINT_STEPS, Plan
 from helpers.training.runs import upstream_run
 
@@ -69,16 +65,14 @@ def run(
         train: as in `search.Objective`.
 
     Raises:
-        InputError: as `search.search`; or all trials were given up.
+        InputError: as `search.search_improved`.
     """
     start = search.with_values(base.improved_descriptor, START)
     denoiser_run = upstream_run(start, training.train(base.improved_denoiser, store))
+    wanted = SearchSettings(trials, budget, POINTS, "validation_loss", SPACE)
+    searched = replace(base, name=f"depth-{base.name}", improved_descriptor=start, search=wanted)
+    study, _ = search.search_improved(searched, store, denoiser_run, train=train)
     smaller = with_fewer_points(store, POINTS)
-    objective = search.Objective(start, SPACE, smaller, denoiser_run, budget, train=train)
-    decisive = objective.describe() | {"seed": base.seed}
-    name = f"depth-{base.name}-{key(decisive, 10)}"  # so no other search goes on with it
-    storage = sqlite_file(paths.RUNS / "search" / f"{name}.db")
-    study = search.search(name, objective, trials, storage, base.seed)
     table = common.head(smaller, "validation", base) | {
         "dataset": scoring.dataset_of(store),
         "points_per_scene": POINTS,

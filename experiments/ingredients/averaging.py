@@ -17,7 +17,6 @@ from helpers.training import checkpoints, load_pipeline
 from helpers.training.runs import unfinished_folder
 
 FOLDER = "snapshots"  # in a run folder
-PATTERN = "[0-9]*.npz"  # numbers of validations; the first is from before the first step
 
 
 def snapshots(run: Path) -> Callable[[list[float]], None]:
@@ -29,39 +28,41 @@ def snapshots(run: Path) -> Callable[[list[float]], None]:
     unfinished = unfinished_folder(run)
 
     def keep(losses: list[float]) -> None:
-        folder = unfinished / FOLDER
-        # Checkpoints are also made between validations, which are none of these. Where a killed
-        # training has left a gap nothing more is kept, so that `average` notices.
-        if len(losses) == len(list(folder.glob(PATTERN))) + 1:
-            with files.atomic_path(folder / f"{len(losses) - 1:05}.npz") as temporary:
+        target = unfinished / FOLDER / f"{len(losses) - 1:05}.npz"
+        if not target.exists():  # checkpoints are also made between validations
+            with files.atomic_path(target) as temporary:
                 shutil.copyfile(checkpoints.newest_first(unfinished)[0], temporary)
 
     return keep
 
 
 def average(run: Path, last: int) -> keras.Model:
-    """The pipeline of a descriptor's run with the mean of its last `last` weights, at least 1.
+    """The pipeline of a descriptor's run with the mean of its weights at the last validations.
 
     Its statistics of batch normalisation are means, too, which do not belong to the mean weights:
     measure them anew by `recalibrate_batch_norm`. The run, which `snapshots` watched, stays as is.
 
+    Args:
+        last: of how many validations, at least 1.
+
     Raises:
         InputError: snapshots are missing, or one is damaged or of another network.
     """
-    found = sorted((run / FOLDER).glob(PATTERN))
-    wanted = max(last, len((run / "history.csv").read_text().splitlines()) - 1)
-    if len(found) < wanted:
+    validations = len((run / "history.csv").read_text().splitlines()) - 2  # heading, untrained
+    numbers = range(validations - last + 1, validations + 1)
+    found = [path for n in numbers if (path := run / FOLDER / f"{n:05}.npz").is_file()]
+    if len(found) < last:
         raise InputError(
-            f"{run} has {len(found)} of {wanted} snapshots: delete it and train again with them."
+            f"{run} has {len(found)} of {last} snapshots: delete it and train again with them."
         )
     pipeline = load_pipeline(run)
     own = checkpoints.copy_of(pipeline)
-    snapshots = [_weights(path)[: len(own)] for path in found[-last:]]
-    if any([a.shape for a in snapshot] != [a.shape for a in own] for snapshot in snapshots):
+    weights = [_weights(path)[: len(own)] for path in found]
+    if any([a.shape for a in one] != [a.shape for a in own] for one in weights):
         raise InputError(f"The snapshots in {run} are of another network: delete it.")
-    means = [np.mean(values, axis=0) for values in zip(*snapshots, strict=True)]
-    types = [array.dtype for array in own]
-    checkpoints.assign(pipeline.variables, [m.astype(t) for m, t in zip(means, types, strict=True)])
+    means = [np.mean(values, axis=0) for values in zip(*weights, strict=True)]
+    means = [mean.astype(array.dtype) for mean, array in zip(means, own, strict=True)]
+    checkpoints.assign(pipeline.variables, means)
     return pipeline
 
 
