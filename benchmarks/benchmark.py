@@ -51,16 +51,6 @@ def noisy_strips(rng: np.random.Generator, points: int, size: int) -> np.ndarray
     return strips
 
 
-def ours(arrays: list[np.ndarray], tasks: benchmark.Tasks, options: argparse.Namespace) -> dict:
-    """How to do each task."""
-    resources = Resources(options.threads, options.memory * 2**20)
-    return {
-        "verification": lambda: verification(arrays, tasks, resources=resources),
-        "matching": lambda: matching(arrays, resources=resources),
-        "retrieval": lambda: retrieval(arrays, tasks, resources=resources),
-    }
-
-
 def limits(arrays: list[np.ndarray], tasks: benchmark.Tasks, threads: int) -> dict:
     """How to do the arithmetic alone: one gather, and products of the same sizes."""
     rows = np.concatenate([array[1:6].reshape(-1, array.shape[2]) for array in arrays])
@@ -126,8 +116,13 @@ def measure(folder: Path, lengths: dict[str, int], options: argparse.Namespace) 
     few = {name: noisy_strips(np.random.default_rng(0), 30, options.size) for name in "ab"}
     few_tasks = benchmark.generate_tasks(dict.fromkeys(few, 30), pairs=50)
     benchmark.evaluate(few, few_tasks, pools=[10])  # compiles
-    times = {"ours": {}}
-    for task, work in ours(arrays, tasks, options).items():
+    resources, times = Resources(options.threads, options.memory * 2**20), {"ours": {}}
+    works = {
+        "verification": lambda: verification(arrays, tasks, resources=resources),
+        "matching": lambda: matching(arrays, resources=resources),
+        "retrieval": lambda: retrieval(arrays, tasks, resources=resources),
+    }
+    for task, work in works.items():
         times["ours"][task] = timed(lambda: results.update({task: work()}))  # noqa: B023
     if options.official:
         theirs = official(options, folder, tasks)
@@ -158,7 +153,7 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit(found["error"])
     times = found.pop("times")
     for index, title in enumerate(("seconds by the clock", "seconds of all cores together")):
-        table = pd.DataFrame(times).map(lambda pair, index=index: pair[index])
+        table = pd.DataFrame(times).map(lambda pair: pair[index])  # noqa: B023
         table.loc["all"] = table.sum()
         for name in times.keys() - {"ours"}:
             table[f"{name}/ours"] = table[name] / table["ours"]

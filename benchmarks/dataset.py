@@ -9,6 +9,7 @@ one for each second of a core holds even where other programs run.
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -21,27 +22,20 @@ from helpers.benchmark.splits import load_split
 from helpers.benchmark.workers import Resources, cores
 from helpers.common import files
 from helpers.dataset import PatchStore, open_dataset
-from helpers.dataset.layout import PATCH_SIDE
+from helpers.dataset.sources.strips import write_strips
 
 FULL_SIZE = 156_967  # points of N-HPatches
 
 
 def make_strips(folder: Path, points: int) -> None:
-    """Writes strips of `points` points in the 116 scenes of N-HPatches, or in as many as fit."""
-    source = open_dataset("photographs", folder.parent / "stores")
-    scenes = sorted({*load_split("a").train, *load_split("a").test})
-    lengths = np.diff(np.linspace(0, points, len(scenes) + 1).astype(int))
-
-    def write(item: tuple[str, int, int]) -> None:
-        scene, first, length = item
-        (folder / scene).mkdir(parents=True, exist_ok=True)
-        rows = (first + np.arange(length)) % len(source)
-        for patches, end in ((source.clean, ""), (source.noisy, "_noise")):
-            for column, strip in enumerate(STRIPS):
-                pixels = patches[rows, column].reshape(-1, PATCH_SIDE)
-                Image.fromarray(pixels).save(folder / scene / f"{strip}{end}.png")
-
-    Resources().spread(write, zip(scenes, np.cumsum(lengths) - lengths, lengths, strict=True))
+    """Writes strips of `points` points in the 116 scenes of N-HPatches."""
+    repeated = copy.copy(open_dataset("photographs", folder.parent / "stores"))
+    split = load_split("a")
+    repeated.parts = {"train": split.train, "test": split.test}
+    names = sorted({*split.train, *split.test})
+    rows = np.array_split(np.arange(points) % len(repeated), len(names))
+    repeated.scenes = dict(zip(names, rows, strict=True))
+    write_strips(repeated, folder)
 
 
 def decode_with_pillow(folder: Path) -> None:

@@ -4,16 +4,13 @@
     KERAS_BACKEND=jax python benchmarks/training.py    # on another backend
     python benchmarks/training.py --cases improved_descriptor --batches 256 1024
 
-Each descriptor is trained without a denoiser in front. Rates count the 32 x 32 patches that go
-through the network in a second:
+Each descriptor is trained without a denoiser in front, each line has a process of its own. Rates
+count the 32 x 32 patches that go through the network in a second; memory is in MB:
 
     step      Keras' compiled step alone, on one batch that is there already: the bound
     ours      `helpers.training`: batches from the store, made ahead, and the loss of every step
     of step   ours by the bound: by the clock, and for each second of a core (without idle waiting,
               but little disturbed by other programs); medians over turns that both take
-    resident  memory in MB at most, with what was read of the mapped store
-
-Each line has a process of its own. Run it on an otherwise idle machine.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import common
-from ingredients import averaging, normalisation
+from ingredients import averaging
 
 from helpers import benchmark, training
 from helpers.common import files
@@ -99,11 +99,7 @@ ROWS = {
 
 
 def run(
-    base: Profile,
-    store: PatchStore,
-    budget: float,
-    target: Path,
-    wanted: Iterable[str] = ROWS,
+    base: Profile, store: PatchStore, budget: float, target: Path, wanted: Iterable[str] = ROWS
 ) -> dict:
     """Trains and scores rows, and writes the table to `target` after each.
 
@@ -111,11 +107,8 @@ def run(
         budget: part of the profile's epochs that each row is trained for, in (0, 1].
         wanted: ids of rows; those that `target` has already stay until they are measured again.
     """
-    table = common.head(store, "validation", base) | {
-        "budget": budget,
-        "batches_for_statistics": normalisation.BATCHES,
-        "provenance": provenance(),
-    }
+    facts = {"budget": budget, "batches_for_statistics": averaging.BATCHES}
+    table = common.head(store, "validation", base) | facts | {"provenance": provenance()}
     known = common.rows_before(target, table) or {}
     for name in wanted:
         print(f"--- {ROWS[name].title}", flush=True)
@@ -131,12 +124,9 @@ def run(
 def trainings(base: Profile, name: str, budget: float) -> tuple[TrainingSettings, TrainingSettings]:
     """Settings of the denoiser and of the descriptor of a row."""
     row, descriptor = ROWS[name], base.improved_descriptor
-    length = descriptor.epochs * budget * row.epochs
-    descriptor = replace(descriptor, epochs=length, patience=0)
-    return (
-        with_values(base.improved_denoiser, row.denoiser),
-        with_values(descriptor, START | row.descriptor),
-    )
+    length = {"epochs": descriptor.epochs * budget * row.epochs, "patience": 0}
+    descriptor = with_values(descriptor, START | length | row.descriptor)
+    return with_values(base.improved_denoiser, row.denoiser), descriptor
 
 
 def measure(
@@ -156,15 +146,15 @@ def measure(
     backend.make_deterministic(settings.seed)  # of the dropout while statistics are measured
     pipeline = averaging.average(folder, LAST) if averaged else training.load_pipeline(folder)
     batches = training.make_batches(settings, store, "train")
-    normalisation.recalibrate_batch_norm(pipeline, batches)
+    averaging.recalibrate_batch_norm(pipeline, batches)
     tasks = scoring.make_tasks(store, pairs, part="validation")
     descriptors = scoring.describe(pipeline, store, store.parts["validation"])
     scores = benchmark.evaluate(descriptors, tasks).to_json()
     outcome = files.read_json(folder / "outcome.json")
-    return {key: scores[key] for key in common.SCORES} | {
+    return {
+        **{key: scores[key] for key in common.SCORES},
         "run": folder.name,
-        "minutes": outcome["minutes"],
-        "patches": outcome["patches"],
+        **{key: outcome[key] for key in ("minutes", "patches")},
         "macs": macs(pipeline),
         "parameters": pipeline.count_params(),
     }
@@ -184,9 +174,7 @@ def main(words: list[str] | None = None) -> None:
     options = parser.parse_args(words)
     base = profile(options.profile)
     table = run(base, common.open_data(options, base), options.budget, options.json, options.rows)
-    for row in sorted(table["rows"].values(), key=lambda row: -(row["S"] or 0)):
-        cost = f"{row['minutes']:5.1f} min {row['macs'] / 1e6:6.1f} M"
-        print(f"{common.scores_line(row['title'], row)}  {cost}")
+    common.show(sorted(table["rows"].values(), key=lambda row: -(row["S"] or 0)))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ writes one file of `report/measured/`, from which the report takes numbers and t
      "rows": {"baseline": {"title": "baseline", "V": 0.607, ...}, ...}}
 
 A row's key is its id: the report's text asks for rows by it, so an id is never changed. The title
-is what tables show. What a row holds beside it is up to the script; `seeds.json` has a list of
-"trainings" in each and a provenance in each of these, `genuine.json` has "trained_on" and "macs" by
-the same ids, and `depth.json` has a list of trials in place of the dictionary of rows.
+is what tables show. `seeds.json` has a list of "trainings" in each row and a provenance in each of
+these, `genuine.json` has "trained_on" and "macs" by the same ids, and `depth.json` has a list of
+trials in place of the dictionary of rows.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers import training
@@ -80,11 +81,10 @@ def rows_before(target: Path, table: dict) -> dict | None:
     """Rows that a file has already, so that an interrupted script goes on where it was.
 
     Args:
-        table: all that decides the rows; its "provenance" and "rows" need not be those of the file.
+        table: all that decides the rows, beside "provenance" and "rows", which do not.
 
     Returns:
-        Rows by their ids, none where there is no file; None where it says of anything that decides
-        the rows something else.
+        Rows by their ids, none where there is no file; None where what decides them is different.
     """
     if not target.is_file():
         return {}
@@ -102,6 +102,8 @@ def train_both(
     return denoiser_run, training.train(descriptor, store, upstream_run(descriptor, denoiser_run))
 
 
-def scores_line(title: str, row: dict) -> str:
-    """A row for the screen: its title and its scores."""
-    return f"{title:48s} " + "  ".join(f"{key} {format_number(row[key])}" for key in SCORES)
+def show(rows: Iterable[dict]) -> None:
+    """Prints the title and the scores of each row."""
+    for row in rows:
+        scores = "  ".join(f"{key} {format_number(row[key])}" for key in SCORES)
+        print(f"{row['title']:48s} {scores}")

@@ -86,11 +86,7 @@ def run(
 
 
 def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> dict:
-    """The trials of a study, in their order, and the best of them.
-
-    Args:
-        base: settings of a trial, as far as they are not searched.
-    """
+    """The trials of a study, in their order, and the best; `base`: settings that they share."""
     batches = training.make_batches(base, smaller, "train")
     plan = Plan.of(base, batches.per_epoch, CHECKPOINT_STEPS)
     rows = []
@@ -98,12 +94,10 @@ def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> d
         trial = counting(attempts)
         if trial.state in FINISHED:
             network = training.make_network(search.with_values(base, trial.params))
-            rows.append(
-                {"number": number, "state": trial.state.name.lower(), **short_names(trial.params)}
-                | {"validation_loss": trial.value if trial.state.name == "COMPLETE" else None}
-                | {"macs": macs(network)}
-                | {"steps": plan.interval * max(trial.intermediate_values, default=0)}
-            )
+            row = {"number": number, "state": trial.state.name.lower()} | short_names(trial.params)
+            row["validation_loss"] = trial.value if row["state"] == "complete" else None
+            steps = plan.interval * max(trial.intermediate_values, default=0)
+            rows.append(row | {"macs": macs(network), "steps": steps})
     best = best_trial(study)
     return {
         "steps": plan.steps,

@@ -4,10 +4,9 @@
     python experiments/genuine.py --dataset sequences:PATH --patient  # an hour more
 
 Trains both approaches on the training scenes of split a, with the settings that the report has on
-the photographs; with `--patient` the baseline once more, as the profile `long` does: until early
-stopping or for several times the epochs. All are scored beside the networks that come with the code
-and the hand-made descriptors, on the test scenes, with the same points, noise and pairs for all.
-The table goes to `report/measured/genuine.json`, from which the report draws it.
+the photographs; with `--patient` the baseline once more, as the profile `long` does. All are scored
+beside the networks that come with the code and the hand-made descriptors, on the test scenes, with
+the same points, noise and pairs for all. The report draws `report/measured/genuine.json`.
 """
 
 from pathlib import Path
@@ -41,14 +40,12 @@ def run(
     """Trains on one store, scores all on another, and writes the table.
 
     Args:
-        base: its settings of the improved approach are a search's winner.
         learned: its training scenes teach all but the pretrained networks.
         tested: its test scenes are scored.
         patient: train the baseline once more, as the profile `long` does.
     """
-    trainings = {"baseline": base.trainings("baseline")}
-    if patient:
-        trainings["early_stopped"] = profile("long").trainings("baseline")
+    patience = {"early_stopped": profile("long").trainings("baseline")} if patient else {}
+    trainings = {"baseline": base.trainings("baseline"), **patience}
     trainings["improved"] = base.trainings("improved")
     found = {name: common.train_both(both, learned)[1] for name, both in trainings.items()}
     found["pretrained"] = runs.pretrained()
@@ -96,8 +93,7 @@ def main(words: list[str] | None = None) -> None:
     scenes = ",".join(learned.parts["test"])
     tested = common.open_data(options, base, points_per_scene=options.points, scenes=scenes)
     table = run(base, learned, tested, options.json, options.patient)
-    for row in table["rows"].values():
-        print(common.scores_line(row["title"], row))
+    common.show(table["rows"].values())
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@
 Takes about two hours on two cores; finished trainings are loaded, interrupted ones gone on with.
 The training scenes of `--dataset` teach the improved approach. Its two runs are packed as
 `helpers/training/pretrained`, with `measured.json`, their scores on the test scenes of `--tested`
-and of the photographs, and `data.json`, which scenes taught and which were scored; both have an id
-and a title for each dataset, as described in `common`. The old folder stays until the new one is
-whole.
+and of the photographs, and `data.json`, which scenes taught and which were scored; both by ids. The
+old folder stays until the new one is whole.
 """
 
 import argparse
@@ -155,8 +154,7 @@ def main(words: list[str] | None = None) -> None:
     options = parser.parse_args(words)
     tested = open_tested(options.tested, options.split)  # first: a wrong path must not cost hours
     learned = open_dataset(options.dataset, seed=LONG.seed, split=options.split)
-    for row in make(trainings(), learned, tested).values():
-        print(common.scores_line(row["title"], row))
+    common.show(make(trainings(), learned, tested).values())
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@
     python experiments/seeds.py --dataset sequences:PATH --split a --rows baseline improved
 
 Trains both approaches with several seeds, and the baseline until its descriptor stops early. All
-are scored on the test scenes with the same data, noise and pairs; nothing is chosen by these
-scores. Finished trainings, those of `make report` among them, are loaded. The table goes to
-`report/measured/seeds.json`, from which the report draws it; rows that are there already are kept
-if they are of the same data and settings.
+are scored on the test scenes; nothing is chosen by these scores. Finished trainings, those of `make
+report` among them, are loaded. The report draws `report/measured/seeds.json`; rows that are there
+already are kept if they are of the same data and settings.
 """
 
 from dataclasses import asdict, replace
@@ -91,8 +90,8 @@ def main(words: list[str] | None = None) -> None:
     base = search.with_winner(base, store)
     table = run(base, store, options.rows, options.seeds, options.json)
     for row in table["rows"].values():
-        for made in row["trainings"]:
-            print(common.scores_line(f"{row['title']}, seed {made['seed']}", made))
+        title = f"{row['title']}, seed"
+        common.show(made | {"title": f"{title} {made['seed']}"} for made in row["trainings"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Weight averaging: one network from the weights that a training went through at its end.
+"""What a finished training's weights may still need: their mean, and statistics of their own.
 
 A training at a constant rate wanders around a minimum, and the mean of its weights lies nearer to
 the middle (Izmailov et al., 2018, arXiv 1803.05407).
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import layers
 
 from helpers.common import files
 from helpers.common.errors import InputError
@@ -17,6 +18,7 @@ from helpers.training import checkpoints, load_pipeline
 from helpers.training.runs import unfinished_folder
 
 FOLDER = "snapshots"  # in a run folder
+BATCHES = 40  # for statistics
 
 
 def snapshots(run: Path) -> Callable[[list[float]], None]:
@@ -73,3 +75,36 @@ def _weights(path: Path) -> list[np.ndarray]:
         raise InputError(
             f"{path} is damaged ({error}): delete the run that it is of and train again."
         ) from error
+
+
+def recalibrate_batch_norm(
+    pipeline: keras.Model, batches: Callable[[int], tuple], count: int = BATCHES
+) -> None:
+    """Sets the statistics of a pipeline's descriptor to their means over `count` batches.
+
+    Keras follows mean and variance with a momentum of 0.99, so they belong to the weights of the
+    last hundred passes; in a short training, or at a constant rate, those have moved on since.
+
+    Each view goes through by itself, as in training. A denoiser in front is frozen, and stays
+    so. Dropout is at work, as in training: seed Keras before the pipeline is loaded.
+
+    Args:
+        pipeline: (B, 32, 32, 1) -> (B, D), as `load_pipeline` gives it.
+        batches: step -> ((B, K, 32, 32, 1), ...), such as `Views`.
+    """
+    network = pipeline
+    while isinstance(network.layers[-1], keras.Model):  # two deep if the denoiser learned along
+        *front, network = network.layers
+        for layer in front:
+            layer.trainable = False
+    norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
+    usual, seen = [norm.momentum for norm in norms], 0
+    for step in range(count):
+        views = batches(step)[0]
+        for number in range(views.shape[1]):
+            for norm in norms:
+                norm.momentum = seen / (seen + 1)  # which makes the moving average a mean
+            pipeline(views[:, number], training=True)
+            seen += 1
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum

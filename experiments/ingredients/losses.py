@@ -131,10 +131,5 @@ def info_nce(point, views, temperature: float = 0.07, views_per_level=1, level_w
     return mean_over_pairs(of_pair, views, views_per_level, level_weights)
 
 
-def distillation(teacher, views):
-    """Mean squared distance of descriptors (B, K, D) to those of a teacher, arXiv 1503.02531."""
-    return ops.mean(ops.sum(ops.square(views - teacher), axis=-1))
-
-
 ADDED = (charbonnier_dssim, next_in_batch, second_order, hybrid, info_nce)
 LOSSES |= {loss.__name__: loss for loss in ADDED}

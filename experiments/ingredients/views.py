@@ -18,18 +18,12 @@ SHIFT = 2.0  # pixels of 65
 
 @dataclass(frozen=True)
 class ChangedViews(Views):
-    """`Views`, each changed by itself before the noise is drawn; that needs `redraw`.
+    """`Views`, each changed by itself before the noise is drawn."""
 
-    Args:
-        photometric: other light; geometric: turned, scaled and shifted a little.
-        clean: patches without noise, for a teacher.
-        twins: targets are a pair, the points and the clean twins (B, K, 32, 32, 1) of the views.
-    """
-
-    photometric: bool = False
-    geometric: bool = False
-    clean: bool = False
-    twins: bool = False
+    photometric: bool = False  # other light; needs `redraw`, as the next one
+    geometric: bool = False  # turned, scaled and shifted a little
+    clean: bool = False  # no noise, for a teacher
+    twins: bool = False  # targets are the points and the views' clean twins (B, K, 32, 32, 1)
 
     def __call__(self, step: int) -> tuple:
         rng, point = self.rng(step), self.shuffled(step)

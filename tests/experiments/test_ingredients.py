@@ -7,7 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from ingredients import assemblies, averaging, losses, networks, normalisation, views
+from ingredients import assemblies, averaging, losses, networks, views
 from skimage.metrics import structural_similarity
 
 from helpers import training
@@ -432,7 +432,7 @@ def test_statistics_are_means_over_the_batches_and_keep_no_trace_of_those_before
     before = keras.Model(network.input, first.input)
     first.moving_variance.assign(first.moving_variance * 0 + 99.0)
     seen = [numbers(before(batches(step)[0][:, k])) for step in range(2) for k in range(4)]
-    normalisation.recalibrate_batch_norm(join(None, network), batches, count=2)
+    averaging.recalibrate_batch_norm(join(None, network), batches, count=2)
     mean = np.mean([batch.mean(axis=(0, 1, 2)) for batch in seen], axis=0)
     variance = np.mean([batch.var(axis=(0, 1, 2)) for batch in seen], axis=0)
     np.testing.assert_allclose(numbers(first.moving_mean), mean, atol=1e-4)
@@ -447,7 +447,7 @@ def test_of_each_joining_the_descriptors_change_and_the_denoisers_stay(joined, b
     pipeline = (join if joined == "frozen" else join_end_to_end)(front, network)
     if joined == "loaded end to end":
         pipeline = join(None, pipeline)  # as `load_pipeline` hands it on
-    normalisation.recalibrate_batch_norm(pipeline, batches, count=1)
+    averaging.recalibrate_batch_norm(pipeline, batches, count=1)
     np.testing.assert_array_equal(numbers(front.get_layer("upstream").moving_mean), 0)
     assert all(np.abs(numbers(norm.moving_mean)).max() > 0 for norm in norms(network))
 
@@ -458,6 +458,6 @@ def test_the_same_seed_gives_the_same_bits_also_where_dropout_is_at_work(batches
     for _ in range(2):
         backend.make_deterministic(1)
         network = keras.saving.load_model(tmp_path / "saved.keras")
-        normalisation.recalibrate_batch_norm(join(None, network), batches, count=1)
+        averaging.recalibrate_batch_norm(join(None, network), batches, count=1)
         found.append(numbers(norms(network)[-1].moving_variance))
     np.testing.assert_array_equal(*found)
