@@ -2,12 +2,12 @@
 
     python benchmarks/benchmark.py                          # split a at true size
     python benchmarks/benchmark.py --official ../hpatches-benchmark --official-python python3.8
-    python benchmarks/benchmark.py --split full --no-limit  # memory, all 116 sequences
+    python benchmarks/benchmark.py --split full             # memory, all 116 sequences
     python benchmarks/benchmark.py --constant               # every distance tied
     python benchmarks/benchmark.py --share 0.1 --size 512   # a tenth of the points, long vectors
 
 Descriptors are random: unit vectors, noisier at harder levels, in files that are mapped. The limit
-needs them in memory. Run it on an otherwise idle machine.
+needs them in memory and is left out at full size. Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -49,16 +49,6 @@ def noisy_strips(rng: np.random.Generator, points: int, size: int) -> np.ndarray
         strip[:] = base + noise * rng.standard_normal(base.shape, np.float32)
         strip /= np.linalg.norm(strip, axis=1, keepdims=True)
     return strips
-
-
-def ours(arrays: list[np.ndarray], tasks: benchmark.Tasks, options: argparse.Namespace) -> dict:
-    """How to do each task."""
-    resources = Resources(options.threads, options.memory * 2**20)
-    return {
-        "verification": lambda: verification(arrays, tasks, resources=resources),
-        "matching": lambda: matching(arrays, resources=resources),
-        "retrieval": lambda: retrieval(arrays, tasks, resources=resources),
-    }
 
 
 def limits(arrays: list[np.ndarray], tasks: benchmark.Tasks, threads: int) -> dict:
@@ -119,33 +109,35 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, int]:
 
 def measure(folder: Path, lengths: dict[str, int], options: argparse.Namespace) -> dict:
     """Seconds of each task by the clock and of all cores: ours, the limit and the official."""
-    descriptors = read_descriptors(folder, list(lengths))  # mapped
-    share = min(1, options.share)
+    arrays = list(read_descriptors(folder, list(lengths)).values())  # mapped
+    share, results = min(1, options.share), {}
     counts = {"queries": round(10_000 * share), "distractors": round(20_000 * share)}
     tasks = benchmark.generate_tasks(lengths, pairs=options.pairs, **counts)
-    arrays, results = list(descriptors.values()), {}
     few = {name: noisy_strips(np.random.default_rng(0), 30, options.size) for name in "ab"}
     few_tasks = benchmark.generate_tasks(dict.fromkeys(few, 30), pairs=50)
     benchmark.evaluate(few, few_tasks, pools=[10])  # compiles
-    works, times = ours(arrays, tasks, options), {}
-    times["ours"] = {
-        task: timed(lambda task=task: results.update({task: works[task]()})) for task in works
+    resources, times = Resources(options.threads, options.memory * 2**20), {"ours": {}}
+    works = {
+        "verification": lambda: verification(arrays, tasks, resources=resources),
+        "matching": lambda: matching(arrays, resources=resources),
+        "retrieval": lambda: retrieval(arrays, tasks, resources=resources),
     }
+    for task, work in works.items():
+        times["ours"][task] = timed(lambda: results.update({task: work()}))  # noqa: B023
     if options.official:
         theirs = official(options, folder, tasks)
         print(f"largest difference from an official score: {difference(results, theirs):.1e}")
-        times["official"] = dict(zip(works, theirs["seconds"], strict=True))
-    if options.limit:
+        times["official"] = dict(zip(results, theirs["seconds"], strict=True))
+    if options.split != "full":
         works = limits(arrays, tasks, options.threads)
         times["limit"] = {task: timed(work) for task, work in works.items()}
     return {"times": times}
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--official", type=Path, help="checkout of hpatches/hpatches-benchmark")
     parser.add_argument("--official-python", metavar="PYTHON", default=sys.executable)
-    parser.add_argument("--no-limit", dest="limit", action="store_false", help="leave it out")
     parser.add_argument("--split", choices=("a", "full"), default="a")
     parser.add_argument("--memory", type=int, default=32, metavar="MB", help="of blocks")
     parser.add_argument("--constant", action="store_true", help="all descriptors are the same")
@@ -153,11 +145,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--pairs", type=int, default=1_000_000)
     parser.add_argument("--share", type=float, default=1, help="share of the points and queries")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     with TemporaryDirectory() as folder:
         lengths = write_inputs(Path(folder), options)
         found = in_own_process(measure, Path(folder), lengths, options)
@@ -165,7 +153,7 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit(found["error"])
     times = found.pop("times")
     for index, title in enumerate(("seconds by the clock", "seconds of all cores together")):
-        table = pd.DataFrame(times).map(lambda pair, index=index: pair[index])
+        table = pd.DataFrame(times).map(lambda pair: pair[index])  # noqa: B023
         table.loc["all"] = table.sum()
         for name in times.keys() - {"ours"}:
             table[f"{name}/ours"] = table[name] / table["ours"]

@@ -9,6 +9,7 @@ one for each second of a core holds even where other programs run.
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -21,85 +22,56 @@ from helpers.benchmark.splits import load_split
 from helpers.benchmark.workers import Resources, cores
 from helpers.common import files
 from helpers.dataset import PatchStore, open_dataset
-from helpers.dataset.layout import PATCH_SIDE
+from helpers.dataset.sources.strips import write_strips
 
 FULL_SIZE = 156_967  # points of N-HPatches
 
 
 def make_strips(folder: Path, points: int) -> None:
-    """Writes strips of `points` points in the 116 scenes of N-HPatches, or in as many as fit."""
-    source = open_dataset("photographs", folder.parent / "stores")
-    scenes = sorted({*load_split("a").train, *load_split("a").test})
-    lengths = np.diff(np.linspace(0, points, len(scenes) + 1).astype(int))
-
-    def write(item: tuple[str, int, int]) -> None:
-        scene, first, length = item
-        (folder / scene).mkdir(parents=True, exist_ok=True)
-        rows = (first + np.arange(length)) % len(source)
-        for patches, end in ((source.clean, ""), (source.noisy, "_noise")):
-            for column, strip in enumerate(STRIPS):
-                pixels = patches[rows, column].reshape(-1, PATCH_SIDE)
-                Image.fromarray(pixels).save(folder / scene / f"{strip}{end}.png")
-
-    Resources().spread(write, zip(scenes, np.cumsum(lengths) - lengths, lengths, strict=True))
+    """Writes strips of `points` points in the 116 scenes of N-HPatches."""
+    repeated = copy.copy(open_dataset("photographs", folder.parent / "stores"))
+    split = load_split("a")
+    repeated.parts = {"train": split.train, "test": split.test}
+    names = sorted({*split.train, *split.test})
+    rows = np.array_split(np.arange(points) % len(repeated), len(names))
+    repeated.scenes = dict(zip(names, rows, strict=True))
+    write_strips(repeated, folder)
 
 
-def decode_with_pillow(folder: Path) -> int:
+def decode_with_pillow(folder: Path) -> None:
     """Decodes every strip and keeps nothing: the bound for any reader that uses Pillow."""
-
-    def decode(path: Path) -> int:
-        with Image.open(path) as image:
-            return np.asarray(image).size // PATCH_SIDE**2
-
-    return sum(Resources().spread(decode, sorted(folder.glob("*/*.png"))))
+    Resources().spread(lambda path: np.asarray(Image.open(path)).size, folder.glob("*/*.png"))
 
 
 def open_store(folder: Path) -> PatchStore:
     return open_dataset(f"n-hpatches:{folder}", folder.parent / "stores", split="a")
 
 
-def count(folder: Path) -> int:
-    """Builds the store, or opens the finished one."""
-    return 32 * len(open_store(folder))
-
-
-def verify(folder: Path) -> int:
-    """Reads every patch of the store and compares check sums."""
-    store = open_store(folder)
-    store.verify()
-    return 32 * len(store)
-
-
-STAGES = {  # each returns a number of patches
+STAGES = {  # from the folder of strips
     "decode with Pillow": decode_with_pillow,
-    "build": count,
-    "open again": count,
-    "verify": verify,
+    "build": open_store,
+    "open again": open_store,
+    "verify": lambda folder: open_store(folder).verify(),  # reads every patch
 }
 
 
-def measure(stage: str, folder: Path) -> dict[str, float]:
+def measure(stage: str, folder: Path, patches: int) -> dict[str, float]:
     """Seconds that a stage takes, and its patches a second."""
-    patches = []
-    spent, of_cores = timed(lambda: patches.append(STAGES[stage](folder)))
-    rates = {"patches/s": patches[0] / spent, "per core s": patches[0] / of_cores}
-    return {"seconds": spent, **rates}
-
-
-def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True, help="scratch folder, kept")
-    parser.add_argument("--points", type=int, default=FULL_SIZE)
-    return parser.parse_args(words)
+    spent, of_cores = timed(STAGES[stage], folder)
+    return {"seconds": spent, "patches/s": patches / spent, "per core s": patches / of_cores}
 
 
 def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="scratch folder, kept")
+    parser.add_argument("--points", type=int, default=FULL_SIZE)
+    options = parser.parse_args(words)
     folder = options.folder / f"strips-{options.points}"
     if not folder.exists():
         print(f"writing the strips of {options.points} points into {folder}")
         make_strips(folder, options.points)
-    results = {stage: in_own_process(measure, stage, folder) for stage in STAGES}
+    patches = 2 * len(STRIPS) * options.points
+    results = {stage: in_own_process(measure, stage, folder, patches) for stage in STAGES}
     files.write_json(options.folder / "dataset.json", results)
     print(f"{cores()} cores, {options.points} points; memory in MB")
     print(pd.DataFrame(results).T.to_string(float_format="{:,.2f}".format))

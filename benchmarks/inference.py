@@ -16,6 +16,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 from measuring import timed
 
 from helpers import search, training
@@ -27,7 +28,6 @@ from helpers.networks import pipeline
 from helpers.networks.blocks import macs
 from helpers.settings import APPROACHES, Profile, profile
 
-ROUNDS = 7
 PATCHES = 2048  # four blocks
 
 
@@ -42,28 +42,24 @@ def networks(base: Profile) -> dict[str, tuple[str, keras.Model]]:
     return found
 
 
-def measure(ways: dict[str, Callable], patches: np.ndarray, rounds: int) -> dict[str, list[float]]:
+def measure(ways: dict[str, Callable], patches: np.ndarray, rounds: int) -> dict[str, np.ndarray]:
     """Milliseconds a patch of each way in each round; every round runs all of them once."""
-    times = {name: [] for name in ways}
     for way in ways.values():
         way(patches)  # compiles
-    for _ in range(rounds):
-        for name, way in ways.items():
-            times[name].append(1e3 * timed(way, patches)[0] / len(patches))
-    return times
+    seconds = [[timed(way, patches)[0] for way in ways.values()] for _ in range(rounds)]
+    return dict(zip(ways, 1e3 * np.transpose(seconds) / len(patches), strict=True))
 
 
 def run(base: Profile, patches: np.ndarray, rounds: int) -> dict:
     """The table: median, fastest and slowest round of each way, with what a network costs."""
     made = networks(base)
     ways = {name: partial(pipeline.predict_patches, model) for name, (_, model) in made.items()}
-    ways["root_sift"] = classical.root_sift
     rows = {}
-    for name, times in measure(ways, patches, rounds).items():
+    for name, times in measure(ways | {"root_sift": classical.root_sift}, patches, rounds).items():
         title, model = made.get(name, ("RootSIFT", None))
-        spread = {"milliseconds": float(np.median(times)), "low": min(times), "high": max(times)}
         cost = {"macs": macs(model), "parameters": model.count_params()} if model else {}
-        rows[name] = {"title": title, **spread, **cost}
+        spread = zip(("milliseconds", "low", "high"), np.quantile(times, (0.5, 0, 1)), strict=True)
+        rows[name] = {"title": title, **dict(spread), **cost}
     return {
         "profile": base.name,
         "patches": len(patches),
@@ -75,25 +71,18 @@ def run(base: Profile, patches: np.ndarray, rounds: int) -> dict:
     }
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="coursework")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, default=paths.MEASURED / "inference.json")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     base = profile(options.profile)
     store = open_dataset("photographs", seed=base.seed, points_per_scene=base.points_per_scene)
     base = search.with_winner(base, store)  # a search may have made the networks wider
-    patches = np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32))
-    table = run(base, patches, options.rounds)
+    table = run(base, np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32)), options.rounds)
     files.write_json(options.json, table)
-    for row in table["rows"].values():
-        spread = f"({row['low']:.3f} to {row['high']:.3f})"
-        print(f"{row['title']:22s} {row['milliseconds']:7.3f} ms  {spread}")
+    print(pd.DataFrame(table["rows"]).T[["title", "milliseconds", "low", "high"]])
 
 
 if __name__ == "__main__":

@@ -23,12 +23,13 @@ from layout import LEVELS, POOLS, STRIPS
 KEYS = [level[0] for level in LEVELS]
 
 
-def load_evaluator(checkout):
+def load_evaluator(checkout, folder):
     """Its module of tasks; OpenCV, which it imports for drawing only, need not be there."""
     sys.modules["cv2"] = types.ModuleType("cv2")
     sys.path.insert(0, os.path.join(checkout, "python"))
     from utils import tasks
 
+    tasks.tskdir = folder
     return tasks
 
 
@@ -63,9 +64,7 @@ def retrieval(found, split):
 
 
 def main(checkout, folder):
-    tasks = load_evaluator(checkout)
-    tasks.tskdir = folder
-    given, split = load_input(folder)
+    tasks, (given, split) = load_evaluator(checkout, folder), load_input(folder)
     out = {"seconds": []}
     for read in (verification, matching, retrieval):
         start = time.perf_counter(), time.process_time()

@@ -4,25 +4,23 @@
     KERAS_BACKEND=jax python benchmarks/training.py    # on another backend
     python benchmarks/training.py --cases improved_descriptor --batches 256 1024
 
-Each descriptor is trained without a denoiser in front. Rates count the 32 x 32 patches that go
-through the network in a second:
+Each descriptor is trained without a denoiser in front, each line has a process of its own. Rates
+count the 32 x 32 patches that go through the network in a second; memory is in MB:
 
     step      Keras' compiled step alone, on one batch that is there already: the bound
     ours      `helpers.training`: batches from the store, made ahead, and the loss of every step
     of step   ours by the bound: by the clock, and for each second of a core (without idle waiting,
               but little disturbed by other programs); medians over turns that both take
-    resident  memory in MB at most, with what was read of the mapped store
-
-Each line has a process of its own. Run it on an otherwise idle machine.
 """
 
 import argparse
+import itertools
 import math
-import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from measuring import in_own_process, timed
 
 from helpers.common import files
@@ -33,27 +31,17 @@ CASES = ("baseline_denoiser", "baseline_descriptor", "improved_denoiser", "impro
 STEPS = 100_000  # over which the learning rate falls: more than are measured
 
 
-def bare_step(model, batch: tuple) -> Callable[[int], None]:
-    """A function that takes so many steps on a batch that is there already."""
-
-    def take(steps: int) -> None:
-        for _ in range(steps):
-            model.train_on_batch(*batch)
-
-    return take
-
-
-def our_loop(model, batches) -> Callable[[int], None]:
-    """A function that takes so many steps as a training does between two checkpoints."""
+def ways_of(model, batches) -> dict[str, Callable[[int], None]]:
+    """Functions that take so many steps: on one batch, and as between two checkpoints."""
     from helpers.training.loop import step_losses
 
-    done = 0
+    first, starts = batches(0), itertools.count(step=1000)  # other batches in each turn
 
-    def take(steps: int) -> None:
-        nonlocal done
-        done += len(list(step_losses(model, batches, done, steps)))
+    def step(steps: int) -> None:
+        for _ in range(steps):
+            model.train_on_batch(*first)
 
-    return take
+    return {"step": step, "ours": lambda n: list(step_losses(model, batches, next(starts), n))}
 
 
 def measure(settings: TrainingSettings, options: argparse.Namespace) -> dict:
@@ -68,29 +56,24 @@ def measure(settings: TrainingSettings, options: argparse.Namespace) -> dict:
     batches = training.make_batches(settings, open_data(options), "train")
     with backend.data_parallel(settings.batch):
         _, fitted = model.compiled(settings, None, STEPS)
-        ways = {"step": bare_step(fitted, batches(0)), "ours": our_loop(fitted, batches)}
-        rates = turns(ways, options.steps, options.rounds)
+        found = rates(ways_of(fitted, batches), options.steps, options.rounds)
     patches = settings.batch * math.prod(fitted.input_shape[1:]) // 1024
-    found = {way: patches * statistics.median(rate for rate, _ in rates[way]) for way in ways}
-    return found | ratios(**rates) | {"provenance": provenance()}
+    speeds = {way: patches * float(np.median(turns[:, 0])) for way, turns in found.items()}
+    return speeds | ratios(**found) | {"provenance": provenance()}
 
 
-def ratios(step: list, ours: list) -> dict[str, float]:
-    """Our rates by the bounds, medians over turns: by the clock, and for each second of a core."""
-    shares = [[a / b for a, b in zip(*turn, strict=True)] for turn in zip(ours, step, strict=True)]
-    clock, core = zip(*shares, strict=True)
-    return {"of step": statistics.median(clock), "of step, core": statistics.median(core)}
-
-
-def turns(ways: dict[str, Callable], steps: int, rounds: int) -> dict[str, list]:
-    """Steps a second of each way in each turn: by the clock, and for each second of a core."""
+def rates(ways: dict[str, Callable], steps: int, rounds: int) -> dict[str, np.ndarray]:
+    """Steps a second, (rounds, 2): by the clock, and for each second of a core."""
     for take in ways.values():
         take(2)  # compiles
-    found = {way: [] for way in ways}
-    for _ in range(rounds):
-        for way, take in ways.items():
-            found[way].append([steps / spent for spent in timed(take, steps)])
-    return found
+    turns = [[timed(take, steps) for take in ways.values()] for _ in range(rounds)]
+    return dict(zip(ways, steps / np.swapaxes(turns, 0, 1), strict=True))
+
+
+def ratios(step: np.ndarray, ours: np.ndarray) -> dict[str, float]:
+    """Our rates by the bounds, medians over turns: by the clock, and for each second of a core."""
+    clock, core = np.median(np.divide(ours, step), axis=0).tolist()
+    return {"of step": clock, "of step, core": core}
 
 
 def open_data(options: argparse.Namespace) -> PatchStore:
@@ -99,7 +82,7 @@ def open_data(options: argparse.Namespace) -> PatchStore:
     return open_dataset(options.dataset, points_per_scene=points)
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE")
     parser.add_argument("--batches", type=int, nargs="+", metavar="SIZE", help="not the profile's")
@@ -109,11 +92,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=50, help="of each way in a turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     open_data(options)  # builds it, once
     results = []
     for case in options.cases:

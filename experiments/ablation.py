@@ -4,20 +4,18 @@
     python experiments/ablation.py --dataset sequences:PATH --split a --budget 0.5
 
 Rows are scored on validation scenes, with statistics of batch normalisation measured anew, since
-those of so short trainings lag behind; no test scene is looked at. All descriptors but the last see
-about as many patches, not counting the teacher's; denoisers are trained as the profile says.
-Interrupted and started again, it goes on where it was. The table goes to
-`report/measured/ablation.json`, from which the report draws it.
+those of so short trainings lag behind. All descriptors but the last see about as many patches, not
+counting the teacher's; denoisers are trained as the profile says. Interrupted and started again, it
+goes on where it was. The report draws `report/measured/ablation.json`.
 """
 
-import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import common
-from ingredients import averaging, normalisation
+from ingredients import averaging
 
 from helpers import benchmark, training
 from helpers.common import files
@@ -50,22 +48,12 @@ def network(name: str, **options) -> dict:
     return {"network": name, "network_options": options}
 
 
-def unet(**options) -> dict:
-    """The residual U-Net with further options."""
-    return {"network": "unet_variant"} | {f"network_options.{k}": v for k, v in options.items()}
-
-
-def views(**options) -> dict:
-    """Batches of changed views."""
-    return {"batches": "ChangedViews"} | {f"batch_options.{k}": v for k, v in options.items()}
-
-
+VIEWS = {"batches": "ChangedViews"}
 ALONG = {"joining": "end_to_end"}
-TWINS = {**views(twins=True), "assembly": "taught"}
+TWINS = {**VIEWS, "batch_options.twins": True, "assembly": "taught"}
 DENOISING = {**ALONG, **TWINS, "assembly_options.reconstruction": 0.02}
 TAUGHT = {**TWINS, "assembly_options.distillation": 1.0}
-INFO_NCE = {"loss": "info_nce", "loss_options.temperature": 0.1}
-AVERAGED = {"schedule": "constant", "validations": 2 * LAST}
+UNET = {"network": "unet_variant"}
 ROWS = {
     "start": Row("flips and turns, frozen denoiser"),
     "direct": Row("no denoiser", {"joining": "direct"}),
@@ -78,21 +66,27 @@ ROWS = {
     "random_negatives": Row("random negatives", {"loss": "next_in_batch"}),
     "second_order": Row("second-order similarity (SOSNet)", {"loss": "second_order"}),
     "hybrid": Row("hybrid similarity (HyNet)", {"loss": "hybrid", "assembly": "raw"}),
-    "cross_entropy": Row("cross-entropy (InfoNCE)", INFO_NCE),
+    "cross_entropy": Row(
+        "cross-entropy (InfoNCE)", {"loss": "info_nce", "loss_options.temperature": 0.1}
+    ),
     "stored_noise": Row("noise as it was stored", {"redraw": False}),
     "upright": Row("no flips and turns", {"augment": False}),  # the improved descriptor
-    "geometric": Row("each view jittered", views(geometric=True)),
-    "photometric": Row("each view relit", views(photometric=True)),
+    "geometric": Row("each view jittered", {**VIEWS, "batch_options.geometric": True}),
+    "photometric": Row("each view relit", {**VIEWS, "batch_options.photometric": True}),
     # Seven views of a point in place of four.
     "two_views": Row("two views of a level", {"batch_options.views_per_level": 2}, epochs=4 / 7),
     "constant_rate": Row("constant learning rate", {"schedule": "constant"}),
-    "averaged": Row("constant rate, last weights averaged", AVERAGED),
+    "averaged": Row(
+        "constant rate, last weights averaged", {"schedule": "constant", "validations": 2 * LAST}
+    ),
     "wide": Row("twice as wide", {"network_options.width": 32}),
     "hynet": Row("HyNet's layers", {"network": "hynet"}),
     "residual": Row("residual descriptor", {"network": "resnet_descriptor"}),
     "l2net": Row("baseline's L2-Net as descriptor", network("l2net")),
-    "noise_profile": Row("denoiser knows the noise profile", denoiser=unet(profile=True)),
-    "no_biases": Row("denoiser without biases", denoiser=unet(bias=False)),
+    "noise_profile": Row(
+        "denoiser knows the noise profile", denoiser={**UNET, "network_options.profile": True}
+    ),
+    "no_biases": Row("denoiser without biases", denoiser={**UNET, "network_options.bias": False}),
     "absolute_error": Row("denoiser by absolute error", denoiser={"loss": "mean_absolute_error"}),
     "dssim": Row("denoiser by DSSIM, too", denoiser={"loss": "charbonnier_dssim"}),
     # Widths at which these cost about as much as the residual U-Net; the baseline's has none.
@@ -105,11 +99,7 @@ ROWS = {
 
 
 def run(
-    base: Profile,
-    store: PatchStore,
-    budget: float,
-    target: Path,
-    wanted: Sequence[str] = tuple(ROWS),
+    base: Profile, store: PatchStore, budget: float, target: Path, wanted: Iterable[str] = ROWS
 ) -> dict:
     """Trains and scores rows, and writes the table to `target` after each.
 
@@ -117,11 +107,8 @@ def run(
         budget: part of the profile's epochs that each row is trained for, in (0, 1].
         wanted: ids of rows; those that `target` has already stay until they are measured again.
     """
-    table = common.head(store, "validation", base) | {
-        "budget": budget,
-        "batches_for_statistics": normalisation.BATCHES,
-        "provenance": provenance(),
-    }
+    facts = {"budget": budget, "batches_for_statistics": averaging.BATCHES}
+    table = common.head(store, "validation", base) | facts | {"provenance": provenance()}
     known = common.rows_before(target, table) or {}
     for name in wanted:
         print(f"--- {ROWS[name].title}", flush=True)
@@ -137,12 +124,9 @@ def run(
 def trainings(base: Profile, name: str, budget: float) -> tuple[TrainingSettings, TrainingSettings]:
     """Settings of the denoiser and of the descriptor of a row."""
     row, descriptor = ROWS[name], base.improved_descriptor
-    length = descriptor.epochs * budget * row.epochs
-    descriptor = replace(descriptor, epochs=length, patience=0)
-    return (
-        with_values(base.improved_denoiser, row.denoiser),
-        with_values(descriptor, START | row.descriptor),
-    )
+    length = {"epochs": descriptor.epochs * budget * row.epochs, "patience": 0}
+    descriptor = with_values(descriptor, START | length | row.descriptor)
+    return with_values(base.improved_denoiser, row.denoiser), descriptor
 
 
 def measure(
@@ -157,20 +141,20 @@ def measure(
     if settings.assembly_options.get("distillation"):
         settings = with_values(settings, {"assembly_options.teacher": teacher(settings, store)})
     if averaged:
-        watch["on_validation"] = averaging.Snapshots(run_folder(settings, store, upstream))
+        watch["on_validation"] = averaging.snapshots(run_folder(settings, store, upstream))
     folder = training.train(settings, store, upstream, **watch)
     backend.make_deterministic(settings.seed)  # of the dropout while statistics are measured
     pipeline = averaging.average(folder, LAST) if averaged else training.load_pipeline(folder)
     batches = training.make_batches(settings, store, "train")
-    normalisation.recalibrate_batch_norm(pipeline, batches)
+    averaging.recalibrate_batch_norm(pipeline, batches)
     tasks = scoring.make_tasks(store, pairs, part="validation")
     descriptors = scoring.describe(pipeline, store, store.parts["validation"])
     scores = benchmark.evaluate(descriptors, tasks).to_json()
     outcome = files.read_json(folder / "outcome.json")
-    return {key: scores[key] for key in common.SCORES} | {
+    return {
+        **{key: scores[key] for key in common.SCORES},
         "run": folder.name,
-        "minutes": outcome["minutes"],
-        "patches": outcome["patches"],
+        **{key: outcome[key] for key in ("minutes", "patches")},
         "macs": macs(pipeline),
         "parameters": pipeline.count_params(),
     }
@@ -183,22 +167,14 @@ def teacher(settings: TrainingSettings, store: PatchStore) -> str:
     return training.train(replace(settings, **alone, batch_options=clean), store).name
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "ablation.json")
     parser.add_argument("--budget", type=float, default=BUDGET, help="part of the epochs")
-    parser.add_argument(
-        "--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="only these"
-    )
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW")
+    options = parser.parse_args(words)
     base = profile(options.profile)
     table = run(base, common.open_data(options, base), options.budget, options.json, options.rows)
-    for row in sorted(table["rows"].values(), key=lambda row: -(row["S"] or 0)):
-        cost = f"{row['minutes']:5.1f} min {row['macs'] / 1e6:6.1f} M"
-        print(f"{common.scores_line(row['title'], row)}  {cost}")
+    common.show(sorted(table["rows"].values(), key=lambda row: -(row["S"] or 0)))
 
 
 if __name__ == "__main__":

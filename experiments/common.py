@@ -3,20 +3,19 @@
 They are started as `python experiments/<name>.py`, so that this folder is on Python's path. Each
 writes one file of `report/measured/`, from which the report takes numbers and tables:
 
-    {
-      "dataset": {"name": "photographs", "split": ..., "fingerprint": ...},
-      "part": "test", "scenes": 5, "points": 2718, "profile": "coursework", ...,
-      "provenance": {"backend": ..., "device": ..., "versions": ..., "commit": ...},
-      "rows": {"baseline": {"title": "baseline", "V": 0.607, ...}, ...}
-    }
+    {"dataset": {"name": "photographs", "split": ..., "fingerprint": ...},
+     "part": "test", "scenes": 5, "points": 2718, "profile": "coursework", ...,
+     "provenance": {"backend": ..., "device": ..., "versions": ..., "commit": ...},
+     "rows": {"baseline": {"title": "baseline", "V": 0.607, ...}, ...}}
 
 A row's key is its id: the report's text asks for rows by it, so an id is never changed. The title
-is what tables show. What a row holds beside it is up to the script; `seeds.json` has a list of
-"trainings" in each and a provenance in each of these, `genuine.json` has "trained_on" and "macs" by
-the same ids, and `depth.json` has a list of trials in place of the dictionary of rows.
+is what tables show. `seeds.json` has a list of "trainings" in each row and a provenance in each of
+these, `genuine.json` has "trained_on" and "macs" by the same ids, and `depth.json` has a list of
+trials in place of the dictionary of rows.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers import training
@@ -38,36 +37,33 @@ TITLES = {  # of the pipelines that several tables show
 }
 
 
-def parser(description: str, table: str, **defaults) -> argparse.ArgumentParser:
+def parser(
+    description: str, table: str, dataset: str | None = "photographs", split: str | None = None
+) -> argparse.ArgumentParser:
     """A parser with the options of all scripts: --profile, --dataset, --split and --json.
 
     Args:
         description: the script's docstring, of which the first line is shown.
         table: name of the file in `report/measured/` that the script writes.
-        defaults: of these options, where they are not the usual ones; None asks for `dataset`.
+        dataset: the usual one; None: it must be given. split: the usual one.
     """
-    usual = {"dataset": "photographs", "split": None} | defaults
     made = argparse.ArgumentParser(description=description.splitlines()[0])
     made.add_argument("--profile", default="coursework")
-    made.add_argument(
-        "--dataset",
-        default=usual["dataset"],
-        required=not usual["dataset"],
-        help="as in `make report DATASET=`",
-    )
-    made.add_argument("--split", default=usual["split"])
+    how = {"default": dataset, "required": dataset is None}
+    made.add_argument("--dataset", help="as in `make report DATASET=`", **how)
+    made.add_argument("--split", default=split)
     made.add_argument("--json", type=Path, default=paths.MEASURED / table)
     return made
 
 
-def open_data(options: argparse.Namespace, profile: Profile) -> PatchStore:
-    """The dataset that the options name, as `make report` with that profile opens it."""
-    return open_dataset(
-        options.dataset,
-        seed=profile.seed,
-        points_per_scene=profile.points_per_scene,
-        split=options.split,
-    )
+def open_data(options: argparse.Namespace, base: Profile, **choice) -> PatchStore:
+    """The dataset that the options name, as `make report` with that profile opens it.
+
+    Args:
+        choice: arguments of `open_dataset` that shall be others.
+    """
+    usual = {"seed": base.seed, "points_per_scene": base.points_per_scene, "split": options.split}
+    return open_dataset(options.dataset, **usual | choice)
 
 
 def head(store: PatchStore, part: str, profile: Profile) -> dict:
@@ -85,11 +81,10 @@ def rows_before(target: Path, table: dict) -> dict | None:
     """Rows that a file has already, so that an interrupted script goes on where it was.
 
     Args:
-        table: all that decides the rows; its "provenance" and "rows" need not be those of the file.
+        table: all that decides the rows, beside "provenance" and "rows", which do not.
 
     Returns:
-        Rows by their ids, none where there is no file; None where it says of anything that decides
-        the rows something else.
+        Rows by their ids, none where there is no file; None where what decides them is different.
     """
     if not target.is_file():
         return {}
@@ -107,6 +102,8 @@ def train_both(
     return denoiser_run, training.train(descriptor, store, upstream_run(descriptor, denoiser_run))
 
 
-def scores_line(title: str, row: dict) -> str:
-    """A row for the screen: its title and its scores."""
-    return f"{title:48s} " + "  ".join(f"{key} {format_number(row[key])}" for key in SCORES)
+def show(rows: Iterable[dict]) -> None:
+    """Prints the title and the scores of each row."""
+    for row in rows:
+        scores = "  ".join(f"{key} {format_number(row[key])}" for key in SCORES)
+        print(f"{row['title']:48s} {scores}")

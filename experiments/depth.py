@@ -3,32 +3,30 @@
     python experiments/depth.py                      # about a quarter of an hour on one core
     python experiments/depth.py --dataset sequences:PATH --split a --trials 40
 
-The profile's own search leaves depth out, and gives no training up. This one is by the validation
-loss, so that trainings that look hopeless are given up half-way. The first trial has the settings
-below, nine are drawn at random, and a tree-structured Parzen estimator chooses the others. They see
-the first points of each scene only, and no test scene. Interrupted and started again, the search
-goes on where it was; started twice at once, two workers share its trials. The table goes to
-`report/measured/depth.json`, from which the report and notebook 3 draw it.
+Unlike the profile's own search it is by the validation loss, so that trainings that look hopeless
+are given up half-way. It sees the first points of each scene only, and no test scene. Interrupted
+and started again, it goes on where it was; started twice at once, two workers share its trials. The
+table goes to `report/measured/depth.json`, from which the report and notebook 3 draw it.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import common
+import ingredients  # noqa: F401, registers the descriptor
 import optuna
-from optuna.trial import FrozenTrial
+import pandas as pd
 
-from helpers import search, settings, training
-from helpers.common import files, paths
-from helpers.common.keys import key
+from helpers import search, training
+from helpers.common import files
 from helpers.common.provenance import provenance
-from helpers.dataset import PatchStore, open_dataset, with_fewer_points
+from helpers.dataset import PatchStore, with_fewer_points
+from helpers.evaluation import scoring
 from helpers.networks.blocks import macs
 from helpers.search.results import best_trial
-from helpers.search.search import sqlite_file
 from helpers.search.trials import FINISHED, counting, train_or_give_up
-from helpers.settings import Profile, TrainingSettings
+from helpers.settings import Profile, SearchSettings, TrainingSettings, profile
 from helpers.training.loop import CHECKPOINT_STEPS, Plan
 from helpers.training.runs import upstream_run
 
@@ -52,7 +50,7 @@ START = {
 
 
 def run(
-    profile: Profile,
+    base: Profile,
     store: PatchStore,
     trials: int,
     budget: float,
@@ -67,50 +65,38 @@ def run(
         train: as in `search.Objective`.
 
     Raises:
-        InputError: as `search.search`; or all trials were given up.
+        InputError: as `search.search_improved`.
     """
-    base = search.with_values(profile.improved_descriptor, START)
-    denoiser_run = upstream_run(base, training.train(profile.improved_denoiser, store))
+    start = search.with_values(base.improved_descriptor, START)
+    denoiser_run = upstream_run(start, training.train(base.improved_denoiser, store))
+    wanted = SearchSettings(trials, budget, POINTS, "validation_loss", SPACE)
+    searched = replace(base, name=f"depth-{base.name}", improved_descriptor=start, search=wanted)
+    study, _ = search.search_improved(searched, store, denoiser_run, train=train)
     smaller = with_fewer_points(store, POINTS)
-    objective = search.Objective(base, SPACE, smaller, denoiser_run, budget, train=train)
-    decisive = objective.describe() | {"seed": profile.seed}
-    name = f"depth-{profile.name}-{key(decisive, 10)}"  # so no other search goes on with it
-    storage = sqlite_file(paths.RUNS / "search" / f"{name}.db")
-    study = search.search(name, objective, trials, storage, profile.seed)
-    base = replace(base, epochs=base.epochs * budget)
-    table = head(profile, store, smaller, budget) | found(study, base, smaller)
+    table = common.head(smaller, "validation", base) | {
+        "dataset": scoring.dataset_of(store),
+        "points_per_scene": POINTS,
+        "budget": budget,
+        "network": start.network,
+        "provenance": provenance() | {"optuna": optuna.__version__},
+        **found(study, replace(start, epochs=start.epochs * budget), smaller),
+    }
     files.write_json(target, table)
     return table
 
 
-def head(profile: Profile, store: PatchStore, smaller: PatchStore, budget: float) -> dict:
-    """What was searched, on what."""
-    return {
-        "dataset": {"name": store.name, "split": store.split, "fingerprint": store.fingerprint},
-        "part": "validation",
-        "scenes": len(smaller.parts["validation"]),
-        "points": len(smaller.rows("validation")),
-        "points_per_scene": POINTS,
-        "profile": profile.name,
-        "budget": budget,
-        "network": START["network"],
-        "provenance": provenance() | {"optuna": optuna.__version__},
-    }
-
-
 def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> dict:
-    """The trials of a study, in their order, and the best of them.
-
-    Args:
-        base: settings of a trial, as far as they are not searched.
-    """
+    """The trials of a study, in their order, and the best; `base`: settings that they share."""
     batches = training.make_batches(base, smaller, "train")
     plan = Plan.of(base, batches.per_epoch, CHECKPOINT_STEPS)
-    rows = [
-        row(number, trial, base, plan)
-        for number, trial in counting(study).items()
-        if trial.state in FINISHED
-    ]
+    rows = []
+    for number, trial in counting(study).items():
+        if trial.state in FINISHED:
+            network = training.make_network(search.with_values(base, trial.params))
+            row = {"number": number, "state": trial.state.name.lower()} | short_names(trial.params)
+            row["validation_loss"] = trial.value if row["state"] == "complete" else None
+            steps = plan.interval * max(trial.intermediate_values, default=0)
+            rows.append(row | {"macs": macs(network), "steps": steps})
     best = best_trial(study)
     return {
         "steps": plan.steps,
@@ -121,52 +107,20 @@ def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> d
     }
 
 
-def row(number: int, trial: FrozenTrial, base: TrainingSettings, plan: Plan) -> dict:
-    """One trial: what it tried, how many steps it was trained for, and its loss if to the end."""
-    network = training.make_network(search.with_values(base, trial.params))
-    return {
-        "number": number,
-        "state": trial.state.name.lower(),
-        **short_names(trial.params),
-        "validation_loss": trial.value if trial.state.name == "COMPLETE" else None,
-        "macs": macs(network),
-        "steps": plan.interval * max(trial.intermediate_values, default=0),
-    }
-
-
 def short_names(values: dict) -> dict:
     """{"network_options.depth": 2} -> {"depth": 2}"""
     return {name.rpartition(".")[2]: value for name, value in values.items()}
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="coursework")
-    parser.add_argument("--dataset", default="photographs", help="as in `make report DATASET=`")
-    parser.add_argument("--split")
+def main(words: list[str] | None = None) -> None:
+    parser = common.parser(__doc__, "depth.json")
     parser.add_argument("--trials", type=int, default=TRIALS, help="in all, of all workers")
     parser.add_argument("--budget", type=float, default=BUDGET, help="share of the epochs")
-    parser.add_argument("--json", type=Path, default=paths.MEASURED / "depth.json")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
-    profile = settings.profile(options.profile)
-    store = open_dataset(
-        options.dataset,
-        seed=profile.seed,
-        points_per_scene=profile.points_per_scene,
-        split=options.split,
-    )
-    table = run(profile, store, options.trials, options.budget, options.json)
-    for one in sorted(table["rows"], key=lambda one: one["validation_loss"] or float("inf")):
-        loss = one["validation_loss"]
-        words = f"loss {loss:.4f}" if loss is not None else f"given up at step {one['steps']}"
-        print(
-            f"trial {one['number']:2d}  depth {one['depth']}  width {one['width']:2d}  "
-            f"rate {one['learning_rate']:.1e}  {one['macs'] / 1e6:5.1f} M  {words}"
-        )
+    options = parser.parse_args(words)
+    base = profile(options.profile)
+    store = common.open_data(options, base)
+    table = run(base, store, options.trials, options.budget, options.json)
+    print(pd.DataFrame(table["rows"]).sort_values("validation_loss").to_string(index=False))
 
 
 if __name__ == "__main__":

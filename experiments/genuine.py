@@ -4,13 +4,11 @@
     python experiments/genuine.py --dataset sequences:PATH --patient  # an hour more
 
 Trains both approaches on the training scenes of split a, with the settings that the report has on
-the photographs; with `--patient` the baseline once more, as the profile `long` does: until early
-stopping or for several times the epochs. All are scored beside the networks that come with the code
-and the hand-made descriptors, on the test scenes, with the same points, noise and pairs for all.
-The table goes to `report/measured/genuine.json`, from which the report draws it.
+the photographs; with `--patient` the baseline once more, as the profile `long` does. All are scored
+beside the networks that come with the code and the hand-made descriptors, on the test scenes, with
+the same points, noise and pairs for all. The report draws `report/measured/genuine.json`.
 """
 
-import argparse
 from pathlib import Path
 
 import common
@@ -34,14 +32,12 @@ def run(
     """Trains on one store, scores all on another, and writes the table.
 
     Args:
-        base: its settings of the improved approach are a search's winner.
         learned: its training scenes teach all but the pretrained networks.
         tested: its test scenes are scored.
         patient: train the baseline once more, as the profile `long` does.
     """
-    trainings = {"baseline": base.trainings("baseline")}
-    if patient:
-        trainings["early_stopped"] = profile("long").trainings("baseline")
+    patience = {"early_stopped": profile("long").trainings("baseline")} if patient else {}
+    trainings = {"baseline": base.trainings("baseline"), **patience}
     trainings["improved"] = base.trainings("improved")
     found = {name: common.train_both(both, learned)[1] for name, both in trainings.items()}
     found["pretrained"] = runs.pretrained()
@@ -76,29 +72,19 @@ def _taught(run: Path) -> dict:
     return {"run": run.name, "dataset": dataset} | {key: outcome[key] for key in OUTCOME}
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "genuine.json", dataset=None, split="a")
     parser.add_argument("--points", type=int, default=POINTS, help="of each test scene")
     parser.add_argument("--patient", action="store_true", help="until early stopping, too")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     base = profile(options.profile)
     usual = {"seed": base.seed, "points_per_scene": base.points_per_scene}
     base = search.with_winner(base, open_dataset("photographs", **usual))
     learned = common.open_data(options, base)
-    tested = open_dataset(
-        options.dataset,
-        seed=base.seed,
-        points_per_scene=options.points,
-        split=options.split,
-        scenes=",".join(learned.parts["test"]),
-    )
+    scenes = ",".join(learned.parts["test"])
+    tested = common.open_data(options, base, points_per_scene=options.points, scenes=scenes)
     table = run(base, learned, tested, options.json, options.patient)
-    for row in table["rows"].values():
-        print(common.scores_line(row["title"], row))
+    common.show(table["rows"].values())
 
 
 if __name__ == "__main__":

@@ -5,18 +5,16 @@
 Takes about two hours on two cores; finished trainings are loaded, interrupted ones gone on with.
 The training scenes of `--dataset` teach the improved approach. Its two runs are packed as
 `helpers/training/pretrained`, with `measured.json`, their scores on the test scenes of `--tested`
-and of the photographs, and `data.json`, which scenes taught and which were scored; both have an id
-and a title for each dataset, as described in `common`. The old folder stays until the new one is
-whole.
+and of the photographs, and `data.json`, which scenes taught and which were scored; both by ids. The
+old folder stays until the new one is whole.
 """
 
 import argparse
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import common
 
@@ -69,16 +67,19 @@ def make(
         What is in `measured.json`: scores by dataset and kind of patches.
 
     Raises:
-        InputError: the packed networks are too large, or a training cannot be done.
+        InputError: the packed networks are too large, a training cannot be done, or the place
+            cannot be written.
     """
-    both = common.train_both(settings, learned)
+    both, seed = common.train_both(settings, learned), settings[1].seed
+    facts = {name: {"title": TITLES[name], **_facts(tested[name], seed, "test")} for name in tested}
+    taught = _facts(learned, seed, "train", "validation", "test")
     with TemporaryDirectory() as scratch:  # not beside the code, whose commit the scores name
         packed = Path(scratch) / "pretrained"
-        with pretrained_in(packed):
+        with patch.object(runs, "PRETRAINED", packed):  # so that the packed ones are scored
             pack(*both, packed)
             measured = measure(runs.pretrained(), tested, pairs)
         files.write_json(packed / "measured.json", measured)
-        files.write_json(packed / "data.json", data_of(settings[1].seed, learned, tested))
+        files.write_json(packed / "data.json", {"trained_on": taught, "tested_on": facts})
         put_in_place(packed, runs.PRETRAINED)
     return measured
 
@@ -104,16 +105,6 @@ def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> None:
         )
 
 
-@contextmanager
-def pretrained_in(folder: Path) -> Iterator[None]:
-    """Has `runs` take the pretrained networks from another folder for a while."""
-    usual, runs.PRETRAINED = runs.PRETRAINED, folder
-    try:
-        yield
-    finally:
-        runs.PRETRAINED = usual
-
-
 def measure(run: Path, tested: dict[str, PatchStore], pairs: int) -> dict:
     """Scores of a descriptor's run on the noisy and on the clean test patches of each store."""
     rows = {}
@@ -129,30 +120,15 @@ def measure(run: Path, tested: dict[str, PatchStore], pairs: int) -> dict:
     return rows
 
 
-def data_of(seed: int, learned: PatchStore, tested: dict[str, PatchStore]) -> dict:
-    """What taught and what was scored: names, split, and points by scene, without any path."""
-    scored = {
-        name: {"title": TITLES[name], **_described(store, seed, ("test",))}
-        for name, store in tested.items()
-    }
-    return {
-        "trained_on": _described(learned, seed, ("train", "validation", "test")),
-        "tested_on": scored,
-    }
-
-
-def _described(store: PatchStore, seed: int, parts: tuple[str, ...]) -> dict:
+def _facts(store: PatchStore, seed: int, *parts: str) -> dict:
+    """What taught or was scored: name, split, and points by scene, without any path."""
     scenes = {part: store.lengths(part) for part in parts}
     points = {part: sum(lengths.values()) for part, lengths in scenes.items()}
     return {**scoring.dataset_of(store), "seed": seed, "points": points, "scenes": scenes}
 
 
 def put_in_place(packed: Path, target: Path) -> None:
-    """Puts a copy of a folder in the place of `target`, which stays until the copy is whole.
-
-    Raises:
-        InputError: the place cannot be written.
-    """
+    """Puts a copy of a folder in the place of `target`, which stays until the copy is whole."""
     with files.atomic_path(target) as temporary:
         shutil.copytree(packed, temporary)
         if target.is_dir():
@@ -170,20 +146,15 @@ def open_tested(source: str, split: str) -> dict[str, PatchStore]:
     }
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", required=True, help="teaches; as in `make report DATASET=`")
     parser.add_argument("--tested", required=True, help="genuine scenes, such as sequences:PATH")
     parser.add_argument("--split", default="a", help="of the genuine scenes")
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     tested = open_tested(options.tested, options.split)  # first: a wrong path must not cost hours
     learned = open_dataset(options.dataset, seed=LONG.seed, split=options.split)
-    for row in make(trainings(), learned, tested).values():
-        print(common.scores_line(row["title"], row))
+    common.show(make(trainings(), learned, tested).values())
 
 
 if __name__ == "__main__":

@@ -4,13 +4,11 @@
     python experiments/seeds.py --dataset sequences:PATH --split a --rows baseline improved
 
 Trains both approaches with several seeds, and the baseline until its descriptor stops early. All
-are scored on the test scenes with the same data, noise and pairs; nothing is chosen by these
-scores. Finished trainings, those of `make report` among them, are loaded. The table goes to
-`report/measured/seeds.json`, from which the report draws it; rows that are there already are kept
-if they are of the same data and settings.
+are scored on the test scenes; nothing is chosen by these scores. Finished trainings, those of `make
+report` among them, are loaded. The report draws `report/measured/seeds.json`; rows that are there
+already are kept if they are of the same data and settings.
 """
 
-import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -40,7 +38,9 @@ def run(base: Profile, store: PatchStore, rows: list[str], seeds: list[int], tar
     Raises:
         InputError: `target` is of other data, settings or code.
     """
-    table = _head(base, store)
+    settings = {name: [asdict(one) for one in base.trainings(name)] for name in APPROACHES}
+    table = common.head(store, "test", base) | {"pairs": base.pairs}
+    table |= {"code": code_key(*TRAINING_CODE), "settings": settings}
     table["rows"] = common.rows_before(target, table)
     if table["rows"] is None:
         raise InputError(f"{target} is of other data, settings or code: delete it or name another.")
@@ -80,28 +80,18 @@ def trainings(base: Profile, name: str, seed: int) -> list[TrainingSettings]:
     return [replace(settings, seed=seed) for settings in found]
 
 
-def _head(base: Profile, store: PatchStore) -> dict:
-    settings = {name: [asdict(one) for one in base.trainings(name)] for name in APPROACHES}
-    rest = {"pairs": base.pairs, "code": code_key(*TRAINING_CODE), "settings": settings}
-    return common.head(store, "test", base) | rest
-
-
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "seeds.json")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
-    return parser.parse_args(words)
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parse(words)
+    options = parser.parse_args(words)
     base = profile(options.profile)
     store = common.open_data(options, base)
     base = search.with_winner(base, store)
     table = run(base, store, options.rows, options.seeds, options.json)
     for row in table["rows"].values():
-        for made in row["trainings"]:
-            print(common.scores_line(f"{row['title']}, seed {made['seed']}", made))
+        title = f"{row['title']}, seed"
+        common.show(made | {"title": f"{title} {made['seed']}"} for made in row["trainings"])
 
 
 if __name__ == "__main__":

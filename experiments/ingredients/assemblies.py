@@ -14,7 +14,6 @@ from helpers.settings import TrainingSettings
 from helpers.training.model import described_views, each_view, make_loss
 from helpers.training.registry import ASSEMBLIES
 from helpers.training.runs import load_network
-from ingredients.losses import distillation
 
 PIXELS = math.prod(PATCH_SHAPE)
 
@@ -23,9 +22,8 @@ def raw(
     settings: TrainingSettings, network: keras.Model, denoiser_run: Path | None
 ) -> tuple[keras.Model, keras.Model, Callable]:
     """As "plain", but the loss looks at vectors before their scaling to unit length."""
-    saved, views, vectors, _ = described_views(
-        settings, network, denoiser_run, raw_vectors(network)
-    )
+    parts = described_views(settings, network, denoiser_run, raw_vectors(network))
+    saved, views, vectors, _ = parts
     return saved, keras.Model(views, vectors), make_loss(settings)
 
 
@@ -59,20 +57,18 @@ def taught(
         beside = [ops.reshape(denoised, (-1, vectors.shape[1], PIXELS)), vectors]
     model = keras.Model(views, [vectors, ops.concatenate(beside, axis=-1)])
     master = load_network(paths.RUNS / teacher) if teacher else None
-    return saved, model, [make_loss(settings), _twin_loss(master, distillation, reconstruction)]
 
-
-def _twin_loss(teacher: keras.Model | None, weight: float, reconstruction: float) -> Callable:
-    def loss(clean, found):
+    def twin_loss(clean, found):
         total, pixels = 0.0, PIXELS if reconstruction else 0
         if reconstruction:
             error = ops.reshape(clean, (-1, clean.shape[1], pixels)) - found[..., :pixels]
             total += reconstruction * ops.mean(ops.abs(error))
-        if teacher:
-            total += weight * distillation(each_view(teacher, clean), found[..., pixels:])
+        if master:  # Hinton et al., arXiv 1503.02531
+            distance = ops.square(found[..., pixels:] - each_view(master, clean))
+            total += distillation * ops.mean(ops.sum(distance, axis=-1))
         return total
 
-    return loss
+    return saved, model, [make_loss(settings), twin_loss]
 
 
 def raw_vectors(descriptor: keras.Model) -> keras.Model:

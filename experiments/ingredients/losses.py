@@ -16,10 +16,9 @@ from helpers.training.losses import (
 )
 
 
-def charbonnier_dssim(clean, denoised, share: float = 0.2, epsilon: float = 1.0):
+def charbonnier_dssim(clean, denoised, share: float = 0.2):
     """(1 - share) * charbonnier + share * 255 * dssim (Zhao et al., arXiv 1511.08861)."""
-    smooth, structural = charbonnier(clean, denoised, epsilon), 255 * dssim(clean, denoised)
-    return (1 - share) * smooth + share * structural
+    return (1 - share) * charbonnier(clean, denoised) + share * (255 * dssim(clean, denoised))
 
 
 def dssim(clean, denoised):
@@ -32,24 +31,20 @@ def dssim(clean, denoised):
     clean, denoised = ops.convert_to_tensor(clean), ops.convert_to_tensor(denoised)
     centre = ops.mean(clean, axis=(1, 2), keepdims=True)
     x, y = (ops.squeeze(patches - centre, axis=-1) for patches in (clean, denoised))
-    mean_x, mean_y = _window_means(x), _window_means(y)
-    var_x = _window_means(x * x) - mean_x**2
-    var_y = _window_means(y * y) - mean_y**2
-    covariance = _window_means(x * y) - mean_x * mean_y
+    mean_x, mean_y, xx, yy, xy = (_window_means(some) for some in (x, y, x * x, y * y, x * y))
     light_x, light_y = mean_x + centre[..., 0], mean_y + centre[..., 0]
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     light = (2 * light_x * light_y + c1) / (light_x**2 + light_y**2 + c1)
-    structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    variances = xx - mean_x**2 + (yy - mean_y**2)
+    structure = (2 * (xy - mean_x * mean_y) + c2) / (variances + c2)
     return ops.mean((1 - light * structure) / 2, axis=(1, 2))
 
 
 def _window_means(patches):
     """Gaussian means of (B, 32, 32) patches over all windows inside: (B, 22, 22)."""
     weights = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
-    rows = np.zeros((patches.shape[1] - 10, patches.shape[1]), np.float32)
-    for first, row in enumerate(rows):
-        row[first : first + 11] = weights / weights.sum()
-    rows = ops.convert_to_tensor(rows)
+    rows = [np.pad(weights / weights.sum(), (first, 21 - first)) for first in range(22)]
+    rows = ops.convert_to_tensor(np.stack(rows), "float32")
     return ops.matmul(ops.matmul(rows, patches), ops.transpose(rows))
 
 
@@ -136,10 +131,5 @@ def info_nce(point, views, temperature: float = 0.07, views_per_level=1, level_w
     return mean_over_pairs(of_pair, views, views_per_level, level_weights)
 
 
-def distillation(teacher, views):
-    """Mean squared distance of descriptors (B, K, D) to those of a teacher, arXiv 1503.02531."""
-    return ops.mean(ops.sum(ops.square(views - teacher), axis=-1))
-
-
-ADDED = (dssim, charbonnier_dssim, next_in_batch, second_order, hybrid, info_nce)
+ADDED = (charbonnier_dssim, next_in_batch, second_order, hybrid, info_nce)
 LOSSES |= {loss.__name__: loss for loss in ADDED}

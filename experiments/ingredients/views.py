@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.dataset.cutting.extractor import frames
+from helpers.dataset.cutting.sampling import bilinear
 from helpers.dataset.noise import downsample
 from helpers.training.augmentation import turn
 from helpers.training.batches import BATCHES, Views, as_input, with_noise
@@ -16,18 +18,12 @@ SHIFT = 2.0  # pixels of 65
 
 @dataclass(frozen=True)
 class ChangedViews(Views):
-    """`Views`, each changed by itself before the noise is drawn; that needs `redraw`.
+    """`Views`, each changed by itself before the noise is drawn."""
 
-    Args:
-        photometric: other light; geometric: turned, scaled and shifted a little.
-        clean: patches without noise, for a teacher.
-        twins: targets are a pair, the points and the clean twins (B, K, 32, 32, 1) of the views.
-    """
-
-    photometric: bool = False
-    geometric: bool = False
-    clean: bool = False
-    twins: bool = False
+    photometric: bool = False  # other light; needs `redraw`, as the next one
+    geometric: bool = False  # turned, scaled and shifted a little
+    clean: bool = False  # no noise, for a teacher
+    twins: bool = False  # targets are the points and the views' clean twins (B, K, 32, 32, 1)
 
     def __call__(self, step: int) -> tuple:
         rng, point = self.rng(step), self.shuffled(step)
@@ -70,21 +66,13 @@ def geometric(rng: np.random.Generator, patches: np.ndarray) -> np.ndarray:
     Args:
         patches: bytes (..., side, side), sampled bilinearly; what lies outside repeats the edge.
     """
-    flat = patches.reshape(-1, *patches.shape[-2:])
-    count, side = len(flat), patches.shape[-1]
+    flat, side = patches.reshape(-1, *patches.shape[-2:]), patches.shape[-1]
+    count, half = len(flat), (side - 1) / 2
     angle, log_scale = rng.uniform(-ANGLE, ANGLE, count), rng.uniform(-SCALE, SCALE, count)
-    down, right = rng.uniform(-SHIFT, SHIFT, (2, count, 1, 1)).astype(np.float32)
-    factor = np.exp(log_scale) * np.exp(1j * angle)  # turn and scale are one complex number
-    a, b = (axis.astype(np.float32)[:, None, None] for axis in (factor.real, factor.imag))
-    half = (side - 1) / 2
-    rows, columns = np.mgrid[:side, :side] - half
-    y = np.clip(a * rows - b * columns + half + down, 0, side - 1.001)
-    x = np.clip(b * rows + a * columns + half + right, 0, side - 1.001)
-    top, left, patch = y.astype(int), x.astype(int), np.arange(count)[:, None, None]
-    y, x = y - top, x - left
-    above = flat[patch, top, left] * (1 - x) + flat[patch, top, left + 1] * x
-    below = flat[patch, top + 1, left] * (1 - x) + flat[patch, top + 1, left + 1] * x
-    return (above * (1 - y) + below * y + 0.5).astype(np.uint8).reshape(patches.shape)
+    down, right = half + rng.uniform(-SHIFT, SHIFT, (2, count))
+    squares = frames(np.column_stack([right, down, np.exp(log_scale), -angle]))
+    grid, pairs = np.arange(side) - half, zip(np.float32(flat), squares[:, None], strict=True)
+    return np.reshape([bilinear(*pair, grid, grid) for pair in pairs], patches.shape)
 
 
 BATCHES["ChangedViews"] = ChangedViews

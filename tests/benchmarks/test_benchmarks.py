@@ -71,10 +71,7 @@ def test_each_way_takes_as_many_training_steps_as_it_is_told(way, tiny_store):
     batches = make_batches(denoiser, tiny_store, "train")
     _, model = compiled(denoiser, None, 100)
     before = model.get_weights()
-    ways = {
-        "step": script_of.bare_step(model, batches(0)),
-        "ours": script_of.our_loop(model, batches),
-    }
+    ways = script_of.ways_of(model, batches)
     ways[way](1)
     ways[way](2)
     assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 3
@@ -82,15 +79,20 @@ def test_each_way_takes_as_many_training_steps_as_it_is_told(way, tiny_store):
 
 
 def test_a_ratio_is_the_median_over_turns_of_simultaneous_rates():
-    step, ours = [[20, 2], [4, 4], [30, 1]], [[10, 1], [1, 4], [30, 3]]
+    step, ours = np.array([[[20, 2], [4, 4], [30, 1]], [[10, 1], [1, 4], [30, 3]]])
     found = script("training").ratios(step, ours)
     assert found == {"of step": 0.5, "of step, core": 1}
 
 
-def test_options_of_training_name_the_profile_settings():
-    options = script("training").parse(["--batches", "8", "16", "--profile", "smoke"])
-    assert options.batches == [8, 16] and options.precision == "float32"
-    assert all(hasattr(settings.SMOKE, case) for case in options.cases)
+def test_rates_are_steps_by_the_seconds_of_each_turn():
+    steps = []
+    found = script("training").rates({"step": steps.append, "ours": steps.append}, 5, rounds=3)
+    assert steps == [2, 2, *[5] * 6]
+    assert {way: turns.shape for way, turns in found.items()} == {"step": (3, 2), "ours": (3, 2)}
+
+
+def test_the_cases_of_training_are_those_of_a_profile():
+    assert all(hasattr(settings.SMOKE, case) for case in script("training").CASES)
 
 
 def test_all_ways_of_inference_take_turns():

@@ -1,9 +1,9 @@
 """The second search: what is searched, that hopeless trials are given up, and what is written."""
 
-import importlib.util
 import json
 from dataclasses import replace
 
+import depth
 import pytest
 
 from helpers import settings, training
@@ -12,21 +12,12 @@ from helpers.networks.blocks import macs
 from helpers.search import with_values
 from helpers.search.space import values_inside
 
-SCRIPT = paths.ROOT / "experiments" / "depth.py"
 RANDOM = 10  # trials that Optuna's TPESampler draws at random before it looks at their losses
 LOSSES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.9, 0.2]  # of each trial, at every validation
 
 
-@pytest.fixture(scope="module")
-def depth():
-    spec = importlib.util.spec_from_file_location("depth", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def searched(depth, tiny_store, tmp_path, monkeypatch):
+def searched(tiny_store, tmp_path, monkeypatch):
     """Searches the tiny store with a stand-in for training; returns the table and what it saw."""
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(depth.training, "train", lambda *_: tmp_path / "runs" / "denoiser")
@@ -50,7 +41,7 @@ def searched(depth, tiny_store, tmp_path, monkeypatch):
     return searched
 
 
-def test_depth_and_width_are_searched_around_settings_of_the_space(depth):
+def test_depth_and_width_are_searched_around_settings_of_the_space():
     base = with_values(settings.COURSEWORK.improved_descriptor, depth.START)
     assert values_inside(depth.SPACE, base).keys() == depth.SPACE.keys()
     costs = {
@@ -74,7 +65,7 @@ def test_trials_are_short_trainings_on_fewer_points_behind_the_denoiser(searched
         assert len(store.rows("train")) == 20 and denoiser_run.name == "denoiser"
 
 
-def test_a_hopeless_trial_is_given_up_and_counted(searched, depth):
+def test_a_hopeless_trial_is_given_up_and_counted(searched):
     table, _ = searched(len(LOSSES))
     assert (table["trials"], table["pruned"]) == (7, 1)
     hopeless = table["rows"][LOSSES.index(max(LOSSES))]

@@ -99,9 +99,10 @@ def test_networks_above_ten_megabytes_are_refused(finished, tmp_path, monkeypatc
     monkeypatch.setattr(pretrained, "LARGEST", 10)
     packed = tmp_path / "packed"
     with (
-        pretrained.pretrained_in(packed),
+        pytest.MonkeyPatch.context() as patch,
         pytest.raises(InputError, match=r"MB and may have 0: choose narrower"),
     ):
+        patch.setattr(runs, "PRETRAINED", packed)
         pretrained.pack(*finished[1], packed)
 
 
