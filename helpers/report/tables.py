@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
-from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
-from helpers.report.rounding import escape as escape  # these four are passed on to callers
-from helpers.report.rounding import format_number as format_number
-from helpers.report.rounding import show as show
-from helpers.report.rounding import write_table as write_table
+from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread, show, write_table
+
+__all__ = ["show", "write_table"]  # passed on to those who make tables
 
 TASKS = {"V": "Verification V", "M": "Matching M", "R": "Retrieval R", "S": "Mean S"}
 SCORES = {key: key for key in TASKS}  # heading -> name, as all columns of `_listed`
@@ -177,12 +175,10 @@ def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
         One row an approach: the number of trainings, and mean and sample standard deviation of
         each score; the score alone where there is one training.
     """
-    rows = {
-        key: row
-        | {score: _spread([run[score] for run in row["trainings"]]) for score in SCORES}
-        | {"count": len(row["trainings"])}
-        for key, row in measured["rows"].items()
-    }
+    rows = {}
+    for key, row in measured["rows"].items():
+        scores = pd.DataFrame(row["trainings"])[[*SCORES]].astype(float)
+        rows[key] = row | scores.apply(_spread).to_dict() | {"count": len(scores)}
     return _listed(rows, {"Trainings": "count"} | SCORES, "Approach")
 
 
@@ -295,19 +291,14 @@ def _by_level(scores: dict[str, Any]) -> dict[tuple[str, str], float]:
     """V, M and R of each level, NaN where missing; R is the mean of the pools that there are."""
     found = {}
     for level in LEVELS:
-        kinds, pools = scores["verification"][level].values(), scores["retrieval"][level].values()
-        found["V", level] = _mean([kind["ap"] for kind in kinds])
-        found["M", level] = _mean([scores["matching"][level]])
-        found["R", level] = _mean([ap for ap in pools if ap is not None])
+        kinds = pd.DataFrame(scores["verification"][level], dtype=float)
+        found["V", level] = kinds.loc["ap"].mean(skipna=False)
+        found["M", level] = np.float64(scores["matching"][level])
+        found["R", level] = pd.Series(scores["retrieval"][level], dtype=float).mean()
     return found
 
 
-def _mean(values: list[float | None]) -> float:
-    """NaN where there is nothing to take the mean of, or a value is missing."""
-    return float(np.mean(np.array(values or [None], float)))
-
-
-def _spread(values: list[float | None]) -> Spread | float:
+def _spread(values: pd.Series) -> Spread | float:
     """The score of one training, mean and deviation of several; NaN where one has no score."""
-    mean, alone = _mean(values), len(values) == 1
-    return mean if alone or np.isnan(mean) else Spread(mean, float(np.std(values, ddof=1)))
+    mean = values.mean(skipna=False)
+    return mean if len(values) == 1 or np.isnan(mean) else Spread(mean, values.std())
