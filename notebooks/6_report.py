@@ -263,6 +263,7 @@ collected = numbers.collect_numbers(
     search=searched,
     classical={"root_sift": root_sift},
     matches=matched,
+    cost={approach: costs[approach]["macs"] / 1e6 for approach in scores},
     **{"improved-clean": on_clean},
 )
 numbers.write_numbers(collected, paragraphs.phrases(collected))

@@ -123,8 +123,7 @@ def collect_numbers(
 
     Args:
         scores: approach -> scores dictionary -> `baseline.S`, `compare.word.S`, ...
-        runs: `read_runs` -> `settings.<name>.batch`, `outcome.<name>.minutes`, ...,
-            `cost.improved`: million multiply-adds of a pipeline.
+        runs: `read_runs` -> `settings.<name>.batch`, `outcome.<name>.minutes`, ...
         measured: the files of `report/measured/` by their names: `ablation.points`, and what their
             rows hold by their ids: `ablation.start.S`.
         others: further dictionaries by their prefix, such as dataset=store.summary().
@@ -134,7 +133,6 @@ def collect_numbers(
         "outcome": runs["outcome"],
         **scores,
         "compare": compare(**scores),
-        "cost": {approach: _total(runs, approach, "macs") / 1e6 for approach in APPROACHES},
         **{name: _with_rows(table) for name, table in measured.items()},
     }
     flat = flatten(numbers | others)
@@ -159,15 +157,6 @@ def _of_row(row: dict[str, Any]) -> dict[str, Any]:
     return {key: training[key] for key in ("V", "M", "R", "S", "intervals")} | networks
 
 
-def _total(runs: Runs, approach: str, key: str) -> float:
-    """Sum of an outcome over the networks of a pipeline."""
-    networks = [f"{approach}-descriptor"]
-    # Joined in any other way, the descriptor's own run holds all that is used.
-    if runs["settings"][networks[0]]["settings"]["joining"] == "frozen":
-        networks.append(f"{approach}-denoiser")
-    return sum(runs["outcome"][network][key] for network in networks)
-
-
 def pipeline_costs(runs: Runs, inference: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """What each approach costs in training and in use, for `tables.comparison_table`.
 
@@ -179,7 +168,10 @@ def pipeline_costs(runs: Runs, inference: dict[str, Any]) -> dict[str, dict[str,
     keys = {"parameters": "trainable_parameters", "macs": "macs", "minutes": "minutes"}
     found = {}
     for approach in APPROACHES:
-        costs = {cost: _total(runs, approach, key) for cost, key in keys.items()}
+        used = [f"{approach}-descriptor", f"{approach}-denoiser"]
+        if runs["settings"][used[0]]["settings"]["joining"] != "frozen":
+            used.pop()  # the descriptor's own run holds all that is used
+        costs = {cost: sum(runs["outcome"][run][key] for run in used) for cost, key in keys.items()}
         timed = inference["rows"][approach]
         alike = timed["macs"] == costs["macs"]
         found[approach] = {**costs, "milliseconds": timed["milliseconds"] if alike else None}

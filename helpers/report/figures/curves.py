@@ -159,13 +159,14 @@ def plot_scores(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
 @style()
 def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
     """Matching AP of every test scene (mean over its 15 strips), sorted by the improved one."""
-    values = pd.DataFrame()
-    for name, scores in _pair(baseline, improved):
-        strips = scores["matching"]["sequences"]  # scene -> strip -> scores
-        values[name] = pd.Series(
-            {scene: pd.DataFrame(strips[scene]).loc["ap"].mean() for scene in strips}
-        )
-    values = values.sort_values("improved")
+    by_scene = {
+        name: {
+            scene: pd.DataFrame(strips).loc["ap"].mean()  # strip -> scores
+            for scene, strips in scores["matching"]["sequences"].items()
+        }
+        for name, scores in _pair(baseline, improved)
+    }
+    values = pd.DataFrame(by_scene).sort_values("improved")
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.17 * len(values) + 0.75))
     axis, rows = figure.subplots(), np.arange(len(values))
     axis.hlines(rows, values["baseline"], values["improved"], color="#DDDDDD", lw=1)
