@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
-from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread, show, write_table
-
-__all__ = ["show", "write_table"]  # passed on to those who make tables
+from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
+from helpers.report.rounding import show as show  # both are passed on to callers
+from helpers.report.rounding import write_table as write_table
 
 TASKS = {"V": "Verification V", "M": "Matching M", "R": "Retrieval R", "S": "Mean S"}
 SCORES = {key: key for key in TASKS}  # heading -> name, as all columns of `_listed`
@@ -246,14 +246,12 @@ def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
     """Where the numbers come from, one fact a row.
 
     Args:
-        entries: name -> text or number; a dictionary inside gives a row for each of its entries;
-            a "fingerprint" is shortened.
+        entries: `numbers.runs_provenance` and other facts by their names; a "fingerprint" is
+            shortened.
     """
-    facts: dict[str, str] = {}
-    for key, value in entries.items():
-        for name, entry in (value if isinstance(value, dict) else {key: value}).items():
-            facts[name] = str(entry)[:12] if name == "fingerprint" else str(entry)
-    return pd.DataFrame({"Value": facts}).rename_axis(index="Fact")
+    facts = pd.Series(entries).astype(str)
+    facts["fingerprint"] = facts["fingerprint"][:12]
+    return facts.to_frame("Value").rename_axis(index="Fact")
 
 
 # --- shared pieces -------------------------------------------------------------------------------
