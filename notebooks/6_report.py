@@ -196,10 +196,10 @@ networks = {
     for approach, found in runs.items()
     for role, run in zip(("denoiser", "descriptor"), found, strict=True)
 }
-outcomes = {name: files.read_json(run / "outcome.json") for name, run in networks.items()}
-made_by = {"profile": profile.name, **numbers.runs_provenance(networks, scores)}
+trained = numbers.read_runs(networks)
+made_by = {"profile": profile.name, **numbers.runs_provenance(trained, scores)}
 rows = {**by_hand, **scores, "improved, of clean patches": on_clean}
-costs = numbers.pipeline_costs(networks, measured["inference"])
+costs = numbers.pipeline_costs(trained, measured["inference"])
 costs["improved, of clean patches"] = costs["improved"]
 root_sift = {"noisy": by_hand["root_sift"], "clean": by_hand["root_sift_clean"]}
 genuine = measured["genuine"]["rows"]
@@ -215,7 +215,7 @@ made = {
     "seeds": tables.seeds_table(measured["seeds"]),
     "levels": tables.levels_table(measured["seeds"]),
     "inference": tables.inference_table(measured["inference"]),
-    "networks": tables.networks_table(outcomes),
+    "networks": tables.networks_table(trained["outcome"]),
     "denoising": tables.denoising_table(errors),
     "provenance": tables.provenance_table(made_by),
     "genuine": tables.comparison_table(genuine, genuine_costs),
@@ -253,7 +253,7 @@ tables.show(made["genuine"])
 # %%
 collected = numbers.collect_numbers(
     scores,
-    networks,
+    trained,
     measured,
     dataset=store.summary(),
     noise=noise.SIGMA,
@@ -263,6 +263,7 @@ collected = numbers.collect_numbers(
     search=searched,
     classical={"root_sift": root_sift},
     matches=matched,
+    cost={approach: costs[approach]["macs"] / 1e6 for approach in scores},
     **{"improved-clean": on_clean},
 )
 numbers.write_numbers(collected, paragraphs.phrases(collected))

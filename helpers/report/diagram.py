@@ -32,9 +32,8 @@ CONVOLUTION = layers.Conv2D | layers.DepthwiseConv2D
 GROWING = layers.Conv2DTranspose | layers.UpSampling2D
 POOLING = layers.MaxPooling2D | layers.AveragePooling2D
 NAMES = {
-    "shallow_unet": "shallow U-Net", "residual_unet": "residual U-Net", "dncnn": "DnCNN",
-    "ffdnet": "FFDNet", "nafnet_tiny": "NAFNet", "l2net": "L2-Net", "hardnet": "HardNet",
-    "hynet": "HyNet", "resnet_descriptor": "residual descriptor",
+    "shallow_unet": "shallow U-Net", "residual_unet": "residual U-Net", "l2net": "L2-Net",
+    "hardnet": "HardNet",
 }  # fmt: skip
 
 
@@ -150,7 +149,7 @@ def plot_pipeline(
     above = [SIDE / 2 + LANE * (len(skips) + bool(skips)) + TITLE for *_, skips in rows]
     heights = [high + SIDE / 2 + BELOW for high in above]
     total = sum(heights) + LEGEND
-    figure = ReportFigure(figsize=(TEXT_WIDTH, total))
+    figure = ReportFigure(figsize=(TEXT_WIDTH, total), layout="none")
     place = {"left": 0, "right": 1, "top": 1, "bottom": LEGEND / total, "hspace": 0}
     axes = figure.subplots(len(rows), squeeze=False, height_ratios=heights, gridspec_kw=place)
     for axis, high, row in zip(axes[:, 0], above, rows, strict=True):

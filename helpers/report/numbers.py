@@ -16,7 +16,6 @@ from helpers.common.files import read_json, write_json, write_text
 from helpers.report.rounding import decimals_of, escape, format_number
 from helpers.settings import APPROACHES
 
-SHORTENED = {"fingerprint": 12}  # characters of a hash that are printed
 # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
 # repeated trainings are those of the profile.
 LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|^seeds\.settings\.")
@@ -52,18 +51,16 @@ def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any
     found: dict[str, Any] = {"word": {}, "difference": {}, "intervals": {}}
     for key in "VMRS":
         ours, theirs = improved[key], baseline[key]
-        known = ours is not None and theirs is not None
-        word = "above" if known and ours > theirs else "below" if ours != theirs else "equal to"
-        found["word"][key] = word if known else "not comparable with"
-        found["difference"][key] = f"{ours - theirs:+.3f}" if known else None
-        both = baseline["intervals"][key], improved["intervals"][key]
-        found["intervals"][key] = _overlap(*both) if all(both) else "are not known"
+        found["word"][key], found["difference"][key] = "not comparable with", None
+        if ours is not None and theirs is not None:
+            word = "above" if ours > theirs else "below" if ours < theirs else "equal to"
+            found["word"][key], found["difference"][key] = word, f"{ours - theirs:+.3f}"
+        found["intervals"][key] = "are not known"
+        if all(both := (baseline["intervals"][key], improved["intervals"][key])):
+            (low1, high1), (low2, high2) = both
+            apart = max(low1, low2) > min(high1, high2)
+            found["intervals"][key] = "do not overlap" if apart else "overlap"
     return found
-
-
-def _overlap(first: list[float], second: list[float]) -> str:
-    (low1, high1), (low2, high2) = first, second
-    return "overlap" if max(low1, low2) <= min(high1, high2) else "do not overlap"
 
 
 def format_value(name: str, value: Any) -> str:
@@ -77,7 +74,7 @@ def format_value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return escape(value[: SHORTENED.get(last, len(value))])
+        return escape(value[:12] if last == "fingerprint" else value)
     if isinstance(value, list | tuple):
         texts = ", ".join(format_value(name, entry) for entry in value)
         return texts if any(isinstance(entry, str) for entry in value) else f"[{texts}]"
@@ -96,9 +93,29 @@ def _four_digits(value: float) -> str:
     return rf"\ensuremath{{{factor}10^{{{int(exponent)}}}}}"
 
 
+# --- from the files of runs and of `report/measured/` ---------------------------------------------
+
+Runs = dict[str, dict[str, dict[str, Any]]]  # what `read_runs` gives
+
+
+def read_runs(runs: dict[str, Path | str]) -> Runs:
+    """The files "settings" and "outcome" of runs: "outcome" -> name of a network -> what it holds.
+
+    Args:
+        runs: name of a network -> its run folder.
+
+    Raises:
+        InputError: a run folder lacks settings.json or outcome.json.
+    """
+    return {
+        what: {name: read_json(Path(run) / f"{what}.json") for name, run in runs.items()}
+        for what in ("settings", "outcome")
+    }
+
+
 def collect_numbers(
     scores: dict[str, dict[str, Any]],
-    runs: dict[str, Path | str],
+    runs: Runs,
     measured: dict[str, dict[str, Any]],
     **others: dict[str, Any],
 ) -> dict[str, Any]:
@@ -106,27 +123,27 @@ def collect_numbers(
 
     Args:
         scores: approach -> scores dictionary -> `baseline.S`, `compare.word.S`, ...
-        runs: name of a network -> its run folder -> `settings.<name>.batch`,
-            `outcome.<name>.minutes`, ..., `cost.improved`: million multiply-adds of a pipeline.
+        runs: `read_runs` -> `settings.<name>.batch`, `outcome.<name>.minutes`, ...
         measured: the files of `report/measured/` by their names: `ablation.points`, and what their
             rows hold by their ids: `ablation.start.S`.
         others: further dictionaries by their prefix, such as dataset=store.summary().
-
-    Raises:
-        InputError: a run folder lacks settings.json or outcome.json.
     """
-    numbers = _of_runs(runs)
-    costs = {name: _total(numbers, name, "macs") / 1e6 for name in APPROACHES}
-    tables = {name: _with_rows(table) for name, table in measured.items()}
-    numbers |= flatten({**scores, "compare": compare(**scores), "cost": costs, **tables, **others})
-    return {name: value for name, value in numbers.items() if not LEFT_OUT.search(name)}
+    numbers = {
+        "settings": {name: made["settings"] for name, made in runs["settings"].items()},
+        "outcome": runs["outcome"],
+        **scores,
+        "compare": compare(**scores),
+        **{name: _with_rows(table) for name, table in measured.items()},
+    }
+    flat = flatten(numbers | others)
+    return {name: value for name, value in flat.items() if not LEFT_OUT.search(name)}
 
 
 def _with_rows(table: dict[str, Any]) -> dict[str, Any]:
     """A measured table whose rows stand beside its other facts; a list of trials is left out."""
-    rows = table["rows"] if isinstance(table["rows"], dict) else {}
     facts = {key: value for key, value in table.items() if key != "rows"}
-    return facts | {key: _of_row(row) for key, row in rows.items() if _of_row(row)}
+    rows = table["rows"] if isinstance(table["rows"], dict) else {}
+    return facts | {key: _of_row(row) for key, row in rows.items()}
 
 
 def _of_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -140,52 +157,32 @@ def _of_row(row: dict[str, Any]) -> dict[str, Any]:
     return {key: training[key] for key in ("V", "M", "R", "S", "intervals")} | networks
 
 
-def _of_runs(runs: dict[str, Path | str]) -> dict[str, Any]:
-    """Settings and outcome of every run, flat."""
-    read = {
-        what: {name: read_json(Path(run) / f"{what}.json") for name, run in runs.items()}
-        for what in ("settings", "outcome")
-    }
-    used = {name: entry["settings"] for name, entry in read["settings"].items()}
-    return flatten({"settings": used, "outcome": read["outcome"]})
-
-
-def _total(numbers: dict[str, Any], approach: str, key: str) -> float:
-    """Sum of an outcome over the networks of a pipeline."""
-    networks = [f"{approach}-descriptor"]
-    # Joined in any other way, the descriptor's own run holds all that is used.
-    if numbers[f"settings.{approach}-descriptor.joining"] == "frozen":
-        networks.append(f"{approach}-denoiser")
-    return sum(numbers[f"outcome.{network}.{key}"] for network in networks)
-
-
-def pipeline_costs(
-    runs: dict[str, Path | str], inference: dict[str, Any]
-) -> dict[str, dict[str, float | None]]:
+def pipeline_costs(runs: Runs, inference: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """What each approach costs in training and in use, for `tables.comparison_table`.
 
     Args:
-        runs: name of a network -> its run folder.
+        runs: from `read_runs`.
         inference: `report/measured/inference.json`; its milliseconds are taken for a pipeline of
             as many multiply-adds alone, since others take another time.
     """
-    numbers, found = _of_runs(runs), {}
     keys = {"parameters": "trainable_parameters", "macs": "macs", "minutes": "minutes"}
+    found = {}
     for approach in APPROACHES:
-        found[approach] = {cost: _total(numbers, approach, key) for cost, key in keys.items()}
+        used = [f"{approach}-descriptor", f"{approach}-denoiser"]
+        if runs["settings"][used[0]]["settings"]["joining"] != "frozen":
+            used.pop()  # the descriptor's own run holds all that is used
+        costs = {cost: sum(runs["outcome"][run][key] for run in used) for cost, key in keys.items()}
         timed = inference["rows"][approach]
-        same = timed["macs"] == found[approach]["macs"]
-        found[approach]["milliseconds"] = timed["milliseconds"] if same else None
+        alike = timed["macs"] == costs["macs"]
+        found[approach] = {**costs, "milliseconds": timed["milliseconds"] if alike else None}
     return found
 
 
-def runs_provenance(
-    runs: dict[str, Path | str], scores: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
+def runs_provenance(runs: Runs, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What made the numbers, from the files of the runs and not from the process that reports.
 
     Args:
-        runs: name of a network -> its run folder.
+        runs: from `read_runs`.
         scores: approach -> scores dictionary with its "provenance".
 
     Returns:
@@ -193,7 +190,7 @@ def runs_provenance(
         in one, all its values, joined by "; ".
     """
     facts = []
-    for run in (read_json(Path(folder) / "settings.json") for folder in runs.values()):
+    for run in runs["settings"].values():
         data = {"dataset": run["dataset"]["name"], "fingerprint": run["dataset"]["fingerprint"]}
         facts.append({**data, "seed": run["settings"]["seed"], **_of_machine(run)})
     facts += [_of_machine(entry["provenance"]) for entry in scores.values()]

@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawn_by_optuna
 
-from helpers.report.figures import COLUMN_WIDTH, TEXT_WIDTH, ReportFigure, style
+from helpers.report.figures import ABOVE, COLUMN_WIDTH, TEXT_WIDTH, ReportFigure, style
 from helpers.search.trials import counting
 
 TOO_FEW = "too few trials"
 COMPLETE = (TrialState.COMPLETE,)
-EMPTY = optuna.create_trial(state=TrialState.FAIL)
+EMPTY = optuna.create_trial(state=TrialState.FAIL)  # drawn by no plot, but counted
 # Optuna's, without the white in which the worst trial could not be seen.
 BLUES = ListedColormap(matplotlib.colormaps["Blues_r"](np.linspace(0, 0.75, 256)))
 
@@ -39,8 +39,7 @@ def plot_progress(study: optuna.Study) -> Figure:
         axes.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True, min_n_ticks=1))
         handles = axes.get_legend().legend_handles
         axes.get_legend().remove()
-        place = {"loc": "outside upper center", "ncols": 2}
-        figure.legend(handles, ["trial", "best so far"], **place)
+        figure.legend(handles, ["trial", "best so far"], **ABOVE)
     return figure
 
 
@@ -52,14 +51,11 @@ def plot_importances(study: optuna.Study) -> Figure:
     2014 (fANOVA).
     """
     losses = {trial.value for trial in study.get_trials(deepcopy=False, states=COMPLETE)}
+    fewest = 4 if len(losses) > 1 else math.inf  # equal losses have no variance to explain
     size = COLUMN_WIDTH, 0.22 * max(len(study.trials[0].params), 3) + 0.5
-    figure = _draw(
-        drawn_by_optuna.plot_param_importances,
-        study,
-        size,
-        fewest=4 if len(losses) > 1 else math.inf,  # equal losses have no variance to explain
-        evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
-    )
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    plot = drawn_by_optuna.plot_param_importances
+    figure = _draw(plot, study, size, fewest, evaluator=evaluator)
     for axes in figure.axes:
         axes.set(xlabel="share of the explained variance", ylabel="", xlim=(0, 1.1))
         axes.set_yticks(axes.get_yticks(), [_words(y.get_text()) for y in axes.get_yticklabels()])
@@ -70,10 +66,10 @@ def plot_importances(study: optuna.Study) -> Figure:
 @style()
 def plot_slices(study: optuna.Study) -> Figure:
     """The loss against each setting by itself, one panel a setting; later trials are darker."""
-    figure = _draw(drawn_by_optuna.plot_slice, _as_drawn(study), (TEXT_WIDTH, 2.3), 1)
+    plot = drawn_by_optuna.plot_slice
+    figure = _draw(plot, _as_drawn(study), (TEXT_WIDTH, 2.3), 1)
     for axes in figure.axes:
-        for label in axes.get_xticklabels():
-            label.set(rotation=35, ha="right", rotation_mode="anchor")
+        pyplot.setp(axes.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
     figure.align_xlabels()
     return figure
 
@@ -83,13 +79,13 @@ def plot_parallel(study: optuna.Study) -> Figure:
     """One line a trial from its loss through all its settings; better trials are darker."""
     plot = drawn_by_optuna.plot_parallel_coordinate
     figure = _draw(plot, _as_drawn(study), (TEXT_WIDTH, 2.6), 2)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
     for axes in figure.axes:
         axes.tick_params(axis="x", rotation=0, length=0, pad=8)
         axes.spines["right"].set_visible(True)
+        pyplot.setp(axes.get_yticklabels(), bbox=box)
         for lines in axes.collections:
             lines.set_cmap(BLUES)
-        for label in axes.get_yticklabels():
-            label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6})
     return figure
 
 
@@ -98,7 +94,7 @@ def _draw(
 ) -> Figure:
     """A plot of a study, or a sentence if it has fewer complete trials than the plot needs."""
     if len(study.get_trials(deepcopy=False, states=COMPLETE)) < fewest:
-        figure = ReportFigure(figsize=size)
+        figure = ReportFigure(figsize=size, layout="none")
         figure.text(0.5, 0.5, TOO_FEW, ha="center", va="center")
         return figure
     measure = _words(study.user_attrs["description"]["measure"])
@@ -106,7 +102,7 @@ def _draw(
         figure = np.ravel(plot(study, target_name=measure, **options))[0].figure
     pyplot.close(figure)  # notebooks would show it a second time
     figure.__class__ = ReportFigure  # pyplot makes plain ones; the class only adds how it is shown
-    figure.set_layout_engine("constrained")
+    figure.set_layout_engine("constrained")  # one of Optuna's plots takes another
     figure.set_size_inches(size)
     figure.suptitle("")
     for axes in figure.axes:
@@ -126,7 +122,6 @@ def _report_style() -> Iterator[None]:
     """
     ggplot = matplotlib.style.library["ggplot"]
     matplotlib.style.library["ggplot"] = {}  # Optuna asks for it by name
-    matplotlib.rcParams["figure.constrained_layout.use"] = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -142,17 +137,13 @@ def _as_drawn(study: optuna.Study) -> optuna.Study:
     copy.set_user_attr("description", study.user_attrs["description"])
     for number in range(max(counted, default=-1) + 1):
         attempt = counted.get(number, EMPTY)
-        if attempt.state != TrialState.COMPLETE:
-            attempt = EMPTY  # drawn by no plot, but counted
-        names = {name: _words(name) for name in attempt.params}
-        copy.add_trial(
-            optuna.create_trial(
-                state=attempt.state,
-                value=attempt.value,
-                params={names[name]: value for name, value in attempt.params.items()},
-                distributions={names[name]: d for name, d in attempt.distributions.items()},
-            )
-        )
+        if attempt.state in COMPLETE:
+            params = {_words(name): value for name, value in attempt.params.items()}
+            ranges = {_words(name): among for name, among in attempt.distributions.items()}
+            options = {"params": params, "distributions": ranges}
+            copy.add_trial(optuna.create_trial(value=attempt.value, **options))
+        else:  # drawn by no plot, but counted
+            copy.add_trial(EMPTY)
     return copy
 
 
@@ -163,13 +154,12 @@ def _words(name: str) -> str:
 
 def _set_ticks(axis: Axis) -> None:
     """Choices without quotation marks, and plain numbers instead of powers of ten."""
-    if isinstance(axis.get_major_formatter(), StrCategoryFormatter):
-        labels = [label.get_text().strip("'") for label in axis.get_ticklabels()]
-        axis.set_ticks(axis.get_ticklocs(), labels)
     if axis.get_scale() == "log":
         low, high = axis.get_view_interval()
         steps = (1, 2, 3, 5, 7) if high / low < 20 else (1, 3)
-        ticks = ticker.LogLocator(subs=steps, numticks=20).tick_values(low, high)
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set_major_locator(ticker.LogLocator(subs=steps, numticks=20))
+        axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(ticker.NullLocator())
+    elif isinstance(axis.get_major_formatter(), StrCategoryFormatter):
+        labels = [label.get_text().strip("'") for label in axis.get_ticklabels()]
+        axis.set_ticks(axis.get_ticklocs(), labels)

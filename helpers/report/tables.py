@@ -13,9 +13,7 @@ import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
 from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
-from helpers.report.rounding import escape as escape  # these four are passed on to callers
-from helpers.report.rounding import format_number as format_number
-from helpers.report.rounding import show as show
+from helpers.report.rounding import show as show  # both are passed on to callers
 from helpers.report.rounding import write_table as write_table
 
 TASKS = {"V": "Verification V", "M": "Matching M", "R": "Retrieval R", "S": "Mean S"}
@@ -177,12 +175,10 @@ def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
         One row an approach: the number of trainings, and mean and sample standard deviation of
         each score; the score alone where there is one training.
     """
-    rows = {
-        key: row
-        | {score: _spread([run[score] for run in row["trainings"]]) for score in SCORES}
-        | {"count": len(row["trainings"])}
-        for key, row in measured["rows"].items()
-    }
+    rows = {}
+    for key, row in measured["rows"].items():
+        scores = pd.DataFrame(row["trainings"])[[*SCORES]].astype(float)
+        rows[key] = row | scores.apply(_spread).to_dict() | {"count": len(scores)}
     return _listed(rows, {"Trainings": "count"} | SCORES, "Approach")
 
 
@@ -250,14 +246,12 @@ def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
     """Where the numbers come from, one fact a row.
 
     Args:
-        entries: name -> text or number; a dictionary inside gives a row for each of its entries;
-            a "fingerprint" is shortened.
+        entries: `numbers.runs_provenance` and other facts by their names; a "fingerprint" is
+            shortened.
     """
-    facts: dict[str, str] = {}
-    for key, value in entries.items():
-        for name, entry in (value if isinstance(value, dict) else {key: value}).items():
-            facts[name] = str(entry)[:12] if name == "fingerprint" else str(entry)
-    return pd.DataFrame({"Value": facts}).rename_axis(index="Fact")
+    facts = pd.Series(entries).astype(str)
+    facts["fingerprint"] = facts["fingerprint"][:12]
+    return facts.to_frame("Value").rename_axis(index="Fact")
 
 
 # --- shared pieces -------------------------------------------------------------------------------
@@ -295,19 +289,14 @@ def _by_level(scores: dict[str, Any]) -> dict[tuple[str, str], float]:
     """V, M and R of each level, NaN where missing; R is the mean of the pools that there are."""
     found = {}
     for level in LEVELS:
-        kinds, pools = scores["verification"][level].values(), scores["retrieval"][level].values()
-        found["V", level] = _mean([kind["ap"] for kind in kinds])
-        found["M", level] = _mean([scores["matching"][level]])
-        found["R", level] = _mean([ap for ap in pools if ap is not None])
+        kinds = pd.DataFrame(scores["verification"][level], dtype=float)
+        found["V", level] = kinds.loc["ap"].mean(skipna=False)
+        found["M", level] = np.float64(scores["matching"][level])
+        found["R", level] = pd.Series(scores["retrieval"][level], dtype=float).mean()
     return found
 
 
-def _mean(values: list[float | None]) -> float:
-    """NaN where there is nothing to take the mean of, or a value is missing."""
-    return float(np.mean(np.array(values or [None], float)))
-
-
-def _spread(values: list[float | None]) -> Spread | float:
+def _spread(values: pd.Series) -> Spread | float:
     """The score of one training, mean and deviation of several; NaN where one has no score."""
-    mean, alone = _mean(values), len(values) == 1
-    return mean if alone or np.isnan(mean) else Spread(mean, float(np.std(values, ddof=1)))
+    mean = values.mean(skipna=False)
+    return mean if len(values) == 1 or np.isnan(mean) else Spread(mean, values.std())

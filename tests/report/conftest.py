@@ -1,17 +1,20 @@
 """A report of made-up runs: the cells of its notebook that write tables, numbers and phrases."""
 
 import ast
+import io
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import jupytext
 import pytest
+from matplotlib.figure import Figure
 
 from helpers import settings
 from helpers.benchmark.layout import LEVELS, POOLS
 from helpers.common import files, paths
 from helpers.dataset.noise import SIGMA
+from helpers.report.figures import style
 
 MACHINE = {
     "backend": "tensorflow", "device": "cpu", "python": "3.12.1", "commit": "abc",
@@ -75,6 +78,19 @@ def write_runs() -> Callable[[Path], dict[str, Path]]:
         return runs
 
     return write
+
+
+@pytest.fixture(scope="session")
+def pdf_of() -> Callable[[Figure], bytes]:
+    """What `figures.save` writes as PDF, without the PNG beside it."""
+
+    def draw(figure: Figure) -> bytes:
+        buffer = io.BytesIO()
+        with style():
+            figure.savefig(buffer, format="pdf")
+        return buffer.getvalue()
+
+    return draw
 
 
 @pytest.fixture(scope="session")

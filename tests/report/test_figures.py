@@ -95,22 +95,18 @@ def curves(folder) -> dict:
     return {name: (figure, figures.COLUMN_WIDTH) for name, figure in found.items()}
 
 
-def test_saved_figures_have_the_declared_width_and_embedded_truetype(
-    patches, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
+def test_figures_have_the_declared_width_and_embedded_truetype(patches, tmp_path, pdf_of):
     for name, (figure, expected) in (pictures(patches) | curves(tmp_path)).items():
-        pdf = figures.save(figure, name)
-        content = pdf.read_bytes()
+        content = pdf_of(figure)
         width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)[1]) / 72
         assert width == pytest.approx(expected, abs=0.01), name
         assert b"/FontFile2" in content and b"/Type3" not in content, name
-        assert pdf.with_suffix(".png").is_file(), name
 
 
 def test_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FIGURES", tmp_path)
     first = figures.save(figures.plot_scores(scores(0.4), scores(0.6)), "a").read_bytes()
+    assert (tmp_path / "a.png").is_file()
     assert figures.save(figures.plot_scores(scores(0.4), scores(0.6)), "b").read_bytes() == first
 
 

@@ -36,6 +36,7 @@ DEFINITIONS = [
     r"at most 200 steps",  # tests/test_readme.py compares it with training.CHECKPOINT_STEPS
     r"^\| `(?:smoke|coursework|long|full)`.*$|about 45 minutes",  # the same, with the profiles
     r"^\| (?!needs).*\bminutes?\b[\w ]* on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
+    r"in ten minutes on two cores",  # what `make test` may take
     r"waits three\s+minutes",  # until a trial counts as lost
     r'\["log", 0\.001, 0\.01\]',  # an example of a search space
 ]

@@ -94,7 +94,7 @@ INFERENCE = {
 
 
 def test_a_pipeline_costs_what_its_networks_cost(runs):
-    assert numbers.pipeline_costs(runs, INFERENCE)["baseline"] == {
+    assert numbers.pipeline_costs(numbers.read_runs(runs), INFERENCE)["baseline"] == {
         "parameters": 119_554, "macs": MACS, "minutes": 1.0, "milliseconds": 1.5,
     }  # fmt: skip
 
@@ -102,17 +102,22 @@ def test_a_pipeline_costs_what_its_networks_cost(runs):
 def test_a_descriptor_without_a_denoiser_in_front_costs_itself_alone(runs):
     run = runs["improved-descriptor"] / "settings.json"
     edit(run, settings=files.read_json(run)["settings"] | {"joining": "direct"})
-    assert numbers.pipeline_costs(runs, INFERENCE)["improved"]["macs"] == MACS / 2
+    assert (
+        numbers.pipeline_costs(numbers.read_runs(runs), INFERENCE)["improved"]["macs"] == MACS / 2
+    )
 
 
 def test_a_pipeline_is_timed_by_one_of_as_many_macs_alone(runs):
     edit(runs["improved-denoiser"] / "outcome.json", macs=5)
-    assert numbers.pipeline_costs(runs, INFERENCE)["improved"]["milliseconds"] is None
+    assert (
+        numbers.pipeline_costs(numbers.read_runs(runs), INFERENCE)["improved"]["milliseconds"]
+        is None
+    )
 
 
 def test_provenance_is_that_of_the_runs_and_shows_where_they_differ(runs, scores):
     edit(runs["improved-denoiser"] / "settings.json", device="gpu:0")
-    found = numbers.runs_provenance(runs, {"baseline": scores(0.5)})
+    found = numbers.runs_provenance(numbers.read_runs(runs), {"baseline": scores(0.5)})
     assert found["dataset"] == "made_up" and found["seed"] == "1" and found["keras"] == "3.15"
     assert found["device"] == "cpu; gpu:0"
 
@@ -127,7 +132,7 @@ def test_rows_of_measured_tables_are_asked_for_by_their_ids(runs, scores):
         "depth": {"trials": 2, "rows": [{"number": 0}]},
     }
     pair = {"baseline": scores(0.4), "improved": scores(0.6)}
-    found = numbers.collect_numbers(pair, runs, measured)
+    found = numbers.collect_numbers(pair, numbers.read_runs(runs), measured)
     assert found["ablation.points"] == 100 and found["ablation.wide.S"] == 0.7
     assert found["seeds.early_stopped.S"] == 0.5  # one training: its scores and its networks
     assert found["seeds.early_stopped.descriptor.steps"] == 20

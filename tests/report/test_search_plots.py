@@ -9,7 +9,6 @@ from matplotlib import pyplot
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from helpers.common import paths
 from helpers.report import figures, search_plots
 
 DISTRIBUTIONS = {
@@ -57,11 +56,10 @@ def labels(axis) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_every_picture_is_saved_in_its_width_and_shown_once(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+def test_every_picture_has_its_width_and_is_shown_once(name, pdf_of):
     figure = plot(name, MANY)
-    assert "image/png" in figure._repr_mimebundle_() and not pyplot.get_fignums()
-    content = figures.save(figure, name).read_bytes()
+    assert isinstance(figure, figures.ReportFigure) and not pyplot.get_fignums()
+    content = pdf_of(figure)
     width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)[1]) / 72
     wide = name in ("slices", "parallel")
     expected = figures.TEXT_WIDTH if wide else figures.COLUMN_WIDTH
@@ -69,7 +67,11 @@ def test_every_picture_is_saved_in_its_width_and_shown_once(name, tmp_path, monk
     assert b"/Type3" not in content
 
 
-@pytest.mark.parametrize("losses", FEW.values(), ids=FEW)
+@pytest.mark.parametrize(
+    "losses",
+    [pytest.param(FEW[name], id=name) for name in ("one", "alike")]
+    + [pytest.param(FEW[name], id=name, marks=pytest.mark.deep) for name in ("two", "one of many")],
+)
 def test_every_picture_of_few_trials_can_be_drawn(losses):
     for name in PLOTS:
         plot(name, losses).draw_without_rendering()

@@ -22,12 +22,9 @@ from helpers.report.figures.pictures import (
     plot_strips,
 )
 from helpers.report.figures.style import (
-    BLUE,
+    ABOVE,
     COLUMN_WIDTH,
-    GREY,
-    ORANGE,
     TEXT_WIDTH,
-    VERMILLION,
     ReportFigure,
     save,
     style,

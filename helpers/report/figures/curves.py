@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.common.errors import InputError
 from helpers.report.figures.style import (
+    ABOVE,
     APPROACH_COLOURS,
     BLUE,
     COLUMN_WIDTH,
@@ -22,7 +23,6 @@ from helpers.report.figures.style import (
     style,
 )
 
-ABOVE = {"loc": "outside upper center", "ncols": 2}  # where legends stand
 THOUSANDS = ticker.StrMethodFormatter("{x:,.0f}")
 
 
@@ -36,7 +36,7 @@ def plot_noise(measured_std_by_level: dict[str, np.ndarray], profile: np.ndarray
         profile: expected standard deviation of every pixel relative to the sigma of the recipe,
             (32, 32), about 0.5..1.
     """
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.75), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.75))
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
     bins = np.histogram_bin_edges(np.concatenate(list(measured_std_by_level.values())), 40)
     for level, values in measured_std_by_level.items():
@@ -57,7 +57,7 @@ def plot_spectra(frequencies: np.ndarray, left: dict[str, np.ndarray]) -> Figure
     Args:
         frequencies, left: from `spectra.by_ring`.
     """
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9))
     axis = figure.subplots()
     for (name, share), marker in zip(left.items(), "os", strict=False):
         axis.plot(frequencies, share, marker=marker, label=name, color=APPROACH_COLOURS[name])
@@ -87,7 +87,7 @@ def plot_losses(runs: dict[str, Path | str]) -> Figure:
     Raises:
         InputError: a file is missing or is no such table.
     """
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.35 * len(runs) + 0.3), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.35 * len(runs) + 0.3))
     axes = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
     for axis, (approach, folder) in zip(axes, runs.items(), strict=True):
         kept = Path(folder) / "steps.csv"  # the networks that come with the code have none
@@ -137,7 +137,7 @@ def _draw_losses(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None
 @style()
 def plot_scores(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
     """V, M, R and S of both approaches with their 95 % intervals."""
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9))
     axis, keys = figure.subplots(), ["V", "M", "R", "S"]
     for shift, (name, scores) in zip((-0.2, 0.2), _pair(baseline, improved), strict=True):
         values = np.array([scores[key] for key in keys], dtype=float)  # None becomes NaN
@@ -159,14 +159,15 @@ def plot_scores(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
 @style()
 def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
     """Matching AP of every test scene (mean over its 15 strips), sorted by the improved one."""
-    values = pd.DataFrame()
-    for name, scores in _pair(baseline, improved):
-        strips = scores["matching"]["sequences"]  # scene -> strip -> scores
-        values[name] = pd.Series(
-            {scene: pd.DataFrame(strips[scene]).loc["ap"].mean() for scene in strips}
-        )
-    values = values.sort_values("improved")
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.17 * len(values) + 0.75), layout="constrained")
+    by_scene = {
+        name: {
+            scene: pd.DataFrame(strips).loc["ap"].mean()  # strip -> scores
+            for scene, strips in scores["matching"]["sequences"].items()
+        }
+        for name, scores in _pair(baseline, improved)
+    }
+    values = pd.DataFrame(by_scene).sort_values("improved")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.17 * len(values) + 0.75))
     axis, rows = figure.subplots(), np.arange(len(values))
     axis.hlines(rows, values["baseline"], values["improved"], color="#DDDDDD", lw=1)
     for name, marker in (("baseline", "s"), ("improved", "o")):
@@ -182,7 +183,7 @@ def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
 @style()
 def plot_retrieval(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
     """Retrieval AP against the size of the pool; a pool that cannot be filled is left out."""
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 2.2), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 2.2))
     axis = figure.subplots()
     for (name, scores), line in zip(_pair(baseline, improved), (":", "-"), strict=True):
         for level, colour in LEVEL_COLOURS.items():
@@ -216,7 +217,7 @@ def plot_distances(distances: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figur
         distances: approach -> distances of pairs that show the same point (P,), and of pairs that
             do not (N,).
     """
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.1 * len(distances) + 0.4), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.1 * len(distances) + 0.4))
     axes = figure.subplots(len(distances), 1, squeeze=False)[:, 0]
     for axis, (name, (same, other)) in zip(axes, distances.items(), strict=True):
         bins = np.linspace(0, np.percentile(np.concatenate([same, other]), 99.9), 50)

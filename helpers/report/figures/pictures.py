@@ -41,7 +41,7 @@ def plot_strips(store: Any, point: int) -> Figure:
         store: PatchStore, or anything with `clean` and `noisy` of shape (points, 16, 32, 32).
         point: row of the store.
     """
-    figure = ReportFigure(figsize=(TEXT_WIDTH, 1.05), layout="constrained")
+    figure = ReportFigure(figsize=(TEXT_WIDTH, 1.05))
     patches = np.stack([store.clean[point], store.noisy[point]])
     _show_patches(figure.subplots(), patches, STRIPS, ("clean", "noisy"))
     return figure
@@ -66,7 +66,7 @@ def plot_denoising(
     """
     columns = {"noisy": noisy, **denoised_by_approach, "clean": clean}
     patches = np.stack(list(columns.values()), axis=1)
-    figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.93 * len(levels) + 0.2), layout="constrained")
+    figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.93 * len(levels) + 0.2))
     axis = figure.subplots()
     _show_patches(axis, patches, columns, levels, below=0.24)
     errors = np.mean((patches[:, :-1].astype(float) - patches[:, -1:]) ** 2, axis=(2, 3))
@@ -98,7 +98,7 @@ def plot_neighbours(
     counts = [2, *(correct.shape[1] for _, correct, _ in found.values())]
     side = (TEXT_WIDTH - 0.5 * len(found)) / (sum(counts) * (1 + GAP))
     size = TEXT_WIDTH, side * (1 + GAP) * len(queries) + 0.4
-    figure = ReportFigure(figsize=size, layout="constrained")
+    figure = ReportFigure(figsize=size)
     first, *others = figure.subplots(1, len(counts), squeeze=False, width_ratios=counts)[0]
     pairs = np.stack([queries, right], axis=1)
     _show_patches(first, pairs, ("query", "right"), stretched=True)
@@ -165,7 +165,7 @@ def plot_regions(
     rng = np.random.default_rng(seed)
     tallest = max(image.shape[0] / image.shape[1] for image in (images[0], images[target - 1]))
     size = TEXT_WIDTH, min(TEXT_WIDTH / 2 * tallest, 3.2) + 0.55
-    figure = ReportFigure(figsize=size, layout="constrained")
+    figure = ReportFigure(figsize=size)
     left, right = figure.subplots(1, 2)
     for axis, image in ((left, images[0]), (right, images[target - 1])):
         axis.imshow(image, vmin=0, vmax=255)
@@ -219,7 +219,7 @@ def plot_matches(
     both = np.full((max(high, height), beside + width), 255.0)
     both[:high, :wide], both[:height, beside:] = images
     size = TEXT_WIDTH, TEXT_WIDTH / len(lines) * both.shape[0] / both.shape[1] + 0.5
-    figure = ReportFigure(figsize=size, layout="constrained")
+    figure = ReportFigure(figsize=size)
     axes = figure.subplots(1, len(lines), squeeze=False)[0]
     for axis, (name, (start, end, right)) in zip(axes, lines.items(), strict=True):
         axis.imshow(both, vmin=-300, vmax=255)  # pale, so that lines stand out

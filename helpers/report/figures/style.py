@@ -13,6 +13,7 @@ from helpers.common.files import atomic_path
 
 COLUMN_WIDTH = 3.3  # inches: one column of report.tex
 TEXT_WIDTH = 6.9  # inches: both columns
+ABOVE = {"loc": "outside upper center", "ncols": 2}  # where legends stand
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart, and a grey.
 BLUE, ORANGE, VERMILLION, GREY = "#0072B2", "#E69F00", "#D55E00", "#ABABAB"
@@ -36,6 +37,7 @@ _STYLE = {
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "image.cmap": "gray",
+    "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,  # TrueType: text in the PDF stays text
     "text.usetex": False,
 }
