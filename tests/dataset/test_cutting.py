@@ -184,14 +184,13 @@ def test_genuine_v_birdwoman_reaches_the_most_points(genuine):
 
 
 def test_genuine_v_graffiti_has_about_the_known_sizes_of_patches(genuine):
-    sides = 2 * genuine.measure("v_graffiti")[1][:, 2]
+    sides = 2 * genuine.look("v_graffiti")[2][:, 2]
     assert np.quantile(sides, [0.05, 0.5, 0.95]) == pytest.approx([20, 30, 82], rel=0.2)
 
 
 @pytest.mark.parametrize("scene", ["i_ajuntament", "v_graffiti"])
 def test_genuine_patches_of_a_point_are_as_alike_as_measured(scene, genuine):
-    images, homographies, _ = genuine.load(scene)
-    rng = np.random.default_rng(0)
-    patches = cut(images, homographies, genuine.measure(scene)[1][:100], rng)
+    images, homographies, regions = genuine.look(scene)
+    patches = cut(images, homographies, regions[:100], np.random.default_rng(0))
     easy, _, tough = alike(patches)
     assert 0.5 < easy < 0.8 and 0.25 < tough < 0.5
