@@ -75,4 +75,4 @@ browser:
 	fi
 
 clean:
-	rm -rf data runs report/build
+	rm -rf data runs report/build report/figures

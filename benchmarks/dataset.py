@@ -21,8 +21,7 @@ from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.splits import load_split
 from helpers.benchmark.workers import Resources, cores
 from helpers.common import files
-from helpers.dataset import PatchStore, open_dataset
-from helpers.dataset.sources.strips import write_strips
+from helpers.dataset import PatchStore, open_dataset, write_strips
 
 FULL_SIZE = 156_967  # points of N-HPatches
 

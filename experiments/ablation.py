@@ -29,7 +29,7 @@ from helpers.training import backend
 from helpers.training.runs import run_folder, upstream_run
 
 BUDGET = 0.15  # of the profile's epochs
-# Where the rows start from: not all that paid is in it yet.
+# Where the rows start from: the profile's settings with flips and turns, without those of a search.
 START = {"augment": True, "validations": 12}
 LAST = 12  # weights of which the mean is taken: the second half of that training
 

@@ -1,7 +1,8 @@
 """What the measuring scripts share: options, data, trainings, and the form of what they write.
 
-They are started as `python experiments/<name>.py`, so that this folder is on Python's path. Each
-writes one file of `report/measured/`, from which the report takes numbers and tables:
+They are started as `python experiments/<name>.py`, so that this folder is on Python's path. All but
+`extractor.py`, which prints, and `pretrained.py`, which fills `helpers/training/pretrained`, write
+one file of `report/measured/`, from which the report takes numbers and tables:
 
     {"dataset": {"name": "photographs", "split": ..., "fingerprint": ...},
      "part": "test", "scenes": 5, "points": 2718, "profile": "coursework", ...,
@@ -10,8 +11,8 @@ writes one file of `report/measured/`, from which the report takes numbers and t
 
 A row's key is its id: the report's text asks for rows by it, so an id is never changed. The title
 is what tables show. `seeds.json` has a list of "trainings" in each row and a provenance in each of
-these, `genuine.json` has "trained_on" and "macs" by the same ids, and `depth.json` has a list of
-trials in place of the dictionary of rows.
+these, `genuine.json` names its scenes and has "trained_on" and "macs" by the same ids, and
+`depth.json` has a list of trials in place of the dictionary of rows.
 """
 
 import argparse
@@ -40,7 +41,7 @@ TITLES = {  # of the pipelines that several tables show
 def parser(
     description: str, table: str, dataset: str | None = "photographs", split: str | None = None
 ) -> argparse.ArgumentParser:
-    """A parser with the options of all scripts: --profile, --dataset, --split and --json.
+    """A parser with the options that these scripts share: --profile, --dataset, --split and --json.
 
     Args:
         description: the script's docstring, of which the first line is shown.

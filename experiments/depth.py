@@ -27,7 +27,7 @@ from helpers.networks.blocks import macs
 from helpers.search.results import best_trial
 from helpers.search.trials import FINISHED, counting, train_or_give_up
 from helpers.settings import Profile, SearchSettings, TrainingSettings, profile
-from helpers.training.loop import CHECKPOINT_STEPS, Plan
+from helpers.training.plan import Plan
 from helpers.training.runs import upstream_run
 
 TRIALS = 14
@@ -88,7 +88,7 @@ def run(
 def found(study: optuna.Study, base: TrainingSettings, smaller: PatchStore) -> dict:
     """The trials of a study, in their order, and the best; `base`: settings that they share."""
     batches = training.make_batches(base, smaller, "train")
-    plan = Plan.of(base, batches.per_epoch, CHECKPOINT_STEPS)
+    plan = Plan.of(base, batches.per_epoch)
     rows = []
     for number, trial in counting(study).items():
         if trial.state in FINISHED:

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
-    kinds = "photographs, n-hpatches:PATH, hpatches:PATH or sequences:PATH"
+    kinds = "photographs, n-hpatches:PATH, hpatches:PATH, sequences:PATH, or several joined by +"
     data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
     names = "a, b, c, illum, view, full or a JSON file"
     data.add_argument("--split", type=_absolute_split, help=names)

@@ -1,7 +1,7 @@
 """All settings in one place: frozen dataclasses, and the profiles that fill them.
 
-A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, 45 minutes on two
-CPU cores), `long` (the same networks trained to the end: hours), `full` (the original
+A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, about 45 minutes
+on two CPU cores), `long` (the same networks trained to the end: hours), `full` (the original
 coursework's numbers of epochs and triplets and far beyond, for a GPU).
 """
 

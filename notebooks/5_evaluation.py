@@ -27,7 +27,7 @@
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
-DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH
+DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH, joined by +
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
 PRETRAINED = False  # True: the improved networks that come with the code, none trained here

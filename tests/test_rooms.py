@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 HELPERS = Path(__file__).resolve().parents[1] / "helpers"
-# Each room may import those before it; the first three and `networks` stand alone.
+# Each room may import those before it; those of ALONE nothing else.
 ROOMS = (
     *("common", "benchmark", "settings", "dataset", "networks", "training"),
     *("evaluation", "search", "report", "notebook", "__main__"),

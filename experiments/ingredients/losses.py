@@ -86,7 +86,7 @@ def _nearest(point, u, count: int):
 
 
 def hybrid(point, vectors, margin: float = 1.2, views_per_level: int = 1, level_weights=None):
-    """HyNet's loss of raw vectors (see `assemblies.raw`): the hinge of s = d + 2 (1 - u.v).
+    """HyNet's loss of raw vectors (see `ingredients.assemblies`): the hinge of s = d + 2 (1 - u.v).
 
     u, v are the vectors at unit length. To the hinge comes 0.1 * mean (|r| - |q|)^2, so that
     lengths are alike in both views (Tian et al., arXiv 2006.10202).

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("NHPATCHES_HOME") or ROOT).expanduser().resolve()
 
 NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
-REPORT_SOURCES = ROOT / "report"  # report.tex and references.bib
+REPORT_SOURCES = ROOT / "report"  # report.tex, title.tex, references.bib
 
-# Patch stores, one folder a fingerprint; large, and mapped, so best on a local disk.
+# Patch stores, one folder a source, recipe and split; large, and mapped: best on a local disk.
 DATA = Path(os.environ.get("NHPATCHES_DATA") or HOME / "data").expanduser().resolve()
 RUNS = HOME / "runs"  # one folder a training run
 EXECUTED = HOME / "runs" / "notebooks"  # executed copies, with outputs, and their HTML

@@ -69,7 +69,7 @@ class PatchStore:
     Attributes:
         name: of the source, "photographs" for example.
         split: the split it was opened with, "a" or "view, 3 chosen scenes" for example.
-        clean: uint8 (points, 16, 32, 32), strips in the order of layout.STRIPS.
+        clean: uint8 (points, 16, 32, 32), strips in the order of benchmark.layout.STRIPS.
         noisy: the same with noise; row and strip belong to the same patch as in `clean`.
         clean65: uint8 (points, 16, 65, 65), or None where the source has no 65 px patches.
         scenes: rows of each scene, as slices, in order of the rows.

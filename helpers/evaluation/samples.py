@@ -1,4 +1,4 @@
-"""Looking at what trained networks do, as arrays that `figures` and `diagram` draw.
+"""Looking at what trained networks do, as arrays that `report.figures` and `report.diagram` draw.
 
 Nothing here is chosen by looks: points are drawn with a fixed seed or by a rule that is written
 down. `described` is always what `describe_strip` returns, of the same strip.

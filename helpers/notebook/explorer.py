@@ -1,7 +1,7 @@
 """Pictures with controls: pick a scene, a point or a trial, and see it.
 
 In a live notebook such a picture comes with its controls. Where nobody can move them (executed
-copies, their HTML and PDF, no ipywidgets) the same call shows the picture of its first values.
+copies, their HTML, no ipywidgets) the same call shows the picture of its first values.
 """
 
 import importlib.util

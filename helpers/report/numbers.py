@@ -13,7 +13,7 @@ from typing import Any
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.files import read_json, write_json, write_text
-from helpers.report.rounding import decimals_of, escape, format_number
+from helpers.report.rounding import SCORE_DECIMALS, decimals_of, escape, format_number
 from helpers.settings import APPROACHES
 
 # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
@@ -54,7 +54,10 @@ def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any
         found["word"][key], found["difference"][key] = "not comparable with", None
         if ours is not None and theirs is not None:
             word = "above" if ours > theirs else "below" if ours < theirs else "equal to"
-            found["word"][key], found["difference"][key] = word, f"{ours - theirs:+.3f}"
+            found["word"][key], found["difference"][key] = (
+                word,
+                f"{ours - theirs:+.{SCORE_DECIMALS}f}",
+            )
         found["intervals"][key] = "are not known"
         if all(both := (baseline["intervals"][key], improved["intervals"][key])):
             (low1, high1), (low2, high2) = both

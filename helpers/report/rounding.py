@@ -1,4 +1,7 @@
-"""How results become text, in sentences and in tables: the one place where they are rounded."""
+"""How results become text, in sentences and in tables: the one place where they are rounded.
+
+Settings of a search are not results; they are shown by `search.space.short`.
+"""
 
 import re
 from dataclasses import dataclass
@@ -95,7 +98,7 @@ def to_tabular(frame: pd.DataFrame) -> str:
     styler = _render(frame, "textbf: --rwrap").format(escape).format_index(escape, axis=1)
     columns = f"@{{}}l{'r' * frame.shape[1]}@{{}}"
     text = styler.to_latex(hrules=True, multicol_align="c", column_format=columns)
-    note = "% Written by helpers/report/tables.py: change the code, not this file.\n"
+    note = "% Written from helpers/report/tables.py: change the code, not this file.\n"
     return note + re.sub(r"^.*\\multicolumn.*$", _with_rules, text, flags=re.MULTILINE)
 
 

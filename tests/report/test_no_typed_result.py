@@ -33,7 +33,7 @@ DEFINITIONS = [
     r"all\s+116 sequences",  # of HPatches
     r"\b(?:19|20)\d\d\b|Python 3\.\d+(?: to 3\.\d+)?|4\.1 GB|100MB",  # years, versions, sizes
     r'width="\d+"',  # of a picture
-    r"at most 200 steps",  # tests/test_readme.py compares it with training.CHECKPOINT_STEPS
+    r"at most 200 steps",  # test_readme.py compares it with the code
     r"^\| `(?:smoke|coursework|long|full)`.*$|about 45 minutes",  # the same, with the profiles
     r"^\| (?!needs).*\bminutes?\b[\w ]* on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
     r"in ten minutes on two cores",  # what `make test` may take
