@@ -230,8 +230,14 @@ def _figures(options) -> None:
     if missing := [path for path in (winner, winner.with_suffix(".db")) if not path.exists()]:
         raise InputError(f"{missing[0]} is missing: run `make report` with the same options first.")
     profile = search.with_winner(profile, store)
-    for approach in settings.APPROACHES:
-        find_runs(profile, approach, store)
+    try:
+        for approach in settings.APPROACHES:
+            find_runs(profile, approach, store)
+    except InputError as error:
+        missing = str(error).partition(" is missing")[0]
+        raise InputError(
+            f"{missing} is missing: run `make report` with the same options first."
+        ) from error
     _execute(options, only=execute.that_draw(), force=True)
 
 

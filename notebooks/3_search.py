@@ -38,11 +38,13 @@ DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made h
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
 import os
+import subprocess
 import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        os.system("[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches")
+        clone = "[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches"
+        subprocess.run(clone, shell=True, check=True)
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab

@@ -158,6 +158,14 @@ def test_figures_are_all_drawn_again_and_nothing_is_trained_or_searched(copied_h
     assert runs_after == runs and numbers.is_file()
 
 
+def test_figures_without_one_of_the_runs_are_refused(copied_home, call):
+    run = next(copied_home.glob("runs/improved-descriptor-*"))
+    run.rename(run.with_name("elsewhere"))
+    status, _, complaint = call("figures", *SMOKE)
+    assert status == 2
+    assert f"{run} is missing: run `make report` with the same options first." in complaint
+
+
 def test_figures_of_a_report_that_was_not_made_are_refused(new_home, call):
     status, _, complaint = call("figures", *SMOKE)
     assert status == 2 and not (new_home / "figures").exists()

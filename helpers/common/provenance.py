@@ -83,7 +83,7 @@ def _accelerators(backend: str) -> list[str]:
 def commit() -> str:
     """The commit of the checkout; '+' behind it says that files were changed since."""
     how = {"cwd": paths.ROOT, "stderr": subprocess.DEVNULL, "text": True}
-    code = ["helpers", "notebooks", "requirements.txt"]
+    code = ["helpers", "notebooks", "experiments", "requirements.txt"]
     try:
         found = subprocess.check_output(["git", "rev-parse", "--short=12", "HEAD"], **how)
         changed = subprocess.check_output(["git", "status", "--porcelain", "--", *code], **how)

@@ -13,12 +13,19 @@ from helpers.dataset.sources.sequences import Sequences
 from helpers.dataset.sources.strips import SIDES, Strips, write_strips
 from helpers.dataset.store import PatchStore, Source, open_store, with_fewer_points
 
-__all__ = ["PatchStore", "open_dataset", "with_fewer_points", "write_strips"]
+__all__ = [
+    "Choice",
+    "PatchStore",
+    "find_source",
+    "open_dataset",
+    "with_fewer_points",
+    "write_strips",
+]
 
 
 def open_dataset(
     source: str = "photographs",
-    folder: Path | str = paths.DATA,
+    folder: Path | str | None = None,
     seed: int = 0,
     points_per_scene: int | None = None,
     split: str | None = None,
@@ -34,7 +41,7 @@ def open_dataset(
             "hpatches:PATH": folder or zip file of 65 px strips, noise added by the recipe;
             "sequences:PATH": folder or zip file of images 1..6 and H_1_2..H_1_6, cut here;
             several of these joined by +, such as "photographs+sequences:PATH".
-        folder: where the stores are kept.
+        folder: where the stores are kept; None for `paths.DATA`.
         seed: of homographies, lighting, jitter and noise, where the source needs them made.
         points_per_scene: at most this many points of each scene; None for the usual number.
         split: a, b, c, illum, view, full or the path of a JSON file, see parts.choose_parts; None
@@ -47,7 +54,7 @@ def open_dataset(
         InputError: the source is unknown or something in it cannot be used.
     """
     choice = Choice(split, scenes, points_per_scene, seed, keep65)
-    return open_store(find_source(source, choice), folder)
+    return open_store(find_source(source, choice), folder or paths.DATA)
 
 
 def find_source(source: str, choice: Choice) -> Source:

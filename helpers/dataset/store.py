@@ -12,6 +12,7 @@ import errno
 import os
 import shutil
 import zlib
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,8 +110,15 @@ class PatchStore:
 
     def rows(self, part: str) -> np.ndarray:
         """Rows of the points of a part ("train", "validation" or "test"), int64, ascending."""
+        return self._rows[part]
+
+    @cached_property  # each batch asks for them
+    def _rows(self) -> dict[str, np.ndarray]:
         every = np.arange(len(self))
-        return np.concatenate([every[:0], *(every[self.scenes[name]] for name in self.parts[part])])
+        return {
+            part: np.concatenate([every[:0], *(every[self.scenes[name]] for name in names)])
+            for part, names in self.parts.items()
+        }
 
     def lengths(self, part: str) -> dict[str, int]:
         """Number of points of each scene of a part."""

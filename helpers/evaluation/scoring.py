@@ -118,7 +118,7 @@ def describe(
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D).
         clean: describe the clean twins instead.
-        strips: which ones, by their place in `layout.STRIPS`; all by default.
+        strips: which ones, by their place in `benchmark.STRIPS`; all by default.
 
     Returns:
         {scene: (strips, N, D) float32}, as the benchmark takes them.

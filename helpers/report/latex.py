@@ -81,7 +81,7 @@ def complete_folder() -> None:
             raise InputError(f"{path} is missing: restore it from the repository.")
         if path.parent != folder:
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder)
+            shutil.copyfile(path, folder / path.name)
     text = source_text(folder / "report.tex")
     parts = [folder / f"{name}.tex" for name in re.findall(r"\\input\{([^}]+)\}", text)]
     text += "".join(source_text(path) for path in parts if path.is_file())
@@ -93,7 +93,7 @@ def complete_folder() -> None:
         )
     (folder / "figures").mkdir(exist_ok=True)
     for path in figures:
-        shutil.copy(path, folder / "figures")
+        shutil.copyfile(path, folder / "figures" / path.name)  # over what may be read-only
 
 
 def source_text(path: Path) -> str:

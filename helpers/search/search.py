@@ -77,6 +77,7 @@ class Sampler(optuna.samplers.TPESampler):
     """
 
     def __init__(self, seed: int, first: dict):
+        super().__init__(seed=seed)  # a worker may tell of another's trial before it asks for one
         self.search_seed, self.first = seed, first
 
     def before_trial(self, study, trial):

@@ -41,6 +41,7 @@ from helpers.evaluation import scoring
 from helpers.search.space import Space, check_space, suggest
 from helpers.settings import TrainingSettings
 from helpers.training import runs
+from helpers.training.registry import outside_sources
 
 PAIRS = 100_000  # of each kind, for verification
 APPROACH = "search"  # so that the folders of trials are told from those of approaches
@@ -141,7 +142,7 @@ class Objective:
             "settings": asdict(self.base),
             "dataset": {"name": self.store.name, "fingerprint": self.store.fingerprint},
             "denoiser": self.denoiser_run.name if self.denoiser_run else None,
-            "training code": code_key(*runs.TRAINING_CODE),
+            "training code": [code_key(*runs.TRAINING_CODE), *outside_sources(self.base)],
             "budget": self.budget,
             "measure": self.measure,
         }

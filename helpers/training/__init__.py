@@ -3,7 +3,6 @@
 from helpers.training.batches import make_batches
 from helpers.training.loop import train
 from helpers.training.model import make_network
-from helpers.training.plan import Plan
 from helpers.training.runs import load_network, load_pipeline
 
-__all__ = ["Plan", "load_network", "load_pipeline", "make_batches", "make_network", "train"]
+__all__ = ["load_network", "load_pipeline", "make_batches", "make_network", "train"]

@@ -58,7 +58,7 @@ def networks(role: str) -> dict[str, Callable]:
 
 
 def outside_sources(settings: TrainingSettings) -> list[str]:
-    """Source of what the settings choose and this package does not hold, in a fixed order.
+    """Source of what the settings choose and `helpers` does not hold, in a fixed order.
 
     Raises:
         InputError: the source of one cannot be read.
@@ -69,12 +69,19 @@ def outside_sources(settings: TrainingSettings) -> list[str]:
         BATCHES.get(settings.batches),
         ASSEMBLIES.get(settings.assembly),
     )
-    outside = [one for one in chosen if one and not f"{one.__module__}.".startswith("helpers.")]
-    return sorted({source for one in outside for source in _sources(one)})
+    return sorted({source for one in chosen if one for source in _sources(one)})
 
 
 def _sources(thing: Callable) -> list[str]:
-    """The file that defines it, all of its folder if that is a package, or a notebook's cell."""
+    """The file that defines it, all of its folder if that is a package; nothing of `helpers`.
+
+    Of a function in a notebook it is the function alone, of a `functools.partial` its arguments
+    as well.
+    """
+    if isinstance(thing, partial):
+        return [*_sources(thing.func), repr((thing.args, thing.keywords))]
+    if f"{thing.__module__}.".startswith("helpers."):
+        return []
     try:
         module = inspect.getmodule(thing)
         if getattr(module, "__package__", None):

@@ -99,7 +99,8 @@ def pretrained(role: str = "descriptor") -> Path:
     with files.locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.is_dir():
             unfinished = unfinished_folder(folder)
-            shutil.copytree(PRETRAINED / role, unfinished, dirs_exist_ok=True)
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a copy that was killed
+            shutil.copytree(PRETRAINED / role, unfinished)
             os.replace(unfinished, folder)
     return folder
 
@@ -144,7 +145,7 @@ def denoiser_of(descriptor_run: Path) -> Path | None:
     """
     described = files.read_json(descriptor_run / "settings.json")
     settings = described.get("settings", {}) if isinstance(described, dict) else {}
-    if settings.get("role") != "descriptor":
+    if settings.get("role", settings.get("part")) != "descriptor":  # runs of older code say part
         raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
     if not described["denoiser"] or settings["joining"] == "end_to_end":
         return None

@@ -87,3 +87,27 @@ def test_noise_is_the_same_for_the_same_generator():
     clean = random_patches(70, 16)
     first, second = (noisy_twin(clean, np.random.default_rng(5)) for _ in range(2))
     assert (first == second).all()
+
+
+# cv2.resize of a patch to 32 x 32: its first, a middle and its last row, computed once.
+OPENCV_ROWS = {
+    0: (
+        "66 142 142 87 115 191 135 88 164 108 82 136 95 157 109 185 129 82 158 102 161 130 75 "
+        "151 103 140 123 155 152 96 172 125"
+    ),
+    15: (
+        "42 177 63 197 80 217 100 52 120 57 140 61 160 65 180 70 196 86 200 106 205 126 209 "
+        "146 29 163 49 183 69 203 89 101"
+    ),
+    31: (
+        "133 145 149 93 166 110 141 125 68 143 87 157 100 166 120 186 132 83 152 96 165 110 "
+        "184 128 107 143 87 160 104 104 120 64"
+    ),
+}
+
+
+def test_opencv_gives_the_bytes_that_it_gave_elsewhere():
+    y, x = np.mgrid[:65, :65]
+    reduced = downsample(((37 * x + 91 * y + x * y) % 256).astype(np.uint8))
+    for row, expected in OPENCV_ROWS.items():
+        assert reduced[row].tolist() == [int(number) for number in expected.split()]

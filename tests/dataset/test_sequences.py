@@ -1,8 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from helpers.benchmark.layout import LEVELS
+from helpers.common import keys
 from helpers.common.errors import InputError
 from helpers.common.keys import HELPERS
 from helpers.dataset import Choice, find_source, open_dataset
@@ -58,6 +61,19 @@ def test_the_patches_can_be_cut_again_where_a_look_says(sequences, made, tmp_pat
 def test_the_code_that_decides_the_patches_is_part_of_the_recipe():
     assert {"dataset/cutting", "dataset/noise.py", "dataset/sources"} == set(RECIPE_CODE)
     assert all((HELPERS / place).exists() for place in RECIPE_CODE)
+
+
+def test_another_line_of_code_that_cuts_is_another_recipe(few_photographs, tmp_path, monkeypatch):
+    for place in RECIPE_CODE:
+        source, copy = HELPERS / place, tmp_path / place
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
+    before = few_photographs(0, 12).recipe
+    monkeypatch.setattr(keys, "HELPERS", tmp_path)
+    assert few_photographs(0, 12).recipe == before
+    with (tmp_path / "dataset" / "cutting" / "regions.py").open("a") as edited:
+        edited.write("# another line")
+    assert few_photographs(0, 12).recipe != before
 
 
 def test_keep65_does_not_change_the_other_patches(sequences, tmp_path):

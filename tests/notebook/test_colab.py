@@ -178,6 +178,12 @@ def test_all_notebooks_share_one_cell():
     assert len({first_code_cells(source)[1] for source in SOURCES}) == 1
 
 
+def test_the_badge_of_a_notebook_opens_it():
+    for source in SOURCES:
+        title = jupytext.read(source).cells[0].source
+        assert BADGE.findall(title) == [f"notebooks/{source.stem}.ipynb"]
+
+
 def test_badges_of_the_readme_open_notebooks_that_are_there():
     opened = BADGE.findall((paths.ROOT / "README.md").read_text(encoding="utf-8"))
     assert opened == [f"notebooks/{source.stem}.ipynb" for source in SOURCES]

@@ -124,6 +124,13 @@ def test_a_worker_killed_before_it_chose_its_settings_leaves_the_same_ones(look,
     assert train.rates == other.rates[:2]
 
 
+def test_a_new_worker_tells_of_a_killed_ones_trial_before_it_asks_for_one(look, make_trainer):
+    look(make_trainer(), 1).ask()  # the last trial, of a worker that is killed at once
+    study = look(make_trainer(), 2)
+    assert finished(study) == 2
+    assert search.trials_table(study)["attempts"].tolist() == [1, 2]
+
+
 def test_a_worker_taken_for_dead_leaves_its_trial_to_another(look, make_trainer, storage):
     def act(number, on_validation):
         if number == 1:

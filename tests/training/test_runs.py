@@ -5,6 +5,7 @@ import linecache
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 
 import keras
 import pytest
@@ -56,6 +57,15 @@ def test_another_line_in_a_file_of_the_code_is_another_run(file, tiny_store, tmp
     with (tmp_path / "helpers" / file).open("a") as edited:
         edited.write("# another line")
     assert runs.run_folder(DENOISER, tiny_store) != before
+
+
+def test_other_arguments_of_an_outside_loss_are_another_run(tiny_store, monkeypatch):
+    settings, found = replace(DENOISER, loss="outside_loss"), set()
+    for epsilon in (1.0, 2.0, 1.0):
+        loss = partial(LOSSES["charbonnier"], epsilon=epsilon)
+        monkeypatch.setitem(LOSSES, "outside_loss", loss)
+        found.add(runs.run_folder(settings, tiny_store))
+    assert len(found) == 2
 
 
 def test_another_line_in_an_outside_loss_is_another_run(tiny_store, tmp_path, monkeypatch):

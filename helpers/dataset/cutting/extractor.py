@@ -47,11 +47,11 @@ def cut(
         images: six grey images, uint8; the first is the reference.
         homographies: five 3x3 matrices from image 1 to images 2..6, in pixels, scaled so that
             w > 0 at the centre of image 1.
-        regions: float (points, 4), see `find_regions`.
+        regions: float (points, 4), see `regions.find_regions`.
         rng: source of the jitter.
 
     Returns:
-        uint8 (points, 16, 65, 65), strips in the order of layout.STRIPS.
+        uint8 (points, 16, 65, 65), strips in the order of benchmark.layout.STRIPS.
     """
     patches = np.empty((len(regions), 16, SOURCE_SIDE, SOURCE_SIDE), np.uint8)
     squares = frames(regions)

@@ -33,6 +33,8 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
             grey = None if grey is None else np.asarray(grey)
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is damaged or no picture: fetch or export it again.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # fuzzing finds Pillow to raise a dozen kinds on damaged files
         raise InputError(
             f"{name} is damaged or no picture ({error}): fetch or export it again."
