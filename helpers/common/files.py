@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from helpers.common.errors import InputError
 
 _CAUSES = ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EFBIG"]
@@ -105,19 +107,35 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path | str) -> Any:
-    """Reads a JSON file.
+def read_json(path: Path | str, kind: Any = dict, cure: str = "delete it and run again") -> Any:
+    """Reads a JSON file that somebody else may have written or damaged.
+
+    Args:
+        kind: what it must hold, as a type hint that pydantic understands: dict[str, float], say.
+        cure: what the user can do about a file that holds something else.
 
     Raises:
-        InputError: the file is missing or no JSON.
+        InputError: the file is missing, no JSON, or not of that kind; NaN and Infinity are no JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        value = json.loads(text, parse_constant=_refuse)
+        return TypeAdapter(kind).validate_python(value, strict=True)
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: run the step that writes it first.") from error
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}): name a JSON file that you may read."
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}): delete it and run again.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise InputError(
+            f"{path} does not hold what is needed ({where}: {first['msg']}): {cure}."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}): {cure}.") from error
+
+
+def _refuse(constant: str):
+    raise ValueError(f"{constant} is no number of JSON")

@@ -60,3 +60,13 @@ def test_places_and_files_that_cannot_be_are_named(tmp_path, monkeypatch):
         files.write_json(".", {})
     with pytest.raises(InputError, match="cannot be read"):
         files.read_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", "{", "[" * 100_000, '{"S": NaN}', "1" * 5_000, '{"S": "high"}', "\xff"]
+)
+def test_json_of_another_kind_ends_in_one_sentence(tmp_path, text):
+    path = tmp_path / "scores.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"scores\.json .*: correct it\."):
+        files.read_json(path, dict[str, float], cure="correct it")
