@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.common.errors import InputError
+from helpers.common.values import check_options
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
 from helpers.settings import TrainingSettings
@@ -40,15 +41,10 @@ def find(kind: str, name: str, known: dict[str, Callable], options: dict[str, An
         kind: what it is, for the message: "loss", for example.
 
     Raises:
-        InputError: there is none of that name, or it does not take one of the options.
+        InputError: there is none of that name, or it does not take one of the options or its value.
     """
     require_known(kind, name, known)
-    takes = inspect.signature(known[name]).parameters
-    if unknown := set(options) - set(takes):
-        raise InputError(
-            f"{known[name].__name__} has no option {', '.join(sorted(unknown))}: "
-            f"choose from {', '.join(takes)}."
-        )
+    check_options(known[name], options)
     return partial(known[name], **options)
 
 
