@@ -29,7 +29,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import optuna
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from helpers import benchmark, training
@@ -265,7 +265,7 @@ def _signs_of_life(trial: optuna.Trial, seconds: float) -> Iterator[None]:
         for sign in itertools.count(1):
             if over.wait(seconds):
                 return
-            with suppress(UpdateFinishedTrialError, StorageInternalError, OSError):
+            with suppress(UpdateFinishedTrialError, InputError):
                 trial.set_user_attr("sign", sign)
 
     thread = threading.Thread(target=count, daemon=True)

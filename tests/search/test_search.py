@@ -136,9 +136,9 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path)
     (tmp_path / "file").write_text("not a folder")
     wrong = ("database", "sqlite:////dev/null/x.db", f"journal:{tmp_path}/file/x")
     for storage in (*wrong, "mysql+nosuchdriver://host/db"):
-        with pytest.raises(InputError, match=r"cannot be opened .*: give sqlite:///FILE"):
+        with pytest.raises(InputError, match=r"cannot be used .*: give sqlite:///FILE"):
             search.open_study("rates", storage)
-    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://me:***@host/x"
+    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***@host/x"
 
 
 def test_a_study_that_is_not_there_is_an_input_error(storage):
@@ -294,14 +294,15 @@ def test_the_storage_of_a_profiles_search_can_be_chosen(profile, tiny_store, mak
 
 
 def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, monkeypatch):
-    def look(name, rate):
+    def look(name, rate, **changes):
         space = {"learning_rate": ("choice", [rate])}
-        objective = search.Objective(base, space, tiny_store, budget=0.5)
+        objective = search.Objective(replace(base, **changes), space, tiny_store, budget=0.5)
         return search.search(name, objective, 1, f"journal:{tmp_path / 'journal'}")
 
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False, optimizer="sgd")
-    trained, given_up = look("good", base.learning_rate), look("hopeless", 1000.0)
+    base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False)
+    trained = look("good", base.learning_rate)
+    given_up = look("hopeless", 1000.0, optimizer="sgd")
     assert search.trials_table(trained)["state"].tolist() == ["complete"]
     assert search.trials_table(given_up)["state"].tolist() == ["pruned"]
 
