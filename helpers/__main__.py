@@ -120,22 +120,23 @@ def _train(options) -> None:
     from helpers import search, training
     from helpers.training import runs
 
+    _trainings(settings.profile(options.profile), options)  # before anything that takes long
     profile, store = _open(options)
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
-    denoiser, descriptor = _trainings(profile, options.approach, options.settings)
+    denoiser, descriptor = _trainings(profile, options)
     denoiser_run = training.train(denoiser, store)
     print(training.train(descriptor, store, runs.upstream_run(descriptor, denoiser_run)))
 
 
-def _trainings(profile, approach: str, winner: Path | None) -> tuple:
-    """Settings of denoiser and descriptor; of one of them, the best of an earlier search."""
+def _trainings(profile, options) -> tuple:
+    """Settings of denoiser and descriptor; those of one may come from an earlier search."""
     from helpers import search
 
-    denoiser, descriptor = profile.trainings(approach)
-    if winner is None:
+    denoiser, descriptor = profile.trainings(options.approach or "improved")
+    if not options.settings:
         return denoiser, descriptor
-    found = replace(search.read_winner(winner), approach=approach)
+    found = replace(search.read_winner(options.settings), approach=denoiser.approach)
     return (found, descriptor) if found.role == "denoiser" else (denoiser, found)
 
 
@@ -166,11 +167,10 @@ def _search_space(options) -> None:
     if not (options.space and options.storage and options.trials):
         raise InputError("A search with a name needs --space, --storage and --trials.")
     space = files.read_json(options.space, cure="correct it")  # before anything that takes long
-    profile, store = _open(options)
-    approach = options.approach or "improved"
-    denoiser, descriptor = _trainings(profile, approach, options.settings)
+    denoiser, descriptor = _trainings(settings.profile(options.profile), options)
     base = denoiser if options.role == "denoiser" else descriptor
     search.check_space(space, base)
+    profile, store = _open(options)
     objective = search.Objective(
         base,
         space,

@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
+from dataclasses import replace
 
 import jupytext
 import numpy as np
 import pytest
 
-from helpers.__main__ import _absolute, _absolute_split, main
+from helpers import settings
+from helpers.__main__ import _absolute, _absolute_split, _trainings, main
 from helpers.benchmark.layout import STRIPS
 from helpers.common import paths
 from helpers.notebook import execute
@@ -255,7 +258,26 @@ def test_search_tries_settings_and_writes_the_winner(new_home, call):
     assert status == 0, complaint
     assert "2 of 2 trials finished" in said
     found = json.loads(winner.read_text())
-    assert 0.001 <= found["settings"]["learning_rate"] <= 0.01 and found["provenance"]["device"]
+    rate = found["settings"]["learning_rate"]
+    assert 0.001 <= rate <= 0.01 and found["provenance"]["device"]
+
+    given = replace(settings.SMOKE.baseline_denoiser, learning_rate=rate)
+    options = Namespace(approach="baseline", settings=winner)
+    assert _trainings(settings.SMOKE, options)[0] == given
+    asked = ("--approach", "baseline", "--role", "denoiser", "--trials", 1, "--settings", winner)
+    status, said, complaint = call("search", "from there", *storage, *asked, *SMOKE)
+    assert status == 0, complaint
+    assert f"trial 0: {{'learning_rate': {rate}}}" in said
+
+
+def test_a_broken_space_blocks_no_name(new_home, call):
+    space = new_home / "space.json"
+    asked = ("--role", "denoiser", "--trials", 1, "--budget", 0.1, "--space", space, *SMOKE)
+    for broken in ('{"validations": ["integer", -1, 3]}', '{"part": ["choice", ["../x"]]}', "{"):
+        space.write_text(broken)
+        status, _, complaint = call("search", "mine", "--storage", f"journal:{new_home}/x", *asked)
+        assert status == 2 and len(complaint.splitlines()) == 1 and "delete" not in complaint
+    assert not (new_home / "x").exists()
 
 
 @pytest.mark.parametrize("name", ["--role", "--part"])
@@ -300,6 +322,9 @@ def test_a_written_dataset_can_be_opened_again(new_home, call, monkeypatch):
         ("describe --run nowhere --output x", "nowhere is missing: name the run"),
         ("search x", "A search with a name needs --space, --storage and --trials"),
         ("search --trials 5", "A search of your own space needs a name"),
+        ("search --settings best.json", "takes no --settings"),
+        ("train improved --settings no.json --profile smoke", "no.json is missing"),
+        ("train better --profile smoke", "has no approach 'better': choose one of baseline"),
     ],
 )
 def test_bad_input_ends_in_one_sentence_and_status_2(call, arguments, sentence):
