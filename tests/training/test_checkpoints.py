@@ -57,7 +57,7 @@ def test_the_counter_of_dropout_is_among_what_is_saved():
 
 
 @pytest.mark.skipif(
-    keras.backend.backend() == "torch", reason="backend.seed_stretch does it for PyTorch's dropout"
+    keras.backend.backend() == "torch", reason="backend.seed_step does it for PyTorch's dropout"
 )
 def test_a_step_after_resuming_is_the_step_that_would_have_been(tmp_path):
     batch = np.ones((4, 2), "float32"), np.zeros((4, 3), "float32")
