@@ -44,10 +44,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         if temporary.is_file():
             with temporary.open("r+b") as file:
                 os.fsync(file.fileno())  # else the name may reach the disk before the content
-        os.replace(temporary, path)
+        _put(temporary, path)
     except OSError as error:
-        if path.is_dir() and temporary.is_dir() and error.errno in OCCUPIED:
-            return  # another process was first
         where = Path(error.filename or path)
         # A missing parent may be what cannot be made.
         inside = where in (temporary, path, *path.parents) or temporary in where.parents
@@ -59,6 +57,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         ) from error
     finally:
         _remove(temporary)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        beaten = temporary.is_dir() and path.is_dir() and error.errno in OCCUPIED
+        if not beaten:  # another process was first, and has made the same
+            raise
 
 
 def remove_leftovers(folder: Path) -> None:
