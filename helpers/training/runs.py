@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired
 
 import keras
+from pydantic import ConfigDict
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from helpers.common import files, paths
@@ -36,8 +37,10 @@ TRAINING_CODE = (
 class Described(TypedDict):
     """What `settings.json` holds, and more."""
 
+    __pydantic_config__ = ConfigDict(extra="allow")
     settings: dict[str, Any]
     denoiser: NotRequired[str | None]
+    continued_on: NotRequired[list[dict[str, Any]]]  # what was another one after an interruption
 
 
 def run_folder(
@@ -105,11 +108,10 @@ def require_same(folder: Path, described: dict) -> dict:
     Raises:
         InputError: it is damaged, or one of others.
     """
-    found = files.read_json(folder / "settings.json", cure=_deletion(folder))
+    found = files.read_json(folder / "settings.json", Described, _deletion(folder))
     told = json.loads(json.dumps(described))  # as it is read: lists for tuples
-    before = found.get("settings")
-    if isinstance(before, dict):  # fields that are newer than the run had their default
-        told["settings"] = {name: told["settings"].get(name) for name in before}
+    # Fields that are newer than the run were at their default.
+    told["settings"] = {name: told["settings"].get(name) for name in found["settings"]}
     if any(found.get(name) != value for name, value in told.items()):
         raise InputError(f"{folder} holds a training of other settings: {_deletion(folder)}.")
     return found

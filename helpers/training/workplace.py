@@ -27,7 +27,7 @@ UNTOUCHED = 24 * 3600  # seconds without a checkpoint after which whoever made t
 def claimed(run: Path) -> Iterator[Path]:
     """Yields where to train a run, once no other process that sees our locks is at it."""
     with files.locked(run.with_name(f".{run.name}.lock")) as alone:
-        if not alone:
+        if not alone and not run.is_dir():
             run.with_name(f"{run.name}.{files.owner()}{UNFINISHED}").mkdir(exist_ok=True)
         yield unfinished_folder(run)
 
@@ -85,7 +85,7 @@ def clean_up(run: Path) -> None:
     """
     checkpoints.remove(run)
     for folder in _folders(run):
-        if _is_left(folder, run):
+        if folder == unfinished_folder(run) or _is_left(folder, run):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from helpers.common import files, paths
+from helpers.common.errors import InputError
 from helpers.training import checkpoints, runs, workplace
 
 GONE, ELSEWHERE = "0123ab", "0123ab-77"  # names of another machine and of a process there
@@ -82,13 +83,29 @@ def test_own_checkpoints_stay_where_they_are_newer(run):
 
 def test_only_what_is_surely_left_is_removed_once_the_run_is_finished(run, ended):
     living = f"{files.machine()}-{os.getppid()}"
-    folders = {owner: folder_of(run, owner, 1) for owner in (ended, living, GONE, ELSEWHERE)}
+    owners = (ended, living, GONE, ELSEWHERE, files.machine())
+    folders = {owner: folder_of(run, owner, 1) for owner in owners}
     for path in (*folders[GONE].iterdir(), folders[GONE]):
         os.utime(path, (1, 1))
     folder_of(run, "other", 1).rename(other := run.with_name("improved-denoiser-9.x.unfinished"))
     run.mkdir()
     workplace.clean_up(run)
     assert {*run.parent.iterdir()} == {run, other, folders[living], folders[ELSEWHERE]}
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_a_finished_run_is_found_without_locks_and_nothing_is_left_beside_it(run):
+    run.mkdir()
+    with workplace.claimed(run):
+        workplace.clean_up(run)
+    assert [path for path in run.parent.iterdir() if path.is_dir()] == [run]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"settings": {}, "continued_on": 5}', '{"settings": 1}'])
+def test_a_damaged_description_of_an_unfinished_run_is_named(run, text):
+    (folder_of(run, files.machine()) / "settings.json").write_text(text)
+    with pytest.raises(InputError, match=r"settings\.json does not hold .*: delete the folder"):
+        opened(run)
 
 
 def test_of_two_that_finish_the_same_run_the_first_one_stays(run):
