@@ -1,7 +1,11 @@
 """Studies and the storages they live in: opened, described, told apart."""
 
+import functools
+import inspect
 import json
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -9,18 +13,15 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from helpers.common.errors import InputError
 
 JOURNAL = "journal:"
 LOCK_SECONDS = 60  # that a worker waits for others to write to an SQLite file
+# What databases and journals raise that are full, gone, locked or damaged.
+FAILURES = (OSError, SQLAlchemyError, StorageInternalError, ValueError, TypeError, AttributeError)
+PLACE = r"[\w.-]*(:\d+)?(/[\w./-]*)?"  # host, port and database; what else is there may be secret
 
 
 def open_study(name: str, storage: str) -> optuna.Study:
@@ -66,27 +67,82 @@ def begin_study(name: str, storage: str, description: dict, **options) -> optuna
 
 
 def shown(storage: str) -> str:
-    """A storage without its password."""
-    try:
-        return sqlalchemy.make_url(storage).render_as_string(hide_password=True)
-    except ArgumentError:  # no URL, so no password
+    """A storage without any password, however mistyped."""
+    if storage.startswith(JOURNAL):
         return storage
+    kind, slashes, rest = storage.partition("://")
+    rest, asks, options = rest.partition("?")
+    if kind == "sqlite" and rest.startswith("/"):
+        return f"{kind}{slashes}{rest}"
+    _, at, place = rest.rpartition("@")
+    if not slashes:
+        return storage if re.fullmatch(r"[\w./ ~-]*", storage) else "***"
+    hidden = "@" in options or not re.fullmatch(PLACE, place) or not re.fullmatch(r"[\w+]+", kind)
+    return "***" if hidden else f"{kind}://{'***@' if at else ''}{place}{'?***' if asks else ''}"
 
 
 def _connect(storage: str) -> BaseStorage:
     try:
-        if storage.startswith(JOURNAL):
-            path = Path(storage.removeprefix(JOURNAL)).expanduser()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
-        url = sqlalchemy.make_url(storage)
-        return _sqlite(url) if url.get_backend_name() == "sqlite" else _database(url)
-    except (ImportError, OSError, SQLAlchemyError, StorageInternalError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(
-            f"The storage {shown(storage)} cannot be opened ({reason}): give sqlite:///FILE, "
-            "journal:FILE or the URL of a database."
-        ) from error
+        return _guarded(optuna.storages.get_storage(_opened(storage)), storage)
+    except (ImportError, *FAILURES) as error:
+        raise _unusable(storage, error) from None  # of which the text may hold a password
+
+
+def _opened(storage: str) -> BaseStorage:
+    if storage.startswith(JOURNAL):
+        path = Path(storage.removeprefix(JOURNAL)).expanduser()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = JournalFileOpenLock(str(path))
+        _end_with_a_line(path, lock)
+        return JournalStorage(JournalFileBackend(str(path), lock))
+    url = sqlalchemy.make_url(storage)
+    return _sqlite(url) if url.get_backend_name() == "sqlite" else _database(url)
+
+
+def _end_with_a_line(path: Path, lock: JournalFileOpenLock) -> None:
+    """Cuts off half a line that a full disk has left, with which the next one would be lost."""
+    if not path.exists() or path.read_bytes()[-1:] in (b"", b"\n"):
+        return
+    lock.acquire()
+    try:
+        with path.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+def _guarded(opened: BaseStorage, storage: str) -> BaseStorage:
+    """The same storage, whose every method says in one sentence that it cannot be used."""
+    for name, _ in inspect.getmembers(BaseStorage, inspect.isfunction):
+        if not name.startswith("_"):
+            setattr(opened, name, _saying(getattr(opened, name), storage))
+    return opened
+
+
+def _saying(method: Callable, storage: str) -> Callable:
+    @functools.wraps(method)
+    def guarded(*arguments, **options):
+        try:
+            return method(*arguments, **options)
+        except InputError:
+            raise
+        except FAILURES as error:
+            raise _unusable(storage, error) from None
+
+    return guarded
+
+
+def _unusable(storage: str, error: Exception) -> InputError:
+    cause, name = error.__cause__ or error, shown(storage)
+    reason = (str(cause).splitlines() or [""])[0]
+    secret = set(re.split(r"\W+", storage)) - set(re.split(r"\W+", name))
+    if not reason or any(word in reason for word in secret):
+        reason = type(cause).__name__
+    return InputError(
+        f"The storage {name} cannot be used ({reason}): give sqlite:///FILE, journal:FILE or the "
+        "URL of a database, free some space if there is none, and move a damaged file away, since "
+        "what was trained is found again."
+    )
 
 
 def _sqlite(url: sqlalchemy.URL) -> RDBStorage:

@@ -20,6 +20,8 @@ from helpers.settings import SMOKE, SearchSettings
 from helpers.training import runs
 from tests.search.conftest import BASE, NAMED, RATES, SPACE, WEIGHTS, finished
 
+BOTH = {name: SPACE[name] for name in ("learning_rate", "network_options.width")}
+
 # --- what is tried
 
 
@@ -64,7 +66,7 @@ def test_stopping_between_trials_changes_no_settings_and_adds_only_what_is_missi
 def test_settings_of_one_trial_are_drawn_independently(look, make_trainer):
     train = make_trainer()
     both = {"learning_rate": ("uniform", 0.001, 1.0), "weight_decay": ("uniform", 0.001, 1.0)}
-    look(train, 4, space=both, base=replace(BASE, learning_rate=2.0, weight_decay=2.0))
+    look(train, 4, space=both, base=replace(BASE, learning_rate=2.0, weight_decay=0.0))
     assert all(abs(one.learning_rate - one.weight_decay) > 1e-6 for one in train.settings)
 
 
@@ -134,9 +136,9 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path)
     (tmp_path / "file").write_text("not a folder")
     wrong = ("database", "sqlite:////dev/null/x.db", f"journal:{tmp_path}/file/x")
     for storage in (*wrong, "mysql+nosuchdriver://host/db"):
-        with pytest.raises(InputError, match=r"cannot be opened .*: give sqlite:///FILE"):
+        with pytest.raises(InputError, match=r"cannot be used .*: give sqlite:///FILE"):
             search.open_study("rates", storage)
-    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://me:***@host/x"
+    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***@host/x"
 
 
 def test_a_study_that_is_not_there_is_an_input_error(storage):
@@ -206,6 +208,30 @@ def test_a_profile_gets_the_winner_of_its_own_search(profile, tiny_store, make_t
     assert {len(store.rows("train")) for store in train.stores} == {8}  # of two scenes
 
 
+def test_a_damaged_winner_of_a_profile_is_mended_by_its_search(profile, tiny_store, make_trainer):
+    train = make_trainer()
+    _, winner = search.search_improved(profile, tiny_store, train=train)
+    before = winner.read_bytes()
+    winner.write_bytes(before[:100])
+    with pytest.raises(InputError, match="search again with the same options, which trains"):
+        search.with_winner(profile, tiny_store)
+    search.search_improved(profile, tiny_store, train=train)
+    assert winner.read_bytes() == before and len(train.settings) == 6
+
+
+def test_what_another_network_does_not_take_is_not_searched_and_said(
+    profile, tiny_store, make_trainer, capsys
+):
+    base = replace(profile.improved_descriptor, network="l2net", network_options={})
+    other = replace(profile, improved_descriptor=base, search=replace(profile.search, space=BOTH))
+    study, winner = search.search_improved(other, tiny_store, train=make_trainer())
+    assert (
+        "Not searched: network_options.width; l2net has no such option" in capsys.readouterr().out
+    )
+    assert set(study.best_params) == {"learning_rate"} == set(search.space_of(other))
+    assert winner == search.winner_path(other, tiny_store)
+
+
 def test_a_profile_that_wants_more_trials_goes_on_with_its_search(
     profile, tiny_store, make_trainer
 ):
@@ -268,14 +294,15 @@ def test_the_storage_of_a_profiles_search_can_be_chosen(profile, tiny_store, mak
 
 
 def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, monkeypatch):
-    def look(name, rate):
+    def look(name, rate, **changes):
         space = {"learning_rate": ("choice", [rate])}
-        objective = search.Objective(base, space, tiny_store, budget=0.5)
+        objective = search.Objective(replace(base, **changes), space, tiny_store, budget=0.5)
         return search.search(name, objective, 1, f"journal:{tmp_path / 'journal'}")
 
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False)
-    trained, given_up = look("good", base.learning_rate), look("hopeless", 1e30)
+    trained = look("good", base.learning_rate)
+    given_up = look("hopeless", 1000.0, optimizer="sgd")
     assert search.trials_table(trained)["state"].tolist() == ["complete"]
     assert search.trials_table(given_up)["state"].tolist() == ["pruned"]
 
