@@ -66,15 +66,6 @@ def test_an_error_ends_the_process_with_status_2_and_no_stack_trace():
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("target", ["report", "figures"])
-def test_make_passes_profile_split_and_scenes(target):
-    given = ["PROFILE=smoke", "SPLIT=view", "SCENES=v_boat,v_bark"]
-    command = ["make", "--dry-run", target, *given]
-    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
-    assert f"helpers {target} --profile 'smoke'" in done.stdout
-    assert "--split 'view' --scenes 'v_boat,v_bark'" in done.stdout
-
-
 # --- the report, made once for all tests ---------------------------------------------------------
 
 
