@@ -3,7 +3,9 @@
 Settings of a search are not results; they are shown by `search.space.short`.
 """
 
+import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
@@ -81,8 +83,8 @@ def escape(text: str) -> str:
 
 
 def show(frame: pd.DataFrame) -> Styler:
-    """A table for a notebook: rounded, the better of each pair in bold."""
-    table = _render(frame, "font-weight: bold")
+    """A table for a notebook: rounded, the better of each pair in bold; names are no HTML."""
+    table = _render(frame, "font-weight: bold", html.escape)
     return table.set_properties(subset=[table.columns[0]], **{"text-align": "left"})
 
 
@@ -95,7 +97,7 @@ def write_table(frame: pd.DataFrame, name: str) -> Path:
 
 def to_tabular(frame: pd.DataFrame) -> str:
     """LaTeX tabular of a table; every heading and cell is escaped."""
-    styler = _render(frame, "textbf: --rwrap").format(escape).format_index(escape, axis=1)
+    styler = _render(frame, "textbf: --rwrap", escape)
     columns = f"@{{}}l{'r' * frame.shape[1]}@{{}}"
     text = styler.to_latex(hrules=True, multicol_align="c", column_format=columns)
     note = "% Written from helpers/report/tables.py: change the code, not this file.\n"
@@ -110,12 +112,13 @@ def _with_rules(line: re.Match) -> str:
     return line[0] + "\n" + "".join(rf"\cmidrule(lr){{{a}-{b - 1}}}" for a, b in spans)
 
 
-def _render(frame: pd.DataFrame, bold: str) -> Styler:
+def _render(frame: pd.DataFrame, bold: str, escaped: Callable[[str], str]) -> Styler:
     """Headings of rows as a first column, rounded numbers, the best ones in the look `bold`."""
     looks = best_cells(frame).map(lambda best: bold if best else "")
     cells, looks = (table.reset_index(col_level=-1) for table in (format_cells(frame), looks))
     looks.iloc[:, 0] = ""
-    return cells.style.hide(axis="index").apply(lambda _: looks, axis=None)
+    styler = cells.style.hide(axis="index").apply(lambda _: looks, axis=None)
+    return styler.format(escaped).format_index(escaped, axis=1)
 
 
 def best_cells(frame: pd.DataFrame) -> pd.DataFrame:

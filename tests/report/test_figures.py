@@ -166,6 +166,13 @@ def test_sequences_are_sorted_by_the_improved_approach():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["i_two", "v_one"]
 
 
+def test_the_name_of_a_scene_is_no_formula(pdf_of):
+    named = scores(0.5)
+    strips = named["matching"]["sequences"].values()
+    named["matching"] = {"sequences": {r"i_$\oops$": next(iter(strips))}}
+    assert pdf_of(figures.plot_sequences(named, named))
+
+
 def test_denoising_tells_the_signal_to_noise_ratio(patches):
     noisy = np.where(patches < 128, patches + 10, patches - 10)  # squared error 100
     (axis,) = figures.plot_denoising(noisy, {"improved": patches}, patches, LEVELS).axes

@@ -1,6 +1,8 @@
 import re
+from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.benchmark.layout import LEVELS, POOLS
@@ -197,6 +199,18 @@ def test_written_table_is_the_tabular(tmp_path, monkeypatch):
 def test_notebook_shows_the_same_bold_and_dashes():
     html = tables.show(tables.retrieval_table(scores(0.5), scores(0.6))).to_html()
     assert "font-weight: bold" in html and "–" in html and "0.600" in html
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "i_<script>", "</td>", "a & b"])
+def test_names_are_text_and_no_html(name):
+    frame = pd.DataFrame({name: [name]}, index=[f"{name}0"]).rename_axis(index=f"{name}1")
+    tags, texts = set(), []
+    page = HTMLParser()
+    page.handle_starttag = lambda tag, _: tags.add(tag)
+    page.handle_data = texts.append
+    page.feed(tables.show(frame).to_html())
+    assert tags == {"style", "table", "thead", "tbody", "tr", "th", "td"}
+    assert [text for text in texts[1:] if text.strip()] == [f"{name}1", name, f"{name}0", name]
 
 
 def test_notebook_shows_plain_headings():

@@ -173,7 +173,7 @@ def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
     for name, marker in (("baseline", "s"), ("improved", "o")):
         look = {"color": APPROACH_COLOURS[name], "ms": 4, "clip_on": False}  # 0 is a usual value
         axis.plot(values[name], rows, marker, label=name, **look)
-    axis.set_yticks(rows, values.index)
+    axis.set_yticks(rows, values.index, parse_math=False)  # $ in a name is no formula
     axis.set(xlabel="matching AP", ylim=(-0.6, len(values) - 0.4), xlim=(0, None))
     axis.grid(axis="x")
     figure.legend(**ABOVE)
