@@ -1,8 +1,6 @@
 """Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -20,9 +18,10 @@ from helpers.common import files, paths
 from helpers.common.errors import InputError
 from helpers.common.keys import code_key, key
 from helpers.common.provenance import package_versions
+from helpers.notebook.watch import Watch, keep_what_matters
 from helpers.report import latex
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+LONGEST_SOCKET = 90  # bytes: systems allow little more than 100 with what is put behind
 KEY = "nhpatches_key"  # in the metadata of an executed copy: hash of all it was made from
 
 
@@ -115,8 +114,11 @@ def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> Non
     _check_parameters(source, notebook, parameters)
     with files.atomic_path(target) as temporary:
         nbformat.write(notebook, temporary)
-        executed = _run(source, temporary, target.with_suffix(".failed.ipynb"), parameters)
-        _keep_what_matters(executed)
+        cells = sum(cell.cell_type == "code" for cell in notebook.cells) + bool(parameters)
+        with Watch(source.stem, cells) as watch:
+            failed = target.with_suffix(".failed.ipynb")
+            executed = _run(source, temporary, failed, parameters, watch)
+        keep_what_matters(executed)
         executed.metadata[KEY] = decisive
         html, _ = HTMLExporter().from_notebook_node(executed)
         files.write_text(target.with_suffix(".html"), html)
@@ -124,7 +126,9 @@ def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> Non
     print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
 
 
-def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbformat.NotebookNode:
+def _run(
+    source: Path, temporary: Path, failed: Path, parameters: dict, watch: Watch
+) -> nbformat.NotebookNode:
     try:
         executed = papermill.execute_notebook(
             temporary,
@@ -134,8 +138,10 @@ def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbfor
             language="python",
             cwd=paths.NOTEBOOKS,
             progress_bar=False,
-            stdout_file=sys.stdout,  # what a cell prints is shown while it runs
-            kernel_manager_class=_QuietKernelManager,
+            stdout_file=watch.out,
+            stderr_file=watch.err,
+            on_cell_start=watch.begin,
+            kernel_manager_class=_KernelManager,
         )
     except papermill.PapermillExecutionError as error:
         temporary.replace(failed)  # where the reader finds the cell that failed
@@ -151,28 +157,14 @@ def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbfor
     return executed
 
 
-class _QuietKernelManager(AsyncKernelManager):
-    """Keeps what kernel and libraries say about themselves out of the terminal.
-
-    Through files, unlike TCP, the kernel has nothing to warn about; TensorFlow greets on stderr.
-    """
-
-    transport = "ipc"
+class _KernelManager(AsyncKernelManager):
+    """Talks to the kernel through files: unlike TCP, they leave it nothing to warn about."""
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.ip = f"{tempfile.gettempdir()}/{uuid.uuid4().hex}"  # else files beside the notebooks
-
-    async def start_kernel(self, **options):
-        return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
-
-
-def _keep_what_matters(notebook: nbformat.NotebookNode) -> None:
-    """Drops progress bars and TensorFlow's greetings, which mean nothing once they are past."""
-    notebook.metadata.pop("widgets", None)
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        shown = [output for output in cell.outputs if output.get("name") != "stderr"]
-        cell.outputs = [output for output in shown if WIDGET not in output.get("data", {})]
+        place = f"{tempfile.gettempdir()}/{uuid.uuid4().hex}"  # else files beside the notebooks
+        if len(os.fsencode(place)) < LONGEST_SOCKET:
+            self.transport, self.ip = "ipc", place
 
 
 def _check_pair(source: Path, notebook: nbformat.NotebookNode) -> None:
