@@ -217,38 +217,30 @@ def _report(options) -> None:
     duration, dataset = settings.profile(options.profile).duration, options.dataset
     more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
     print(f"Profile {options.profile} on {dataset}: {duration}{more}.", flush=True)
-    _execute(options)
+    profile, store = _open(options)
+    store.verify()  # what is kept below was made from these patches
+    print("Every patch of the dataset is as it was built.", flush=True)
+    _execute(options, profile, store)
 
 
 def _figures(options) -> None:
-    from helpers import search
-    from helpers.evaluation.scoring import find_runs
-    from helpers.notebook import execute
+    from helpers.notebook import execute, results
 
     profile, store = _open(options)
-    winner = search.winner_path(profile, store)
-    if missing := [path for path in (winner, winner.with_suffix(".db")) if not path.exists()]:
+    if missing := [path for path in results.needed(profile, store) if not path.exists()]:
         raise InputError(f"{missing[0]} is missing: run `make report` with the same options first.")
-    profile = search.with_winner(profile, store)
-    try:
-        for approach in settings.APPROACHES:
-            find_runs(profile, approach, store)
-    except InputError as error:
-        missing = str(error).partition(" is missing")[0]
-        raise InputError(
-            f"{missing} is missing: run `make report` with the same options first."
-        ) from error
-    _execute(options, only=execute.that_draw(), force=True)
+    _execute(options, profile, store, only=execute.that_draw(), force=True)
 
 
-def _execute(options, **how) -> None:
-    from helpers.notebook import execute
+def _execute(options, profile, store, **how) -> None:
+    from helpers.notebook import execute, results
     from helpers.notebook.data import find_data
     from helpers.report import latex
 
     asked = {name: getattr(options, name) for name in DATA}
     source = find_data(**asked)
     parameters = {name.upper(): value for name, value in asked.items()}
+    how["needed"] = lambda: results.needed(profile, store)
     execute.execute_all(parameters, data_key=[source.parts, source.key()], **how)
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = latex.missing_tools()

@@ -157,6 +157,35 @@ def test_figures_without_one_of_the_runs_are_refused(copied_home, call):
     assert f"{run} is missing: run `make report` with the same options first." in complaint
 
 
+@pytest.mark.deep
+def test_the_cure_for_a_missing_run_and_winner_works(copied_home, call):
+    shutil.rmtree(next(copied_home.glob("runs/improved-descriptor-*")))
+    for found in copied_home.glob("runs/search/smoke-*"):
+        found.unlink()
+    assert call("figures", *SMOKE)[0] == 2
+    assert call("report", *SMOKE)[0] == 0
+    assert call("figures", *SMOKE)[0] == 0
+
+
+@pytest.mark.parametrize("place", ["search/smoke-*.json", "improved-descriptor-*/scores*.json"])
+def test_a_report_without_its_winner_or_scores_is_not_kept(copied_home, call, monkeypatch, place):
+    executed = []
+    monkeypatch.setattr(execute, "_execute", lambda source, *_: executed.append(source.stem))
+    for found in copied_home.glob(f"runs/{place}"):
+        found.unlink()
+    assert call("report", *SMOKE)[0] == 0
+    assert tuple(executed) == NOTEBOOKS
+
+
+def test_a_report_of_damaged_patches_is_not_kept(copied_home, call, monkeypatch, tmp_path):
+    data = shutil.copytree(paths.DATA, tmp_path / "data")
+    monkeypatch.setattr(paths, "DATA", data)
+    patches = next(data.glob("photographs-*/noisy.npy"))
+    patches.write_bytes(patches.read_bytes()[:-1] + b"x")
+    status, said, complaint = call("report", *SMOKE)
+    assert status == 2 and "has changed in" in complaint and "kept" not in said
+
+
 def test_figures_of_a_report_that_was_not_made_are_refused(new_home, call):
     status, _, complaint = call("figures", *SMOKE)
     assert status == 2 and not (new_home / "figures").exists()

@@ -4,7 +4,8 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import jupytext
@@ -40,6 +41,7 @@ def execute_all(
     only: str | tuple[str, ...] = "",
     data_key: object = None,
     force: bool = False,
+    needed: Callable[[], Iterable[Path]] = tuple,
 ) -> list[Path]:
     """Executes the notebooks whose inputs changed since their last execution.
 
@@ -48,6 +50,8 @@ def execute_all(
         only: how the names of the notebooks to execute start, for example "2"; all where empty.
         data_key: JSON-able; changes when the files behind DATASET do.
         force: execute them even if nothing changed.
+        needed: gives the files that notebooks leave for each other; all are executed again where
+            one of these has changed or gone since.
 
     Returns:
         The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
@@ -60,7 +64,7 @@ def execute_all(
     if "NHPATCHES_DATA" in os.environ:
         os.environ["NHPATCHES_DATA"] = str(paths.DATA)
     outputs = paths.EXECUTED / "outputs.sha256"
-    keep = not force and outputs.is_file() and outputs.read_text() == _key_of_outputs()
+    keep = not force and outputs.is_file() and outputs.read_text() == _key_of_made(needed())
     made = []
     for source, decisive in _keys([parameters, data_key]).items():
         if not source.name.startswith(only):
@@ -70,7 +74,7 @@ def execute_all(
             print(f"{source.stem}: nothing changed, kept.")
         else:
             _execute(source, target, parameters, decisive)
-            files.write_text(outputs, _key_of_outputs())
+            files.write_text(outputs, _key_of_made(needed()))
     return made
 
 
@@ -88,13 +92,20 @@ def _keys(asked: list) -> dict[Path, str]:
     return keys
 
 
-def _key_of_outputs() -> str:
-    """Of the figures and report parts: some may be deleted or put back to older ones."""
-    return key([_contents(folder.glob("[!.]*")) for folder in (paths.FIGURES, paths.GENERATED)])
+def _key_of_made(needed: Iterable[Path]) -> str:
+    """Of runs, figures and report parts: some may be deleted or put back to older ones."""
+    drawn = [_contents(folder.glob("[!.]*")) for folder in (paths.FIGURES, paths.GENERATED)]
+    return key([*drawn, _contents(needed)])
 
 
-def _contents(found: Iterable[Path]) -> dict[str, str]:
-    return {path.name: path.read_bytes().hex() for path in found}
+def _contents(found: Iterable[Path]) -> dict[str, str | None]:
+    return {  # a home may be moved
+        f"{path.parent.name}/{path.name}": sha256(path.read_bytes()).hexdigest()
+        if path.is_file()
+        else None
+        for path in found
+        if not path.is_dir()
+    }
 
 
 def _is_made(executed: Path, decisive: str) -> bool:
