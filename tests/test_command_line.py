@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from helpers.__main__ import _absolute, _absolute_split, main
-from helpers.benchmark.layout import STRIPS
 from helpers.common import paths
 from helpers.notebook import execute
 from helpers.report import latex
@@ -192,22 +191,23 @@ def test_figures_of_a_report_that_was_not_made_are_refused(new_home, call):
     assert re.search(r"smoke-\w+\.json is missing: run `make report` with the same", complaint)
 
 
-def test_report_hands_split_and_scenes_to_the_notebooks(tmp_path, monkeypatch):
+def test_report_hands_split_and_scenes_to_the_notebooks(new_home, call, monkeypatch):
     handed = {}
-    monkeypatch.setattr(execute, "execute_all", lambda values, data_key: handed.update(values))
+    monkeypatch.setattr(execute, "execute_all", lambda values, **_: handed.update(values))
     monkeypatch.setattr(latex, "missing_tools", lambda: "no LaTeX")
-    for scene in ("i_text", "v_chelsea"):  # only their names are looked at
-        (tmp_path / "strips" / scene).mkdir(parents=True)
-        for strip in (f"{name}{end}" for name in STRIPS for end in ("", "_noise")):
-            (tmp_path / "strips" / scene / f"{strip}.png").touch()
-    (tmp_path / "mine.json").write_text('{"train": ["i_text"], "test": ["v_chelsea"]}')
-    monkeypatch.chdir(tmp_path)
-    options = ["--dataset", "n-hpatches:strips", "--split", "mine.json", "--scenes", ""]
-    assert main(["report", *options]) == 0
-    assert handed["SPLIT"] == str(tmp_path / "mine.json") and handed["SCENES"] is None
-    assert handed["DATASET"] == f"n-hpatches:{tmp_path / 'strips'}"
-    assert main(["report", *options[:-1], "i_text,v_chelsea"]) == 0
-    assert handed["SCENES"] == "i_text,v_chelsea"
+    assert call("dataset", "write", new_home / "strips", *SMOKE)[0] == 0
+    names = sorted(path.name for path in (new_home / "strips").iterdir() if path.is_dir())
+    parts = {"train": names[:2], "validation": names[2:4], "test": names[4:6]}
+    (new_home / "mine.json").write_text(json.dumps(parts))
+    monkeypatch.setattr(paths, "DATA", new_home / "data")
+    monkeypatch.chdir(new_home)
+    options = ["--dataset", "n-hpatches:strips", "--split", "mine.json", *SMOKE, "--scenes", ""]
+    status, _, complaint = call("report", *options)
+    assert status == 0, complaint
+    assert handed["SPLIT"] == str(new_home / "mine.json") and handed["SCENES"] is None
+    assert handed["DATASET"] == f"n-hpatches:{new_home / 'strips'}"
+    assert call("report", *options[:-1], ",".join(names[:6]))[0] == 0
+    assert handed["SCENES"] == ",".join(names[:6])
 
 
 def test_the_improved_notebook_takes_the_pretrained_networks_and_trains_none(new_home):
