@@ -2,6 +2,7 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from matplotlib.figure import Figure
@@ -69,6 +70,21 @@ def test_the_folder_builds_by_itself_elsewhere_to_the_same_pdf(built, tmp_path):
     assert latexmk(tmp_path / "sent").returncode == 0
     assert property_of(pdf, "Title") == "My own title"
     assert property_of(pdf, "Author") == "My own author"
+
+
+@pytest.mark.latex
+@needs_latex
+def test_two_builds_at_once_do_not_meet(built, monkeypatch):
+    monkeypatch.setattr(paths, "REPORT", built)
+    monkeypatch.setattr(paths, "REPORT_PDF", built / "report.pdf")
+    monkeypatch.setattr(paths, "FIGURES", built.parent / "figures")
+    monkeypatch.setattr(paths, "GENERATED", built / "generated")
+    before = paths.REPORT_PDF.read_bytes()
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(latex.build_pdf) for _ in range(2)]
+    assert {build.result() for build in builds} == {paths.REPORT_PDF}
+    assert paths.REPORT_PDF.read_bytes() == before
+    assert sorted(path.name for path in (built / "build").iterdir()) == ["report.log"]
 
 
 # --- what stops it -------------------------------------------------------------------------------
