@@ -81,8 +81,14 @@ def missing_tools() -> str | None:
         return None
     return (
         f"The PDF needs {missing[0]}, which is not installed (everything else is made): "
-        f"sudo apt-get install {DEBIAN_PACKAGES}"
+        f"{_how_to_install()}"
     )
+
+
+def _how_to_install() -> str:
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install {DEBIAN_PACKAGES}"
+    return "install a whole TeX Live (on macOS, MacTeX), which has all that is needed"
 
 
 def complete_folder() -> None:
@@ -134,7 +140,7 @@ def _first_error(log: Path) -> str:
     found = re.search(r"^! (.+)", text, re.MULTILINE)
     message = found.group(1).strip() if found else "LaTeX stopped without an error message"
     if re.search(r"File `.+\.(sty|cls|bst|fd)' not found", message):
-        return f"{message} The PDF needs the packages {DEBIAN_PACKAGES}: install them with apt-get."
+        return f"{message} The PDF needs more of LaTeX: {_how_to_install()}."
     return f"{message.rstrip('.')}: see {_kept(log)}."
 
 

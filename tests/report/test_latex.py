@@ -149,7 +149,7 @@ def test_a_line_that_sticks_out_far_is_warned_of(log, width, recwarn):
     ("text", "said"),
     [
         ("! Undefined control sequence.\nl.7 \\oops", "Undefined control sequence: see "),
-        ("! LaTeX Error: File `x.sty' not found.", "The PDF needs the packages latexmk texlive"),
+        ("! LaTeX Error: File `x.sty' not found.", "The PDF needs more of LaTeX: "),
         ("nothing of use", "LaTeX stopped without an error message: see "),
     ],
 )
@@ -186,10 +186,17 @@ def test_in_the_checkout_the_sources_stay_as_they_are(sources, monkeypatch):
     assert {(paths.REPORT / name).read_text() for name in latex.SOURCES} == {"my own"}
 
 
-def test_missing_latex_names_the_packages(home, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda tool: None)
-    with pytest.raises(InputError, match="apt-get install latexmk texlive-latex-recommended"):
+@pytest.mark.parametrize(
+    ("there", "cure"),
+    [("apt-get", "apt-get install latexmk texlive-latex-recommended"), ("brew", "MacTeX")],
+)
+def test_missing_latex_says_how_to_install_it_here(home, monkeypatch, there, cure):
+    (home / there).write_text("#!/bin/sh\n")
+    (home / there).chmod(0o755)
+    monkeypatch.setenv("PATH", str(home))
+    with pytest.raises(InputError, match=cure) as caught:
         latex.build_pdf()
+    assert ("apt-get" in str(caught.value)) == (there == "apt-get")
 
 
 def test_a_pdf_counts_until_there_are_newer_numbers(sources):
