@@ -123,9 +123,9 @@ def run(
 
 def trainings(base: Profile, name: str, budget: float) -> tuple[TrainingSettings, TrainingSettings]:
     """Settings of the denoiser and of the descriptor of a row."""
-    row, descriptor = ROWS[name], base.improved_descriptor
-    length = {"epochs": descriptor.epochs * budget * row.epochs, "patience": 0}
-    descriptor = with_values(descriptor, START | length | row.descriptor)
+    row = ROWS[name]
+    descriptor = base.improved_descriptor.shortened(budget * row.epochs)
+    descriptor = with_values(descriptor, {"patience": 0} | START | row.descriptor)
     return with_values(base.improved_denoiser, row.denoiser), descriptor
 
 

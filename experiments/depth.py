@@ -79,7 +79,7 @@ def run(
         "budget": budget,
         "network": start.network,
         "provenance": provenance() | {"optuna": optuna.__version__},
-        **found(study, replace(start, epochs=start.epochs * budget), smaller),
+        **found(study, start.shortened(budget), smaller),
     }
     files.write_json(target, table)
     return table

@@ -47,7 +47,8 @@ FOUND = {
 def trainings() -> tuple[TrainingSettings, TrainingSettings]:
     """Settings of the denoiser and the descriptor: the profile `long`, to a chosen end."""
     denoiser, descriptor = LONG.trainings("improved")
-    return replace(denoiser, epochs=1.0), replace(descriptor, epochs=28.0, patience=0, **FOUND)
+    denoiser = replace(denoiser, epochs=1.0, most_items=0)
+    return denoiser, replace(descriptor, epochs=28.0, most_items=0, patience=0, **FOUND)
 
 
 def make(

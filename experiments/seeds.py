@@ -28,7 +28,7 @@ SEEDS = (1, 2, 3)
 ROWS = ("baseline", "improved", "early_stopped")
 # The denoiser trains as long as in the profile `long`, at the end of which its loss falls slowly.
 # The validation loss of the descriptor jumps, hence the patience.
-PATIENT = {"epochs": 30, "validations": 60, "patience": 15}
+PATIENT = {"epochs": 30, "most_items": 0, "validations": 60, "patience": 15}
 OUTCOME = ("epochs", "steps", "patches", "minutes", "stopped", "kept_step", "kept_validation_loss")
 
 
@@ -75,7 +75,7 @@ def trainings(base: Profile, name: str, seed: int) -> list[TrainingSettings]:
     if name == "early_stopped":
         denoiser, descriptor = found
         long, _ = profile("long").trainings("baseline")
-        how = {key: getattr(long, key) for key in ("epochs", "validations", "patience")}
+        how = {key: getattr(long, key) for key in PATIENT}
         found = replace(denoiser, **how), replace(descriptor, **PATIENT)
     return [replace(settings, seed=seed) for settings in found]
 

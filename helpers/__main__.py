@@ -214,12 +214,14 @@ def _score(options) -> None:
 
 
 def _report(options) -> None:
-    duration, dataset = settings.profile(options.profile).duration, options.dataset
-    more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
-    print(f"Profile {options.profile} on {dataset}: {duration}{more}.", flush=True)
+    from helpers.notebook import duration
+
     profile, store = _open(options)
+    print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
     store.verify()  # what is kept below was made from these patches
     print("Every patch of the dataset is as it was built.", flush=True)
+    if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):
+        print(f"For {store.name} here: about {duration.in_words(minutes)}.", flush=True)
     _execute(options, profile, store)
 
 

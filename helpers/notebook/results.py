@@ -22,7 +22,7 @@ def needed(profile: settings.Profile, store: PatchStore) -> Iterator[Path]:
     yield from (winner, winner.with_suffix(".db"))
     if winner.is_file():
         profile = replace(profile, improved_descriptor=search.read_winner(winner))
-    for approach in settings.APPROACHES:
+    for approach in profile.approaches:
         denoiser, descriptor = profile.trainings(approach)
         in_front = run_folder(denoiser, store)
         for run in (in_front, run_folder(descriptor, store, upstream_run(descriptor, in_front))):

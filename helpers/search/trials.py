@@ -84,7 +84,7 @@ class Objective:
         space: see `helpers.search.space`.
         store: patches; only its "train" and "validation" parts are looked at.
         denoiser_run: for a descriptor: the run folder of the denoiser in front of it.
-        budget: share of the epochs of `base` that trials are trained for, in (0, 1].
+        budget: share of the training of `base` that trials get, in (0, 1].
         measure: "validation_loss", or for descriptors "validation_error", 1 - S of the benchmark on
             validation scenes, which compares runs of different losses and batches too, but gives no
             trial up half-way.
@@ -106,7 +106,7 @@ class Objective:
             TrialPruned: the training was given up.
         """
         settings = suggest(trial, self.space, self.base)
-        settings = replace(settings, approach=APPROACH, epochs=settings.epochs * self.budget)
+        settings = replace(settings.shortened(self.budget), approach=APPROACH)
         if "patience" not in self.space:  # so short a training may look stuck before it gets going
             settings = replace(settings, patience=0)
         report = _reporter(trial, settings.validations)

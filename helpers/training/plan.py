@@ -23,8 +23,12 @@ class Plan:
     def of(
         cls, settings: TrainingSettings, per_epoch: int, checkpoint_steps: int = CHECKPOINT_STEPS
     ) -> "Plan":
-        """The plan of certain settings when an epoch has `per_epoch` batches."""
-        steps = max(settings.validations, round(settings.epochs * per_epoch))
+        """The plan of certain settings when an epoch has `per_epoch` batches.
+
+        It ends after the epochs, or after `most_items` where these are reached sooner.
+        """
+        most = settings.most_items / settings.batch or math.inf
+        steps = max(settings.validations, round(min(settings.epochs * per_epoch, most)))
         interval = math.ceil(steps / settings.validations)
         planned = interval * settings.validations
         return cls(per_epoch, interval, planned, settings.patience, checkpoint_steps)

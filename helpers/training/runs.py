@@ -5,14 +5,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
 
 from helpers.common import files, paths
 from helpers.common.errors import InputError
-from helpers.common.keys import code_key, key
+from helpers.common.keys import code_key, deciding, key
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import join
 from helpers.settings import TrainingSettings
@@ -21,7 +21,10 @@ from helpers.training.registry import outside_sources
 
 PRETRAINED = Path(__file__).parent / "pretrained"  # run folders: denoiser/ and descriptor/
 # Code whose change makes a trained network a different one.
-TRAINING_CODE = ("networks", "training", "dataset/noise.py")
+TRAINING_CODE = (
+    *("networks", "training", "dataset/noise.py"),
+    *("dataset/layout.py", "benchmark/layout.py"),
+)
 
 
 def run_folder(
@@ -29,6 +32,8 @@ def run_folder(
 ) -> Path:
     """Where the run of these settings on these data lives, trained or not."""
     decisive = describe_run(settings, store, denoiser_run) | {
+        "settings": deciding(_used(settings, store)),
+        "scenes": [[*store.lengths(part).items()] for part in ("train", "validation")],
         "code": code_key(*TRAINING_CODE),
         "outside": outside_sources(settings),
         "backend": keras.backend.backend(),
@@ -45,13 +50,16 @@ def describe_run(
     settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
 ) -> dict:
     """Settings and data of a run as JSON-able values."""
-    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
-    redraw = settings.redraw and store.clean65 is not None
     return {
-        "settings": asdict(settings) | {"redraw": redraw},
+        "settings": asdict(_used(settings, store)),
         "dataset": {"name": store.name, "fingerprint": store.fingerprint},
         "denoiser": denoiser_run.name if denoiser_run else None,
     }
+
+
+def _used(settings: TrainingSettings, store: PatchStore) -> TrainingSettings:
+    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
+    return replace(settings, redraw=settings.redraw and store.clean65 is not None)
 
 
 def find_run(

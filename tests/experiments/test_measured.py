@@ -55,7 +55,7 @@ def test_rows_differ_in_seed_and_length_of_training_only():
         strict=True,
     ):
         assert long.seed == short.seed == 2 and long.epochs > short.epochs and long.patience
-        same = ("epochs", "validations", "patience")
+        same = ("epochs", "most_items", "validations", "patience")
         assert replace(long, **{key: getattr(short, key) for key in same}) == short
 
 
