@@ -20,7 +20,7 @@ from helpers.common import paths
 from helpers.common.files import write_text
 
 BASELINE, IMPROVED = "Baseline approach", "Improved approach"  # first headings of a comparison
-RIVALS = {BASELINE: IMPROVED, IMPROVED: BASELINE}
+MARK = "*"  # behind the name of what has scores with warnings
 ERROR = "MAE"  # heading of rows in which the lower number is the better one
 MISSING = "–"
 SCORE_DECIMALS = 3
@@ -83,8 +83,12 @@ def escape(text: str) -> str:
 
 
 def show(frame: pd.DataFrame) -> Styler:
-    """A table for a notebook: rounded, the better of each pair in bold; names are no HTML."""
+    """A table for a notebook: rounded, the best in bold, notes below; names are no HTML."""
     table = _render(frame, "font-weight: bold", html.escape)
+    if notes := frame.attrs.get("notes"):
+        table.set_caption(html.escape(MARK + " " + " ".join(notes)))
+        below = [("caption-side", "bottom"), ("text-align", "left")]
+        table.set_table_styles([{"selector": "caption", "props": below}])
     return table.set_properties(subset=[table.columns[0]], **{"text-align": "left"})
 
 
@@ -122,15 +126,17 @@ def _render(frame: pd.DataFrame, bold: str, escaped: Callable[[str], str]) -> St
 
 
 def best_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """True for the better number of each baseline/improved pair, unrounded; both on a tie."""
+    """True for the best number among the approaches, unrounded; all of them on a tie."""
     sign = -1 if frame.index.name == ERROR else 1
     values = frame.map(lambda value: sign * value if isinstance(value, Real) else np.nan)
-    best = pd.DataFrame(False, frame.index, frame.columns)
+    best, groups = pd.DataFrame(False, frame.index, frame.columns), {}
     for column in frame.columns:
         approach, *rest = column if isinstance(column, tuple) else (column,)
-        rival = (RIVALS.get(approach), *rest) if rest else RIVALS.get(approach)
-        if rival in frame.columns:  # a comparison with a missing value is False
-            best[column] = values[column] >= values[rival]
+        if approach in frame.attrs.get("approaches", ()):
+            groups.setdefault(tuple(rest), []).append(column)
+    for columns in (columns for columns in groups.values() if len(columns) > 1):
+        highest = values[columns].max(axis=1, skipna=False)  # a missing value: none is best
+        best[columns] = values[columns].eq(highest, axis=0)
     return best
 
 

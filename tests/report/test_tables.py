@@ -213,6 +213,36 @@ def test_names_are_text_and_no_html(name):
     assert [text for text in texts[1:] if text.strip()] == [f"{name}1", name, f"{name}0", name]
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        tables.verification_table,
+        tables.retrieval_table,
+        tables.matching_table,
+        tables.summary_table,
+    ],
+)
+def test_a_third_approach_has_its_place(table):
+    frame = table(scores(0.5), scores(0.6), mine_v2=scores(0.71))
+    tabular = to_tabular(frame)
+    assert "0.500" in tabular and "0.710" in tabular and r"mine\_v2" in tabular
+    assert not re.search(r"\\textbf\{0\.[56]", tabular)
+
+
+def test_scores_with_a_warning_are_marked_and_the_warning_stands_below():
+    tied = scores(0.5) | {"warnings": ["Ties <b>made</b> this score."]}
+    for frame in (
+        tables.matching_table(tied, scores(0.4)),
+        tables.matching_table(tied, scores(0.4), mine=scores(0.3)),
+        tables.comparison_table({"improved": tied, "baseline": scores(0.4)}),
+    ):
+        page, tabular = tables.show(frame).to_html(), to_tabular(frame)
+        assert re.search(r"\* \w+: Ties &lt;b&gt;made", page)
+        assert re.search(r"(?:approach|line|improved)\*", page)
+        assert tabular.count("*}") + tabular.count("* ") + tabular.count("*,") >= 1
+    assert best_cells(tables.matching_table(tied, scores(0.4))).sum(axis=None) == 4
+
+
 def test_notebook_shows_plain_headings():
     errors = tables.denoising_errors(np.zeros((1, 16, 4, 4)), {"noisy": np.ones((1, 16, 4, 4))})
     html = tables.show(tables.denoising_table(errors)).to_html()
