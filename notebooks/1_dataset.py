@@ -66,13 +66,15 @@ from helpers.report import figures, tables
 # %% [markdown]
 # ## Cut once, map for ever
 #
-# The photographs are turned into *sequences* of six images: a `v_` sequence shows a photograph under
+# A *sequence* has six images. The photographs are turned into such: a `v_` sequence shows a photograph under
 # five homographies as wide as those of HPatches, an `i_` sequence under five strong changes of
-# light. Points are detected in the first image only; each is cut out of it (`ref`) and out of the
+# light. (Sequences of your own are taken as they are, and strips bring their patches.) Points are detected in
+# the first image only; each is cut out of it (`ref`) and out of the
 # other five at three levels of geometric jitter (`easy`, `hard`, `tough`). That makes 16 patches a
 # point. Each has a noisy twin, and the noise grows with the level.
 #
-# The store below is built at the first call and memory-mapped from then on.
+# The store below is built at the first call and memory-mapped from then on. What is left out of it, by a
+# limit or by the split, is said first.
 
 # %%
 profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
@@ -130,7 +132,7 @@ tables.show(tables.correlation_table(info.correlations(store)))
 #
 # The recipe adds Gaussian noise to a patch of 65 × 65 pixels and then shrinks it to 32 × 32 without
 # smoothing. So the noise in the middle of a patch is stronger than near its border, and `ref`
-# patches have none. If the store keeps to the recipe, what we measure is what we asked for.
+# patches have none. If the dataset keeps to the recipe, what we measure is what that asks for.
 
 # %%
 sample = np.random.default_rng(0).choice(store.rows(shown), 200)
