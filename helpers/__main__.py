@@ -1,6 +1,7 @@
 """The command line, for machines without a browser: `python -m helpers --help`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
-    kinds = "photographs, n-hpatches:PATH, hpatches:PATH, sequences:PATH, or several joined by +"
+    kinds = "photographs, n-hpatches:PATH, hpatches[-32]:PATH, sequences[-32]:PATH, joined by +"
     data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
     names = "a, b, c, illum, view, full or a JSON file"
     data.add_argument("--split", type=_absolute_split, help=names)
@@ -52,9 +53,11 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added.add_argument
 
-    dataset = add("dataset", _dataset, "Build a dataset and say what is in it; write or fetch one.")
-    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch"))
-    dataset("target", nargs="?", help="write: new folder; fetch: name of the dataset")
+    about = "Build a dataset and say what is in it; write or fetch one; list or drop stores."
+    dataset = add("dataset", _dataset, about)
+    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch", "list", "drop"))
+    names = "write: new folder; fetch: name of the dataset; drop: name that `list` gives"
+    dataset("target", nargs="?", help=names)
     dataset("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
     train("approach", choices=settings.APPROACHES)
@@ -87,22 +90,25 @@ def _search_options(search) -> None:
     search("--winner", type=Path, metavar="JSON", help="write the best settings here")
 
 
-def _open(options) -> tuple:
+def _open(options, **how) -> tuple:
     from helpers.notebook.data import open_data
 
-    return open_data(*(getattr(options, name) for name in DATA))
+    return open_data(*(getattr(options, name) for name in DATA), **how)
 
 
 def _dataset(options) -> None:
-    from helpers.dataset import info, write_strips
+    from helpers.dataset import info, kept, write_strips
     from helpers.dataset.sources import download
 
-    if options.action != "info" and not options.target:
+    if options.action not in ("info", "list") and not options.target:
         raise InputError(f"dataset {options.action} needs a name behind it: see --help.")
+    if options.action == "list":
+        return print(kept.listed(paths.DATA))
+    if options.action == "drop":
+        return print(f"Removed {kept.drop(paths.DATA, options.target)}.")
     if options.action == "fetch":
-        print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
-        return
-    _, store = _open(options)
+        return print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
+    _, store = _open(options, say=False)  # as `info` says it
     print(info.info(store))
     if options.verify:
         store.verify()
@@ -262,15 +268,16 @@ def _absolute(dataset: str) -> str:
     from helpers.dataset.sources.joined import split_names
 
     found = (name.partition(":") for name in split_names(dataset))
-    return "+".join(
-        f"{kind}:{Path(place).expanduser().resolve()}" if colon else kind
-        for kind, colon, place in found
-    )
+    return "+".join(f"{kind}:{_place(place)}" if colon else kind for kind, colon, place in found)
 
 
 def _absolute_split(split: str) -> str | None:
     """The same for a split, which is a name or the path of a JSON file; None for an empty one."""
-    return str(Path(split).expanduser().resolve()) if split.endswith(".json") else split or None
+    return _place(split) if split.endswith(".json") else split or None
+
+
+def _place(path: str) -> str:
+    return str(Path(os.path.expanduser(path)).resolve())  # which leaves ~nobody as it is
 
 
 if __name__ == "__main__":

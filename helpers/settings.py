@@ -66,7 +66,7 @@ class Profile:
 
     name: str
     duration: str  # of all of `make report` on two CPU cores, in words
-    points_per_scene: int | None  # at most; None: all that were found
+    points_per_scene: int | None  # of training and validation scenes; None: all that were found
     pairs: int  # verification pairs of each kind
     baseline_denoiser: TrainingSettings
     baseline_descriptor: TrainingSettings
@@ -74,6 +74,9 @@ class Profile:
     improved_descriptor: TrainingSettings
     search: SearchSettings
     seed: int = 1  # of the dataset and of the search
+    limits_test: bool = (
+        False  # no more points are built of any scene, so test scenes have fewer, too
+    )
 
     def trainings(self, approach: str) -> tuple[TrainingSettings, TrainingSettings]:
         """Settings of denoiser and descriptor of "baseline" or "improved"."""
@@ -168,6 +171,7 @@ SMOKE = Profile(
     improved_denoiser=replace(IMPROVED_DENOISER, batch=32, epochs=0.05, **_tiny),
     improved_descriptor=replace(IMPROVED_DESCRIPTOR, batch=32, epochs=0.5, **_tiny),
     search=replace(SEARCH, trials=2, budget=1.0, points_per_scene=40),
+    limits_test=True,
 )
 COURSEWORK = Profile(
     name="coursework",
