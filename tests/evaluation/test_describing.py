@@ -11,7 +11,7 @@ from helpers.__main__ import main
 from helpers.benchmark.__main__ import main as main_alone
 from helpers.common import files
 from helpers.common.errors import InputError
-from helpers.dataset import PatchStore
+from helpers.dataset import PatchStore, write_strips
 from helpers.evaluation import describing
 from helpers.networks.blocks import patch_input
 
@@ -145,14 +145,13 @@ def test_what_is_not_scored_is_said_and_other_lists_are_refused(run, call, tmp_p
 
 
 def test_one_scene_is_described_and_scored(run, call, tmp_path, photographs):
-    from helpers.dataset import write_strips
-
-    name = photographs.parts["test"][0]
-    write_strips(PatchStore(photographs.folder, {"test": (name,)}, "one"), tmp_path / "strips")
-    alone = ("--dataset", f"n-hpatches:{tmp_path / 'strips'}", *SMOKE)
+    write_strips(photographs, tmp_path / "strips")
+    name = photographs.parts["train"][0]
+    alone = ("--dataset", f"n-hpatches:{tmp_path / 'strips'}", "--scenes", name, *SMOKE)
     call("describe", "--run", run, "--output", tmp_path / "out", *alone)
+    assert [*written(tmp_path / "out")] == [name]
     asked = ("score", tmp_path / "out", *alone, "--json", tmp_path / "x.json", "--part")
-    assert "no scene: choose another --part" in call(*asked, "train", status=2)
+    assert "no scene: choose another --part" in call(*asked, "test", status=2)
     said = call(*asked, "all")
     scores = json.loads((tmp_path / "x.json").read_text())
     assert scores["V"] is None and scores["S"] is None and 0 < scores["M"] <= 1
