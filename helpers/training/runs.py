@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -121,20 +120,15 @@ def pretrained_name(role: str) -> str:
     return f"pretrained-{role}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}"
 
 
-def warn_of_learned(run: Path, names: Iterable[str]) -> None:
-    """Says on stderr which of these scenes have taught the pretrained networks.
+def learned_scenes(run: Path, names: Iterable[str]) -> list[str]:
+    """Which of these scenes have taught the pretrained networks, if the run is one of theirs.
 
     Descriptors of such a scene are better than those of scenes that the networks have not seen.
     """
     if not run.name.startswith("pretrained-"):
-        return
+        return []
     taught = files.read_json(PRETRAINED / "data.json")["trained_on"]["scenes"]
-    if seen := sorted(set(names) & {*taught["train"], *taught["validation"]}):
-        print(
-            f"The pretrained networks have learned from {', '.join(seen)}: scores of these scenes "
-            "are too good, so name others (--scenes) or take split a.",
-            file=sys.stderr,
-        )
+    return sorted(set(names) & {*taught["train"], *taught["validation"]})
 
 
 def upstream_run(settings: TrainingSettings, denoiser_run: Path) -> Path | None:

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pickle
+import platform
 import shutil
 import signal
 import subprocess
@@ -17,8 +18,9 @@ import pytest
 
 from helpers.common import paths
 from helpers.common.errors import InputError
-from helpers.dataset import PatchStore, open_dataset, store
-from helpers.dataset.store import Source, open_store, with_fewer_points
+from helpers.dataset import PatchStore, building, open_dataset
+from helpers.dataset.building import open_store
+from helpers.dataset.store import Source, with_fewer_points
 
 
 @dataclass
@@ -91,13 +93,15 @@ def test_a_full_disk_leaves_nothing_half_built(tmp_path, monkeypatch):
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_leftovers_of_a_killed_build_are_removed_not_used(tmp_path):
+@pytest.mark.parametrize("host", [platform.node(), "another machine"])
+def test_leftovers_of_a_killed_build_are_not_used_and_ones_own_removed(host, tmp_path):
     folder = open_store(Counting(), tmp_path).folder
     leftover = folder.with_name(f".{folder.name}-12345678")
     folder.rename(leftover)
+    (leftover / building.HOST).write_text(host)
     source = Counting()
     open_store(source, tmp_path)
-    assert source.filled and not leftover.exists()
+    assert source.filled and leftover.exists() == (host == "another machine")
 
 
 def test_two_builds_at_once_build_once(tmp_path):
@@ -209,7 +213,8 @@ def test_noisy_is_clean_for_ref_only(few):
 ANOTHER_PROCESS = """
 import sys, time
 from pathlib import Path
-from helpers.dataset.store import Source, open_store, with_fewer_points
+from helpers.dataset.building import open_store
+from helpers.dataset.store import Source
 
 class Slow(Source):
     name, split, recipe, keeps65 = "counting", "its own", {"value": 7}, False  # as Counting is
@@ -308,7 +313,7 @@ def test_a_disk_that_cannot_reserve_space_is_written_instead(number, tmp_path, m
         raise OSError(number, "cannot reserve")
 
     monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
-    arrays = store._empty_arrays(tmp_path, points=4, keeps65=False)
+    arrays = building._empty_arrays(tmp_path, points=4, keeps65=False)
     assert all((array == 0).all() for array in arrays.values())
     for name in arrays:
         taken = (tmp_path / f"{name}.npy").stat()
