@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from helpers import settings
@@ -12,7 +13,8 @@ from helpers.common.errors import InputError
 from helpers.common.provenance import require_backend
 
 DATA = ("profile", "dataset", "split", "scenes")
-OWN_SEARCH = ("approach", "role", "space", "trials", "budget", "measure", "winner")
+OWN_SEARCH = ("approach", "role", "space", "trials", "budget", "measure", "winner", "settings")
+WINNER = "settings of a network in place of the profile's, as search --winner writes them"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     dataset("target", nargs="?", help=names)
     dataset("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
-    train("approach", choices=settings.APPROACHES)
+    train("approach", help=", ".join(settings.APPROACHES))
+    train("--settings", type=Path, metavar="JSON", help=WINNER)
     about = "Work on a search for settings, beside any other workers."
     _search_options(add("search", _search, about))
     describe = add("describe", _describe, "Write the descriptors of a dataset's noisy patches.")
@@ -88,10 +91,11 @@ def _part_options(add, usual: str) -> None:
 def _search_options(search) -> None:
     own = "of a study with its own --space; without: the profile's own search"
     search("name", nargs="?", help=own)
-    search("--approach", choices=settings.APPROACHES, help="default: improved")
+    search("--approach", help="default: improved")
     roles = ("denoiser", "descriptor")
     search("--role", "--part", choices=roles, help="of the network; default: descriptor")
     search("--space", type=Path, metavar="JSON", help="what to vary")
+    search("--settings", type=Path, metavar="JSON", help=WINNER)
     search("--storage", help="sqlite:///FILE, journal:FILE or a URL")
     search("--trials", type=int, help="in all, of all workers")
     search("--budget", type=float, help="part of the epochs, up to 1 (default)")
@@ -134,9 +138,20 @@ def _train(options) -> None:
     profile, store = _open(options)
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
-    denoiser, descriptor = profile.trainings(options.approach)
+    denoiser, descriptor = _trainings(profile, options.approach, options.settings)
     denoiser_run = training.train(denoiser, store)
     print(training.train(descriptor, store, runs.upstream_run(descriptor, denoiser_run)))
+
+
+def _trainings(profile, approach: str, winner: Path | None) -> tuple:
+    """Settings of denoiser and descriptor; of one of them, the best of an earlier search."""
+    from helpers import search
+
+    denoiser, descriptor = profile.trainings(approach)
+    if winner is None:
+        return denoiser, descriptor
+    found = replace(search.read_winner(winner), approach=approach)
+    return (found, descriptor) if found.role == "denoiser" else (denoiser, found)
 
 
 def _search(options) -> None:
@@ -165,9 +180,10 @@ def _search_space(options) -> None:
 
     if not (options.space and options.storage and options.trials):
         raise InputError("A search with a name needs --space, --storage and --trials.")
-    space = files.read_json(options.space)  # before anything that takes long
+    space = files.read_json(options.space, cure="correct it")  # before anything that takes long
     profile, store = _open(options)
-    denoiser, descriptor = profile.trainings(options.approach or "improved")
+    approach = options.approach or "improved"
+    denoiser, descriptor = _trainings(profile, approach, options.settings)
     base = denoiser if options.role == "denoiser" else descriptor
     search.check_space(space, base)
     objective = search.Objective(

@@ -12,9 +12,10 @@ from helpers.search.results import (
     summary,
     trials_table,
     verdict,
+    winner_file,
     write_winner,
 )
-from helpers.search.search import search, search_improved, winner_path, with_winner
+from helpers.search.search import search, search_improved, space_of, winner_path, with_winner
 from helpers.search.space import check_space, with_values
 from helpers.search.studies import open_study
 from helpers.search.trials import Objective
@@ -27,10 +28,12 @@ __all__ = [
     "read_winner",
     "search",
     "search_improved",
+    "space_of",
     "space_table",
     "summary",
     "trials_table",
     "verdict",
+    "winner_file",
     "winner_path",
     "with_values",
     "with_winner",

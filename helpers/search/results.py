@@ -3,10 +3,13 @@
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
 
 from helpers.common import files
 from helpers.common.errors import InputError
@@ -22,7 +25,7 @@ from helpers.search.space import (
 )
 from helpers.search.studies import shown
 from helpers.search.trials import counting, number_of, slots_of
-from helpers.settings import TrainingSettings
+from helpers.settings import TrainingSettings, checked
 
 
 def best_settings(study: optuna.Study) -> TrainingSettings:
@@ -137,18 +140,49 @@ def _loss_of_base(study: optuna.Study) -> float | None:
     return first.value if first.state == TrialState.COMPLETE and first.params == inside else None
 
 
-def read_winner(path: Path | str) -> TrainingSettings:
-    """The settings that `write_winner` wrote.
+class _Searched(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")
+    measure: str
+    space: dict[str, Any]
+
+
+class Winner(TypedDict):
+    """What is looked at of a winner's file."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+    settings: dict[str, Any]
+    base: float | None
+    changed: dict[str, Any]
+    trial: int
+    trials: dict[str, int]
+    searched: _Searched
+
+
+def winner_file(path: Path | str) -> dict[str, Any]:
+    """All that `write_winner` wrote.
 
     Raises:
         InputError: the file is missing, damaged or from another version of the settings.
     """
+    cure = "search again with the same options, which trains nothing twice and writes it anew"
+    winner = files.read_json(path, Winner, cure)
     try:
-        return TrainingSettings(**files.read_json(path)["settings"])
-    except (KeyError, TypeError) as error:
+        checked(winner["settings"], str(path))
+        summary(winner)["best"] + 0.0
+    except (InputError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} holds no settings that are known here ({error}): search again."
+            f"{path} holds no settings that are known here ({error}): {cure}."
         ) from error
+    return winner
+
+
+def read_winner(path: Path | str) -> TrainingSettings:
+    """The settings that `write_winner` wrote.
+
+    Raises:
+        InputError: as `winner_file`.
+    """
+    return TrainingSettings(**winner_file(path)["settings"])
 
 
 def summary(winner: dict) -> dict:

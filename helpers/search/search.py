@@ -7,12 +7,12 @@ from urllib.parse import quote
 import numpy as np
 import optuna
 
-from helpers.common import files, paths
+from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.keys import key
 from helpers.dataset.store import PatchStore, with_fewer_points
-from helpers.search.results import read_winner, verdict, write_winner
-from helpers.search.space import values_inside
+from helpers.search.results import read_winner, verdict, winner_file, write_winner
+from helpers.search.space import Space, fitting, values_inside
 from helpers.search.studies import begin_study
 from helpers.search.trials import Objective, number_of, work
 from helpers.settings import Profile, TrainingSettings
@@ -129,10 +129,13 @@ def search_improved(
         InputError: as `search`; the space does not allow the profile's own settings, so that no
             trial could tell whether the winner is better; or no trial was trained to its end.
     """
-    wanted = profile.search
+    wanted, space = profile.search, space_of(profile)
     smaller = with_fewer_points(store, wanted.points_per_scene)
     objective = replace(_objective(profile, smaller), denoiser_run=denoiser_run, **options)
-    if outside := set(wanted.space) - set(values_inside(wanted.space, objective.base)):
+    if dropped := set(wanted.space) - set(space):
+        base = objective.base
+        print(f"Not searched: {', '.join(sorted(dropped))}; {base.network} has no such option.")
+    if outside := set(space) - set(values_inside(space, objective.base)):
         raise InputError(
             f"improved_descriptor has no value of {', '.join(sorted(outside))} that the search "
             "space allows: give it one (a function's default does not count), or widen the space."
@@ -157,8 +160,13 @@ def with_winner(profile: Profile, store: PatchStore) -> Profile:
         print(f"Improved descriptor: settings of the profile; no search has left {path}.")
         return profile
     found = read_winner(path)
-    print(f"Improved descriptor: settings of the search; {verdict(files.read_json(path))}")
+    print(f"Improved descriptor: settings of the search; {verdict(winner_file(path))}")
     return replace(profile, improved_descriptor=found)
+
+
+def space_of(profile: Profile) -> Space:
+    """What the profile's search varies: its space as far as the improved descriptor takes it."""
+    return fitting(profile.search.space, profile.improved_descriptor)
 
 
 def winner_path(profile: Profile, store: PatchStore) -> Path:
@@ -182,7 +190,7 @@ def winner_path(profile: Profile, store: PatchStore) -> Path:
 def _objective(profile: Profile, store: PatchStore) -> Objective:
     wanted = profile.search
     choices = {"budget": wanted.budget, "measure": wanted.measure}
-    return Objective(profile.improved_descriptor, wanted.space, store, **choices)
+    return Objective(profile.improved_descriptor, space_of(profile), store, **choices)
 
 
 def sqlite_file(path: Path) -> str:

@@ -13,7 +13,10 @@ Optuna keeps plain values only. Choices among others, such as lists, have names:
 name ("a trial's value"), the settings get what it stands for.
 """
 
+import inspect
+import itertools
 import json
+import reprlib
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
@@ -22,6 +25,8 @@ import optuna
 
 from helpers.common.errors import InputError
 from helpers.settings import TrainingSettings
+from helpers.training.model import make_loss
+from helpers.training.registry import ASSEMBLIES, BATCHES, LOSSES, find, networks
 
 Space = dict[str, tuple]
 
@@ -34,6 +39,9 @@ FORMS = {
 }
 NUMBERS = {"log": (int, float), "uniform": (int, float), "integer": (int,)}
 UNSAID = "–"  # for an option that settings leave out, so that its function's default holds
+FIXED = ("approach", "role")  # what a search is for
+CHOOSING = ("network", "loss", "batches", "assembly")  # whose functions take options
+LARGEST = 1e15  # above it a database keeps other numbers
 PLAIN = (bool, int, float, str, type(None))  # what a database keeps as it is
 
 
@@ -110,13 +118,15 @@ def check_space(space: Space, base: TrainingSettings) -> None:
     """Checks that a space can be searched.
 
     Raises:
-        InputError: it is empty, names no setting, or gives a range or choice that is none.
+        InputError: it is empty, names no setting, gives a range or choice that is none, or a value
+            that its setting cannot have.
     """
     if not space:
         raise InputError("The search space is empty: name at least one setting.")
     if not isinstance(space, dict):
         raise InputError('The search space is no dictionary: write {"learning_rate": [...]}.')
-    has_options = {field.name: type(getattr(base, field.name)) is dict for field in fields(base)}
+    names = [field.name for field in fields(base) if field.name not in FIXED]
+    has_options = {name: type(getattr(base, name)) is dict for name in names}
     for name, choice in space.items():
         field, dot, option = name.partition(".")
         if has_options.get(field) is not bool(dot) or bool(option) is not bool(dot):
@@ -125,14 +135,60 @@ def check_space(space: Space, base: TrainingSettings) -> None:
         is_list = isinstance(choice, list | tuple) and choice and isinstance(choice[0], str)
         if not is_list or choice[0] not in FORMS or not _is_choice(*choice):
             form = FORMS.get(choice[0] if is_list else None) or " or ".join(FORMS.values())
-            raise InputError(f"{name} cannot be {choice!r}: give it as {form}.")
+            raise InputError(f"{name} cannot be {reprlib.repr(choice)}: give it as {form}.")
+    _check_values(space, base)
+
+
+def _check_values(space: Space, base: TrainingSettings) -> None:
+    """Tries each value, or both ends of a range, with each choice of functions."""
+    values = {name: _values(*choice) for name, choice in space.items()}
+    choosing = [name for name in space if name in CHOOSING]
+    for chosen in itertools.product(*(values[name] for name in choosing)):
+        start = dict(zip(choosing, chosen, strict=True))
+        for name, value in ((one, value) for one in space for value in values[one]):
+            try:
+                _check_functions(with_values(base, start | {name: value}))
+            except InputError as error:
+                raise InputError(f"{name} cannot be searched so: {error}") from error
+
+
+def _values(kind: str, *limits) -> list:
+    if kind != "choice":
+        return list(limits)
+    return list(limits[0].values() if isinstance(limits[0], dict) else limits[0])
+
+
+def _check_functions(settings: TrainingSettings) -> None:
+    """Raises InputError if what settings choose by name is not there or takes no such options."""
+    known = networks(settings.role)
+    find(settings.role, settings.network, known, settings.network_options)
+    find("batches", settings.batches, BATCHES, settings.batch_options)
+    find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
+    make_loss(settings)
+
+
+def fitting(space: Space, base: TrainingSettings) -> Space:
+    """A space without the options that network and loss of certain settings do not take."""
+    functions = {
+        "network_options": networks(base.role).get(base.network),
+        "loss_options": LOSSES.get(base.loss),
+    }
+
+    def is_taken(name: str) -> bool:
+        field, _, option = name.partition(".")
+        function = functions.get(field)
+        return function is None or option in inspect.signature(function).parameters
+
+    return {name: choice for name, choice in space.items() if is_taken(name)}
 
 
 def _is_choice(kind: str, *limits) -> bool:
     if kind in NUMBERS:
         numbers = len(limits) == 2 and all(type(limit) in NUMBERS[kind] for limit in limits)
-        return numbers and limits[0] < limits[1] and (kind != "log" or limits[0] > 0)
-    with suppress(TypeError, ValueError):  # of more than one value, or of some that are no JSON
+        ranged = numbers and -LARGEST <= limits[0] < limits[1] <= LARGEST
+        return ranged and (kind != "log" or limits[0] > 0)
+    # Of more than one value, or of some that are no JSON.
+    with suppress(TypeError, ValueError, RecursionError):
         [choices] = limits
         json.dumps(choices, allow_nan=False)
         if type(choices) is dict:

@@ -82,13 +82,36 @@ def test_without_its_base_settings_or_their_loss_a_search_compares_with_nothing(
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"settings": {"speed": 3}}, [], {"settings": None}], ids=str
+    "damage",
+    [
+        lambda winner: [],
+        lambda winner: {},
+        lambda winner: winner | {"settings": None},
+        lambda winner: winner | {"settings": {"speed": 3}},
+        lambda winner: winner | {"settings": winner["settings"] | {"approach": "../../x"}},
+        lambda winner: winner | {"settings": winner["settings"] | {"validations": -1}},
+        lambda winner: winner | {"settings": winner["settings"] | {"learning_rate": "fast"}},
+        lambda winner: winner | {"trials": 5},
+        lambda winner: winner | {"searched": {"measure": "taste", "space": {}}},
+        lambda winner: winner | {"validation_loss": [1]},
+    ],
 )
-def test_a_file_without_settings_is_no_winner(tmp_path, content):
-    path = tmp_path / "winner.json"
-    files.write_json(path, content)
-    with pytest.raises(InputError, match="holds no settings that are known here"):
+def test_a_damaged_winner_is_named_and_searching_again_mends_it(
+    look, write, make_trainer, tmp_path, damage
+):
+    train, path = make_trainer(), tmp_path / "winner.json"
+    whole = write(look(train, 2))
+    files.write_json(path, damage(whole))
+    with pytest.raises(InputError, match=rf"{path}.*: search again with the same options, which"):
         search.read_winner(path)
+    assert write(look(train, 2)) == whole and len(train.settings) == 2
+    assert search.read_winner(path)
+
+
+def test_half_a_winner_is_named(tmp_path):
+    (tmp_path / "winner.json").write_text('{"settings": {"approach": "impr')
+    with pytest.raises(InputError, match=r"winner.json is not valid JSON .*: search again"):
+        search.read_winner(tmp_path / "winner.json")
 
 
 def test_a_search_that_gave_all_trials_up_has_no_winner(look, make_trainer):

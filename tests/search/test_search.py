@@ -20,6 +20,8 @@ from helpers.settings import SMOKE, SearchSettings
 from helpers.training import runs
 from tests.search.conftest import BASE, NAMED, RATES, SPACE, WEIGHTS, finished
 
+BOTH = {name: SPACE[name] for name in ("learning_rate", "network_options.width")}
+
 # --- what is tried
 
 
@@ -206,6 +208,30 @@ def test_a_profile_gets_the_winner_of_its_own_search(profile, tiny_store, make_t
     assert {len(store.rows("train")) for store in train.stores} == {8}  # of two scenes
 
 
+def test_a_damaged_winner_of_a_profile_is_mended_by_its_search(profile, tiny_store, make_trainer):
+    train = make_trainer()
+    _, winner = search.search_improved(profile, tiny_store, train=train)
+    before = winner.read_bytes()
+    winner.write_bytes(before[:100])
+    with pytest.raises(InputError, match="search again with the same options, which trains"):
+        search.with_winner(profile, tiny_store)
+    search.search_improved(profile, tiny_store, train=train)
+    assert winner.read_bytes() == before and len(train.settings) == 6
+
+
+def test_what_another_network_does_not_take_is_not_searched_and_said(
+    profile, tiny_store, make_trainer, capsys
+):
+    base = replace(profile.improved_descriptor, network="l2net", network_options={})
+    other = replace(profile, improved_descriptor=base, search=replace(profile.search, space=BOTH))
+    study, winner = search.search_improved(other, tiny_store, train=make_trainer())
+    assert (
+        "Not searched: network_options.width; l2net has no such option" in capsys.readouterr().out
+    )
+    assert set(study.best_params) == {"learning_rate"} == set(search.space_of(other))
+    assert winner == search.winner_path(other, tiny_store)
+
+
 def test_a_profile_that_wants_more_trials_goes_on_with_its_search(
     profile, tiny_store, make_trainer
 ):
@@ -274,8 +300,8 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
         return search.search(name, objective, 1, f"journal:{tmp_path / 'journal'}")
 
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False)
-    trained, given_up = look("good", base.learning_rate), look("hopeless", 1e30)
+    base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False, optimizer="sgd")
+    trained, given_up = look("good", base.learning_rate), look("hopeless", 1000.0)
     assert search.trials_table(trained)["state"].tolist() == ["complete"]
     assert search.trials_table(given_up)["state"].tolist() == ["pruned"]
 

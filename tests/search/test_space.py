@@ -10,7 +10,7 @@ from helpers import search
 from helpers.common.errors import InputError
 from helpers.search import space
 from helpers.settings import PROFILES, SMOKE
-from tests.search.conftest import BASE, NAMED, SPACE
+from tests.search.conftest import BASE, NAMED, RATES, SPACE
 
 
 def suggested(values: dict, of: dict, base) -> object:
@@ -54,12 +54,41 @@ def test_a_suggestion_changes_fields_and_options_and_nothing_else():
         {"loss_options.level_weights": ("choice", {1: [1, 1, 1]})},
         {"loss_options.level_weights": ("choice", {"odd": [1, 1, math.nan]})},
         {"loss_options.level_weights": ("choice", {"odd": object})},
+        {"role": ("choice", ["../../elsewhere"])},
+        {"approach": ("choice", ["search", "../../elsewhere"])},
+        {"learning_rate": ("log", 1e-3, math.inf)},
+        {"learning_rate": ("uniform", -1.0, 1.0)},
+        {"validations": ("integer", -1, 3)},
+        {"validations": ("choice", [4, "many"])},
+        {"epochs": ("choice", [0])},
+        {"batch": ("choice", [2**40])},
+        {"patience": ("integer", 1, 10**30)},
+        {"network": ("choice", ["hardnet", "nosuchnet"])},
+        {"network_options.width": ("choice", [8, None])},
+        {"network_options.width": ("integer", -8, 16)},
+        {"network_options.depth": ("integer", 1, 3)},
+        {"loss_options.level_weights": ("choice", {"odd": {"easy": 1}})},
     ],
     ids=str,
 )
 def test_what_is_no_space_is_refused_in_one_sentence(wrong):
-    with pytest.raises(InputError, match=r"(name|use|write|give it as) .*[.]$"):
+    with pytest.raises(InputError, match=r"(name|use|write|give it as|should|choose) .*[.]$"):
         search.check_space(wrong, BASE)
+
+
+def test_options_that_network_or_loss_do_not_take_are_left_out():
+    base = replace(BASE, network="l2net", network_options={})
+    kept = space.fitting(NAMED | SPACE, base)
+    assert set(NAMED | SPACE) - set(kept) == {"network_options.width"}
+    search.check_space(kept, base)
+    assert space.fitting(SPACE, BASE) == SPACE
+
+
+def test_options_are_tried_with_each_network_that_may_be_chosen():
+    both = {"network": ("choice", ["hardnet", "l2net"])}
+    with pytest.raises(InputError, match="l2net has no option width"):
+        search.check_space(both, BASE)
+    search.check_space(both, replace(BASE, network_options={}))
 
 
 def test_only_values_that_a_space_allows_are_inside_it():
@@ -108,11 +137,14 @@ def test_each_profile_can_begin_its_search(name, tiny_store):
     ("change", "named"),
     [
         ({"measure": "test_error"}, "no measure 'test_error'"),
-        ({"measure": "validation_error", "base": replace(BASE, role="denoiser")}, "A denoiser"),
+        (
+            {"measure": "validation_error", "base": SMOKE.improved_denoiser, "space": RATES},
+            "A denoiser",
+        ),
         ({"space": {"loss": ("choice", ["hardest_in_batch", "triplet"])}}, "different loss mean"),
         ({"space": {"loss_options.margin": ("uniform", 0.5, 1.5)}}, "different loss_options"),
         ({"space": {"batch": ("choice", [64, 128])}}, "different batch mean"),
-        ({"space": {"assembly": ("choice", ["plain", "other"])}}, "different assembly mean"),
+        ({"space": {"assembly": ("choice", ["plain"])}}, "different assembly mean"),
         ({"space": {"batch_options.views_per_level": ("integer", 1, 2)}}, "different batch_opt"),
     ],
     ids=str,
