@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -203,16 +202,6 @@ def learned_scenes(run: Path, names: Iterable[str]) -> list[str]:
     kind, cure = dict[str, dict[str, Any]], "restore it from the repository"
     taught = files.read_json(PRETRAINED / "data.json", kind, cure)["trained_on"]["scenes"]
     return sorted(set(names) & {*taught["train"], *taught["validation"]})
-
-
-def warn_of_learned(run: Path, names: Iterable[str]) -> None:
-    """Says on stderr which of these scenes have taught the pretrained networks."""
-    if seen := learned_scenes(run, names):
-        print(
-            f"The pretrained networks have learned from {', '.join(seen)}: scores of these scenes "
-            "are too good, so name others (--scenes) or take split a.",
-            file=sys.stderr,
-        )
 
 
 def upstream_run(settings: TrainingSettings, denoiser_run: Path) -> Path | None:
