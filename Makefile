@@ -11,14 +11,21 @@ PROFILE ?= coursework
 DATASET ?= photographs
 SPLIT   ?=
 SCENES  ?=
+# These reach the commands as they were typed: neither make nor a shell looks for $, ' or ; in them.
+define AS_TYPED
+override $(1) := $$(value $(1))
+export $(1)
+endef
+$(foreach name,PROFILE DATASET SPLIT SCENES NHPATCHES_HOME NHPATCHES_DATA KERAS_BACKEND,\
+  $(if $(filter undefined,$(origin $(name))),,$(eval $(call AS_TYPED,$(name)))))
 LATEX   := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 
 .PHONY: report figures test test-all notebook readme latex browser clean
 .DEFAULT_GOAL := report
 
 report figures: .venv/ready latex
-	@.venv/bin/python -m helpers $@ --profile '$(PROFILE)' --dataset '$(DATASET)' \
-	  --split '$(SPLIT)' --scenes '$(SCENES)'
+	@.venv/bin/python -m helpers $@ --profile="$$PROFILE" --dataset="$$DATASET" \
+	  --split="$$SPLIT" --scenes="$$SCENES"
 
 # One worker a core; whoever has finished takes over tests of the others.
 PYTEST := .venv/bin/pytest -n auto --dist worksteal
@@ -47,7 +54,8 @@ readme: .venv/ready
 	  sys.exit(None if ok else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv --clear .venv >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null && $(PYTHON) -m venv --clear .venv; } || \
-	  { rm -rf .venv; echo "A virtual environment could not be made: sudo apt-get install python3-venv"; exit 1; }
+	  { rm -rf .venv; command -v apt-get >/dev/null && cure="sudo apt-get install python3-venv" || cure="install a Python with its module venv"; \
+	    echo "A virtual environment could not be made: $$cure"; exit 1; }
 
 .venv/ready: requirements.txt pyproject.toml | .venv/bin/python
 	@echo "Installing Python packages into .venv (about 2 GB, a few minutes) ..."

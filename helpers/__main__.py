@@ -1,6 +1,7 @@
 """The command line, for machines without a browser: `python -m helpers --help`."""
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ WINNER = "settings of a network in place of the profile's, as search --winner wr
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0, or 2 after a one-sentence error."""
+    """Runs one command; returns its exit status: 0, or 2 or 130 after a sentence."""
     try:
         options = _parser().parse_args(arguments)
         require_backend()
@@ -31,6 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         where = f"{error.filename} cannot be used ({error.strerror})"
         problem = f"{where}: choose a place that you may write to."
+    except KeyboardInterrupt:
+        print(
+            "interrupted: the same command again goes on from the last checkpoint, and finds what "
+            "is finished.",
+            file=sys.stderr,
+        )
+        return 130  # as shells say it
     else:
         return 0
     print(f"error: {problem}", file=sys.stderr)
@@ -42,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
-    kinds = "photographs, n-hpatches:PATH, hpatches:PATH, sequences:PATH, or several joined by +"
+    kinds = "photographs, n-hpatches:PATH, hpatches[-32]:PATH, sequences[-32]:PATH, joined by +"
     data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
     names = "a, b, c, illum, view, full or a JSON file"
     data.add_argument("--split", type=_absolute_split, help=names)
@@ -54,9 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added.add_argument
 
-    dataset = add("dataset", _dataset, "Build a dataset and say what is in it; write or fetch one.")
-    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch"))
-    dataset("target", nargs="?", help="write: new folder; fetch: name of the dataset")
+    about = "Build a dataset and say what is in it; write or fetch one; list or drop stores."
+    dataset = add("dataset", _dataset, about)
+    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch", "list", "drop"))
+    names = "write: new folder; fetch: name of the dataset; drop: name that `list` gives"
+    dataset("target", nargs="?", help=names)
     dataset("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
     train("approach", help=", ".join(settings.APPROACHES))
@@ -67,13 +77,22 @@ def _parser() -> argparse.ArgumentParser:
     describe("--run", type=Path, required=True, help="run folder of a descriptor, or `pretrained`")
     describe("--output", type=Path, required=True, metavar="FOLDER")
     describe("--format", choices=("npy", "csv"), default="npy")
-    describe("--part", choices=("train", "validation", "test"), default="test")
+    _part_options(describe, "all")
     score = add("score", _score, "Score a folder of descriptors on the test scenes of a dataset.")
     score("descriptors", type=Path, metavar="FOLDER")
     score("--json", type=Path, metavar="FILE", help="write all scores here")
+    score("--tasks", type=Path, metavar="DIR", help="take these lists, in the official format")
+    score("--write-tasks", type=Path, metavar="DIR", help="keep the lists for helpers.benchmark")
+    _part_options(score, "test")
     add("report", _report, "Execute the notebooks and build the report.")
     add("figures", _figures, "Draw the figures and tables of a finished report again.")
     return parser
+
+
+def _part_options(add, usual: str) -> None:
+    parts = ("all", "train", "validation", "test")
+    add("--part", choices=parts, default=usual, help=f"which scenes; default: {usual}")
+    add("--points", type=int, metavar="N", help="the first N of each scene; default: all points")
 
 
 def _search_options(search) -> None:
@@ -91,22 +110,25 @@ def _search_options(search) -> None:
     search("--winner", type=Path, metavar="JSON", help="write the best settings here")
 
 
-def _open(options) -> tuple:
+def _open(options, **how) -> tuple:
     from helpers.notebook.data import open_data
 
-    return open_data(*(getattr(options, name) for name in DATA))
+    return open_data(*(getattr(options, name) for name in DATA), **how)
 
 
 def _dataset(options) -> None:
-    from helpers.dataset import info, write_strips
+    from helpers.dataset import info, kept, write_strips
     from helpers.dataset.sources import download
 
-    if options.action != "info" and not options.target:
+    if options.action not in ("info", "list") and not options.target:
         raise InputError(f"dataset {options.action} needs a name behind it: see --help.")
+    if options.action == "list":
+        return print(kept.listed(paths.DATA))
+    if options.action == "drop":
+        return print(f"Removed {kept.drop(paths.DATA, options.target)}.")
     if options.action == "fetch":
-        print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
-        return
-    _, store = _open(options)
+        return print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
+    _, store = _open(options, say=False)  # as `info` says it
     print(info.info(store))
     if options.verify:
         store.verify()
@@ -193,40 +215,63 @@ def _upstream_run(denoiser, base, store) -> Path | None:
     return None if alone else training.train(denoiser, store)
 
 
+def _open_part(options):
+    """The scenes of --part as the test scenes of a store, with all points, whatever the profile."""
+    from helpers.dataset import PatchStore, with_fewer_points
+    from helpers.dataset.building import open_store
+    from helpers.notebook.data import find_data
+
+    if options.points is not None and options.points < 2:
+        raise InputError(f"--points is {options.points}: give 2 or more.")
+    store = open_store(find_data(*(getattr(options, name) for name in DATA)), paths.DATA)
+    names = {**store.parts, "all": tuple(store.scenes)}[options.part]
+    if not names:
+        raise InputError(
+            f"The {options.part} part of split {store.split} has no scene: choose another --part."
+        )
+    if options.part != "test":
+        store = PatchStore(store.folder, {"test": names}, f"{options.part} scenes")
+    store = with_fewer_points(store, options.points)
+    for note in store.notes:
+        print(note)
+    return store
+
+
 def _describe(options) -> None:
-    from helpers.benchmark.files import write_descriptors
-    from helpers.evaluation.scoring import describe
+    from helpers.evaluation import describing, scoring
     from helpers.training import runs
 
-    pipeline = runs.load_pipeline(run := runs.named(options.run))
-    _, store = _open(options)
-    runs.warn_of_learned(run, store.parts[options.part])
-    descriptors = describe(pipeline, store, store.parts[options.part])
-    write_descriptors(descriptors, options.output, options.format)
-    print(f"{len(descriptors)} sequences written to {options.output}.")
+    run, store = runs.named(options.run), _open_part(options)
+    for sentence in scoring.warnings_of(run, store.parts["test"]):
+        print(f"warning: {sentence}")
+    describing.describe_into(options.output, options.format, run, store, options.points)
+    lengths = store.lengths("test")
+    print(f"{len(lengths)} scenes, {sum(lengths.values())} points: {options.output}.")
 
 
 def _score(options) -> None:
-    from helpers import benchmark
-    from helpers.benchmark.files import read_descriptors
+    from helpers.benchmark import write_tasks
     from helpers.benchmark.tables import results_text
     from helpers.common import files
-    from helpers.evaluation import scoring
+    from helpers.evaluation import describing, scoring
 
-    profile, store = _open(options)
-    tasks = scoring.make_tasks(store, profile.pairs)
-    descriptors = read_descriptors(options.descriptors, store.parts["test"])
-    for name, points in store.lengths("test").items():
-        if descriptors[name].shape[1] != points:
-            raise InputError(
-                f"{options.descriptors} has {descriptors[name].shape[1]} points of {name}, the "
-                f"dataset {points}: describe this dataset with this profile."
-            )
-    scores = benchmark.evaluate(descriptors, tasks)
-    print(f"{store.name}, split {store.split}, {len(store.parts['test'])} test scenes:")
+    pairs, store = settings.profile(options.profile).pairs, _open_part(options)
+    if options.tasks:
+        tasks = scoring.read_tasks(options.tasks, store)
+    else:
+        tasks = scoring.make_tasks(store, pairs)
+    if options.write_tasks:
+        write_tasks(tasks, options.write_tasks)
+        print(f"As `helpers.benchmark --split {tasks.split} --tasks {options.write_tasks}` does:")
+    scores, warnings = describing.score_folder(options.descriptors, store, tasks)
+    print(
+        f"{store.name}, split {store.split}, {len(tasks.sequences)} scenes. Lists: {tasks.origin}."
+    )
     print(results_text(options.descriptors.name, scores))
+    for sentence in warnings:
+        print(f"\nwarning: {sentence}")
     if options.json:
-        files.write_json(options.json, scores.to_json())
+        files.write_json(options.json, scores.to_json() | {"warnings": warnings})
 
 
 def _report(options) -> None:
@@ -234,40 +279,31 @@ def _report(options) -> None:
 
     profile, store = _open(options)
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
+    store.verify()  # what is kept below was made from these patches
+    print("Every patch of the dataset is as it was built.", flush=True)
     if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):
         print(f"For {store.name} here: about {duration.in_words(minutes)}.", flush=True)
-    _execute(options)
+    _execute(options, profile, store)
 
 
 def _figures(options) -> None:
-    from helpers import search
-    from helpers.evaluation.scoring import find_runs
-    from helpers.notebook import execute
+    from helpers.notebook import execute, results
 
     profile, store = _open(options)
-    winner = search.winner_path(profile, store)
-    if missing := [path for path in (winner, winner.with_suffix(".db")) if not path.exists()]:
+    if missing := [path for path in results.needed(profile, store) if not path.exists()]:
         raise InputError(f"{missing[0]} is missing: run `make report` with the same options first.")
-    profile = search.with_winner(profile, store)
-    try:
-        for approach in settings.APPROACHES:
-            find_runs(profile, approach, store)
-    except InputError as error:
-        missing = str(error).partition(" is missing")[0]
-        raise InputError(
-            f"{missing} is missing: run `make report` with the same options first."
-        ) from error
-    _execute(options, only=execute.that_draw(), force=True)
+    _execute(options, profile, store, only=execute.that_draw(), force=True)
 
 
-def _execute(options, **how) -> None:
-    from helpers.notebook import execute
+def _execute(options, profile, store, **how) -> None:
+    from helpers.notebook import execute, results
     from helpers.notebook.data import find_data
     from helpers.report import latex
 
     asked = {name: getattr(options, name) for name in DATA}
     source = find_data(**asked)
     parameters = {name.upper(): value for name, value in asked.items()}
+    how["needed"] = lambda: results.needed(profile, store)
     execute.execute_all(parameters, data_key=[source.parts, source.key()], **how)
     print(f"Executed notebooks and their HTML: {paths.EXECUTED}")
     problem = latex.missing_tools()
@@ -281,15 +317,16 @@ def _absolute(dataset: str) -> str:
     from helpers.dataset.sources.joined import split_names
 
     found = (name.partition(":") for name in split_names(dataset))
-    return "+".join(
-        f"{kind}:{Path(place).expanduser().resolve()}" if colon else kind
-        for kind, colon, place in found
-    )
+    return "+".join(f"{kind}:{_place(place)}" if colon else kind for kind, colon, place in found)
 
 
 def _absolute_split(split: str) -> str | None:
     """The same for a split, which is a name or the path of a JSON file; None for an empty one."""
-    return str(Path(split).expanduser().resolve()) if split.endswith(".json") else split or None
+    return _place(split) if split.endswith(".json") else split or None
+
+
+def _place(path: str) -> str:
+    return str(Path(os.path.expanduser(path)).resolve())  # which leaves ~nobody as it is
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Profile(Checked):
 
     name: str
     duration: str  # of all of `make report` on the photographs, in words
-    points_per_scene: Count | None  # at most; None: all that were found
+    points_per_scene: Count | None  # of training and validation scenes; None: all that were found
     pairs: Count  # verification pairs of each kind
     baseline_denoiser: TrainingSettings
     baseline_descriptor: TrainingSettings
@@ -107,6 +107,7 @@ class Profile(Checked):
     improved_descriptor: TrainingSettings
     search: SearchSettings
     seed: Seed = 1  # of the dataset and of the search
+    limits_test: bool = False  # no more points are built of any scene, of test scenes neither
     # Further approaches by their names: settings of the denoiser and of the descriptor of each.
     others: dict[str, tuple[TrainingSettings, TrainingSettings]] = field(default_factory=dict)
 
@@ -220,6 +221,7 @@ SMOKE = Profile(
     improved_denoiser=replace(IMPROVED_DENOISER, batch=32, epochs=0.05, **_tiny),
     improved_descriptor=replace(IMPROVED_DESCRIPTOR, batch=32, epochs=0.5, **_tiny),
     search=replace(SEARCH, trials=2, budget=1.0, points_per_scene=40),
+    limits_test=True,
 )
 # What the limits of the others allow is a little more than the photographs have, so that these
 # are trained as the epochs say. The genuine N-HPatches has ten times as many points.

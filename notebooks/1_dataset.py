@@ -32,7 +32,7 @@ DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH, jo
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
 PRETRAINED = False  # True: the improved networks that come with the code, none trained here
-DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+DRIVE = ""  # Colab: "/content/drive/MyDrive/n-hpatches" keeps all runs; "" loses them at its end
 
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
@@ -42,8 +42,12 @@ import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        clone = "[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches"
-        subprocess.run(clone, shell=True, check=True)
+        address = "https://github.com/USER/n-hpatches"
+        if "/USER/" in address:
+            sys.exit(f"{address} is nobody's: put the account that has the repository for USER.")
+        clone = ["git", "clone", "-q", "--depth=1", address]
+        if not os.path.isdir("n-hpatches") and subprocess.run(clone).returncode:
+            sys.exit(f"{address} cannot be fetched: is it public, and is there a network?")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab
@@ -62,13 +66,15 @@ from helpers.report import figures, tables
 # %% [markdown]
 # ## Cut once, map for ever
 #
-# The photographs are turned into *sequences* of six images: a `v_` sequence shows a photograph under
+# A *sequence* has six images. The photographs are turned into such: a `v_` sequence shows a photograph under
 # five homographies as wide as those of HPatches, an `i_` sequence under five strong changes of
-# light. Points are detected in the first image only; each is cut out of it (`ref`) and out of the
+# light. (Sequences of your own are taken as they are, and strips bring their patches.) Points are detected in
+# the first image only; each is cut out of it (`ref`) and out of the
 # other five at three levels of geometric jitter (`easy`, `hard`, `tough`). That makes 16 patches a
 # point. Each has a noisy twin, and the noise grows with the level.
 #
-# The store below is built at the first call and memory-mapped from then on.
+# The store below is built at the first call and memory-mapped from then on. What is left out of it, by a
+# limit or by the split, is said first.
 
 # %%
 profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
@@ -126,7 +132,7 @@ tables.show(tables.correlation_table(info.correlations(store)))
 #
 # The recipe adds Gaussian noise to a patch of 65 × 65 pixels and then shrinks it to 32 × 32 without
 # smoothing. So the noise in the middle of a patch is stronger than near its border, and `ref`
-# patches have none. If the store keeps to the recipe, what we measure is what we asked for.
+# patches have none. If the dataset keeps to the recipe, what we measure is what that asks for.
 
 # %%
 sample = np.random.default_rng(0).choice(store.rows(shown), 200)

@@ -33,7 +33,7 @@ DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH, jo
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
 PRETRAINED = False  # True: the improved networks that come with the code, none trained here
-DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+DRIVE = ""  # Colab: "/content/drive/MyDrive/n-hpatches" keeps all runs; "" loses them at its end
 
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
@@ -43,8 +43,12 @@ import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        clone = "[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches"
-        subprocess.run(clone, shell=True, check=True)
+        address = "https://github.com/USER/n-hpatches"
+        if "/USER/" in address:
+            sys.exit(f"{address} is nobody's: put the account that has the repository for USER.")
+        clone = ["git", "clone", "-q", "--depth=1", address]
+        if not os.path.isdir("n-hpatches") and subprocess.run(clone).returncode:
+            sys.exit(f"{address} cannot be fetched: is it public, and is there a network?")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab

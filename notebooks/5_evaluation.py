@@ -18,8 +18,9 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/USER/n-hpatches/blob/main/notebooks/5_evaluation.ipynb)
 #
-# Both pipelines describe the noisy patches of the test scenes, which no training has seen, and the
-# HPatches benchmark scores the descriptors on its three tasks.
+# All pipelines describe the noisy patches of the test scenes, which no training here has seen, and the
+# HPatches benchmark scores the descriptors on its three tasks. (Pretrained networks may have learned from
+# such scenes elsewhere: then it is said below, and an asterisk marks their scores.)
 #
 # | needs | makes | takes |
 # |---|---|---|
@@ -31,7 +32,7 @@ DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH, jo
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
 PRETRAINED = False  # True: the improved networks that come with the code, none trained here
-DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+DRIVE = ""  # Colab: "/content/drive/MyDrive/n-hpatches" keeps all runs; "" loses them at its end
 
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
@@ -41,8 +42,12 @@ import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        clone = "[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches"
-        subprocess.run(clone, shell=True, check=True)
+        address = "https://github.com/USER/n-hpatches"
+        if "/USER/" in address:
+            sys.exit(f"{address} is nobody's: put the account that has the repository for USER.")
+        clone = ["git", "clone", "-q", "--depth=1", address]
+        if not os.path.isdir("n-hpatches") and subprocess.run(clone).returncode:
+            sys.exit(f"{address} cannot be fetched: is it public, and is there a network?")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab
@@ -60,12 +65,14 @@ profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
 # ## Describe and score
 
 # %%
-_, baseline_run = scoring.find_runs(profile, "baseline", store)
-baseline = scoring.score_run(baseline_run, store, profile.pairs)
-
-# %%
-_, improved_run = scoring.find_runs(profile, "improved", store, PRETRAINED)
-improved = scoring.score_run(improved_run, store, profile.pairs)
+runs = {
+    approach: scoring.find_runs(profile, approach, store, PRETRAINED)[1]
+    for approach in profile.approaches
+}
+scores = {
+    approach: scoring.score_run(descriptor_run, store, profile.pairs)
+    for approach, descriptor_run in runs.items()
+}
 
 # %% [markdown]
 # ## The summary
@@ -73,17 +80,18 @@ improved = scoring.score_run(improved_run, store, profile.pairs)
 # V is the mean of the six imbalanced verification scores, M the mean matching score of the three
 # levels, R the mean retrieval score of levels and pools, and S the mean of V, M and R. The brackets
 # hold 95 % of the values that other test scenes of the same kind might have given (bootstrap over
-# sequences). The last column is what the baseline of the coursework's interim report scored on *genuine* N-HPatches: other
-# scenes and other training sizes, so it shows the order of magnitude and no more.
+# sequences). The last column is what the baseline of the coursework's interim report scored on *genuine* N-HPatches, on all
+# points of split a's test scenes. Only scores of the same scenes and points can be compared with it; beside any others
+# it shows the order of magnitude and no more.
 
 # %%
-tables.show(tables.summary_table(baseline, improved))
+tables.show(tables.summary_table(**scores))
 
 # %%
-figures.plot_scores(baseline, improved)
+figures.plot_scores(**scores)
 
 # %% [markdown]
-# Both approaches have the same scenes, and what makes a scene hard widens both intervals. So they may overlap
+# All approaches have the same scenes, and what makes a scene hard widens both intervals. So they may overlap
 # although one approach is better on every scene; the figure of scenes below shows whether it is.
 #
 # ## Beside descriptors made by hand
@@ -93,10 +101,9 @@ figures.plot_scores(baseline, improved)
 # what the same descriptor reaches without noise; nobody is given those.
 
 # %%
-rows = classical.score_rows(store, profile.pairs)
-rows |= {"baseline": baseline, "improved": improved}
+rows = classical.score_rows(store, profile.pairs) | scores
 rows["improved, of clean patches"] = scoring.score_run(
-    improved_run, store, profile.pairs, clean=True
+    runs["improved"], store, profile.pairs, clean=True
 )
 tables.show(tables.comparison_table(rows))
 
@@ -110,7 +117,7 @@ tables.show(tables.comparison_table(rows))
 # which is the easier case. *Intra*: both patches are from one scene.
 
 # %%
-tables.show(tables.verification_table(baseline, improved))
+tables.show(tables.verification_table(**scores))
 
 # %% [markdown]
 # The imbalanced scores are the stricter ones: five wrong pairs stand against each right one.
@@ -121,10 +128,10 @@ tables.show(tables.verification_table(baseline, improved))
 # scenes do not have enough distractors to fill the pool.
 
 # %%
-tables.show(tables.retrieval_table(baseline, improved))
+tables.show(tables.retrieval_table(**scores))
 
 # %%
-figures.plot_retrieval(baseline, improved)
+figures.plot_retrieval(**scores)
 
 # %% [markdown]
 # The larger the pool, the more of its patches look like the query by chance.
@@ -134,26 +141,25 @@ figures.plot_retrieval(baseline, improved)
 # For each patch of the reference image, is the nearest patch of the other image the right one?
 
 # %%
-tables.show(tables.matching_table(baseline, improved))
+tables.show(tables.matching_table(**scores))
 
 # %% [markdown]
 # Nothing but the nearest patch counts, which makes this the strictest of the three tasks. Scene by scene:
 
 # %%
-figures.plot_sequences(baseline, improved)
+figures.plot_sequences(**scores)
 
 # %% [markdown]
 # How far the scenes lie apart is what the intervals of the summary are made of.
 #
 # ## What a patch goes through
 #
-# Both pipelines, read from the trained networks: a box is what a layer or a residual block gives, as high
+# All pipelines, read from the trained networks: a box is what a layer or a residual block gives, as high
 # as the feature map and thicker for more channels. Below it stand the kernel, changes of resolution (↓ ↑),
 # the number of convolutions of a block (×) and the shape.
 
 # %%
-runs = {"baseline": baseline_run, "improved": improved_run}
-top_down = {name: runs[name] for name in ("improved", "baseline")}
+top_down = dict(reversed(runs.items()))
 diagram.plot_pipeline(*samples.pipeline_sample(store, top_down))
 
 # %% [markdown]
@@ -161,7 +167,7 @@ diagram.plot_pipeline(*samples.pipeline_sample(store, top_down))
 #
 # ## What is found
 #
-# Reference patches of the test scenes, and what each pipeline holds for nearest to them among the hard
+# Reference patches of a few test scenes (six at most, evenly spaced in their list), and what each pipeline holds for nearest to them among the hard
 # patches of the second image of the same scene. A frame marks the right one; its rank stands behind the
 # row. Queries are drawn with a fixed seed, in turn one that the improved approach finds and one that it
 # misses.

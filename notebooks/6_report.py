@@ -33,7 +33,7 @@ DATASET = "photographs"  # or n-hpatches:PATH, hpatches:PATH, sequences:PATH, jo
 SPLIT = None  # a, b, c, illum, view, full or a JSON file; None: the dataset's own
 SCENES = None  # or "v_boat, i_leuven": only these scenes
 PRETRAINED = False  # True: the improved networks that come with the code, none trained here
-DRIVE = ""  # in Colab, "/content/drive/MyDrive/n-hpatches" keeps what is made here
+DRIVE = ""  # Colab: "/content/drive/MyDrive/n-hpatches" keeps all runs; "" loses them at its end
 
 # %%
 # Google Colab brings this notebook alone: fetch what it needs. Elsewhere nothing happens.
@@ -43,8 +43,12 @@ import sys
 
 if "google.colab" in sys.modules:
     if not os.path.isdir("helpers"):
-        clone = "[ -d n-hpatches ] || git clone -q --depth=1 https://github.com/USER/n-hpatches"
-        subprocess.run(clone, shell=True, check=True)
+        address = "https://github.com/USER/n-hpatches"
+        if "/USER/" in address:
+            sys.exit(f"{address} is nobody's: put the account that has the repository for USER.")
+        clone = ["git", "clone", "-q", "--depth=1", address]
+        if not os.path.isdir("n-hpatches") and subprocess.run(clone).returncode:
+            sys.exit(f"{address} cannot be fetched: is it public, and is there a network?")
         os.chdir("n-hpatches")
     sys.path.insert(0, os.getcwd())
     from helpers.notebook import colab
@@ -54,7 +58,7 @@ if "google.colab" in sys.modules:
 # %%
 from helpers import search, settings
 from helpers.common import files, paths
-from helpers.dataset import noise
+from helpers.dataset import info
 from helpers.evaluation import classical, samples, scoring, spectra
 from helpers.notebook.data import find_data, open_data
 from helpers.report import diagram, figures, latex, numbers, paragraphs, tables
@@ -64,7 +68,7 @@ profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
 # %%
 runs = {
     approach: scoring.find_runs(profile, approach, store, PRETRAINED)
-    for approach in settings.APPROACHES
+    for approach in profile.approaches
 }
 scores = {
     approach: scoring.score_run(descriptor_run, store, profile.pairs)
@@ -83,10 +87,12 @@ measured = {
     for name in ("ablation", "depth", "seeds", "inference", "genuine")
 }
 winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
+tried = search.space_table(winner["searched"]["space"])["tried"]
 searched = {
     **search.summary(winner),
     "budget": winner["searched"]["budget"],
-    "widths": [str(width) for width in winner["searched"]["space"]["network_options.width"][1]],
+    "settings": list(tried.index),
+    "tried": list(tried),
 }
 
 # %% [markdown]
@@ -137,9 +143,8 @@ descriptor_losses
 # ## Retrieval and matching by scene
 
 # %%
-pair = (scores["baseline"], scores["improved"])
-figures.save(figures.plot_retrieval(*pair), "retrieval")
-sequences = figures.plot_sequences(*pair)
+figures.save(figures.plot_retrieval(**scores), "retrieval")
+sequences = figures.plot_sequences(**scores)
 figures.save(sequences, "sequences")
 sequences
 
@@ -149,7 +154,7 @@ sequences
 # ## The pipelines, read from the trained networks
 
 # %%
-top_down = {approach: descriptors[approach] for approach in ("improved", "baseline")}
+top_down = dict(reversed(descriptors.items()))
 pipeline = diagram.plot_pipeline(*samples.pipeline_sample(store, top_down))
 figures.save(pipeline, "pipeline")
 pipeline
@@ -160,7 +165,7 @@ pipeline
 # ## What is found
 #
 # A few queries, many distances, and one pair of images where the dataset has images: for the hard patches
-# of one image of each scene.
+# of one image of a few test scenes, evenly spaced in their list.
 
 # %%
 described = samples.describe_strip(store, descriptors)
@@ -205,12 +210,12 @@ costs = numbers.pipeline_costs(trained, measured["inference"])
 costs["improved, of clean patches"] = costs["improved"]
 root_sift = {"noisy": by_hand["root_sift"], "clean": by_hand["root_sift_clean"]}
 genuine = measured["genuine"]["rows"]
-genuine_pair = (genuine["baseline"], genuine["pretrained"])
+genuine_pair = {"baseline": genuine["baseline"], "improved": genuine["pretrained"]}
 genuine_costs = {name: {"macs": count} for name, count in measured["genuine"]["macs"].items()}
 genuine_costs["pretrained_clean"] = genuine_costs["pretrained"]
 made = {
     "dataset": tables.dataset_table(store.summary()),
-    "summary": tables.summary_table(*pair),
+    "summary": tables.summary_table(**scores),
     "comparison": tables.comparison_table(rows, costs),
     "ablation": tables.ablation_table(measured["ablation"]),
     "depth": tables.search_table(measured["depth"]),
@@ -222,10 +227,10 @@ made = {
     "provenance": tables.provenance_table(made_by),
     "genuine": tables.comparison_table(genuine, genuine_costs),
 }
-for prefix, both in (("", pair), ("genuine-", genuine_pair)):
-    made[f"{prefix}verification"] = tables.verification_table(*both)
-    made[f"{prefix}retrieval"] = tables.retrieval_table(*both)
-    made[f"{prefix}matching"] = tables.matching_table(*both)
+for prefix, shown in (("", scores), ("genuine-", genuine_pair)):
+    made[f"{prefix}verification"] = tables.verification_table(**shown)
+    made[f"{prefix}retrieval"] = tables.retrieval_table(**shown)
+    made[f"{prefix}matching"] = tables.matching_table(**shown)
 for name, table in made.items():
     tables.write_table(table, name)
 tables.show(made["networks"])
@@ -245,7 +250,7 @@ tables.show(made["comparison"])
 tables.show(made["genuine"])
 
 # %% [markdown]
-# These rows and those of the photographs cannot be compared with each other: other scenes, other pools.
+# These rows were measured once and cannot be compared with those above: other scenes, other pools.
 #
 # ## Numbers in the text
 #
@@ -258,8 +263,10 @@ collected = numbers.collect_numbers(
     trained,
     measured,
     dataset=store.summary(),
-    noise=noise.SIGMA,
+    noise=info.measured_sigma(store),
     denoising={**errors, "points": len(clean)},
+    pictures={"scenes": len(described["improved"])},
+    limits={"notes": store.notes, "warnings": tables.warnings_of(rows)},
     spectrum=bands,
     provenance=made_by,
     search=searched,

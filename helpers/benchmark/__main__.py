@@ -1,7 +1,9 @@
 """Command line: `python -m helpers.benchmark DESCRIPTORS --split a`."""
 
 import argparse
+import dataclasses
 import json
+import math
 import sys
 import warnings
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from .whitening import pca_power_law
 from .workers import MEMORY, Resources
 
 FOUND = "found"
+MOST_THREADS = 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,9 +53,10 @@ def _parser() -> argparse.ArgumentParser:
         "of the first DESCRIPTORS (default: a)"
     )
     add("--split", default="a", help=splits)
-    add("--tasks", type=Path, metavar="DIR", help="task lists, official format")
+    lists = parser.add_mutually_exclusive_group().add_argument
+    lists("--tasks", type=Path, metavar="DIR", help="task lists, official format")
     drawn = "draw the lists by the official recipe instead of fetching the published ones"
-    add("--generate", action="store_true", help=drawn)
+    lists("--generate", action="store_true", help=drawn)
     add("--pairs", type=int, default=1_000_000, help="pairs of each kind to draw")
     add("--write-tasks", type=Path, metavar="DIR", help="keep the lists there")
     add("--distance", choices=DISTANCES, default="L2")
@@ -62,17 +66,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--task", nargs="+", choices=TASKS, default=TASKS)
     add("--json", type=Path, metavar="FILE", help="all numbers, full precision")
     add("--plots", type=Path, metavar="DIR", help="curves and bars, PDF and PNG")
-    add("--threads", type=int, default=None, help="default: all cores")
+    add("--threads", type=_threads, default=None, help="default: all cores")
     memory = "most memory for blocks of distances, as 50MB or 1GB (default: 32 MiB)"
     add("--memory", type=_size, default=MEMORY, metavar="SIZE", help=memory)
     return parser
 
 
+def _threads(text: str) -> int:
+    if not 1 <= int(text) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {MOST_THREADS}")
+    return int(text)
+
+
 def _size(text: str) -> int:
     for unit, factor in (("MB", 10**6), ("GB", 10**9)):
-        if text.upper().endswith(unit) and float(text[:-2]) > 0:
+        if text.upper().endswith(unit) and 0 < float(text[:-2]) < math.inf:
             return int(float(text[:-2]) * factor)
-    raise ValueError(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no size such as 50MB or 1.5GB")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -90,6 +100,10 @@ def _run(options: argparse.Namespace) -> None:
     for path in options.descriptors:
         descriptors = read_descriptors(path, names, resources)
         tasks = tasks or _drawn_tasks(options, split, descriptors)
+        if not scores:
+            print(f"Lists: {tasks.origin}.")
+            if options.write_tasks:
+                write_tasks(tasks, options.write_tasks)
         name = path.stem if path.suffix == ".npz" else path.name
         name = name if name not in scores else str(path)
         scores[name] = score(descriptors)
@@ -98,8 +112,8 @@ def _run(options: argparse.Namespace) -> None:
             scores[f"{name}_pcapl"] = score(whitened)
     for name, each in scores.items():
         print(f"\n{results_text(name, each)}")
-        if each.tie_warning:
-            print(f"\nwarning: {name}: {each.tie_warning}", file=sys.stderr)
+        for sentence in each.warnings:
+            print(f"\nwarning: {name}: {sentence}")
     if len(scores) > 1:
         print(f"\n{comparison_text(scores)}")
     if options.json:
@@ -120,16 +134,14 @@ def _given_tasks(options: argparse.Namespace, split: Split) -> Tasks | None:
     if options.tasks:
         return read_tasks(options.tasks, split.name)
     if split.name in OFFICIAL and not options.generate:
-        return read_tasks(fetch_tasks(split.name), split.name)
+        published = read_tasks(fetch_tasks(split.name), split.name)
+        return dataclasses.replace(published, origin=f"the published ones of split {split.name}")
     return None
 
 
 def _drawn_tasks(options: argparse.Namespace, split: Split, descriptors) -> Tasks:
     lengths = {name: descriptors[name].shape[1] for name in split.test}
-    tasks = generate_tasks(lengths, split=split.name, pairs=options.pairs)
-    if options.write_tasks:
-        write_tasks(tasks, options.write_tasks)
-    return tasks
+    return generate_tasks(lengths, split=split.name, pairs=options.pairs)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,11 @@ def _l1_block(left, columns, out):
                 row[j] += abs(value - column[j])
 
 
+def floats(descriptors: np.ndarray) -> np.ndarray:
+    """Descriptors as numbers to calculate with: whole ones become float32, others stay."""
+    return descriptors if descriptors.dtype.kind == "f" else descriptors.astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Side:
     """Descriptors made ready for `fast_block`, as its left or right side.

@@ -3,9 +3,9 @@
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -17,41 +17,62 @@ from .workers import DEFAULTS, Resources
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path` that takes its place once the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yields a temporary path beside `path` that takes its place once the block succeeds.
+
+    Raises:
+        BenchmarkError: the place cannot be written (no permission, disk full).
+    """
+    path = Path(path).absolute()  # "." has no name of its own
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())  # else the name may reach the disk before the content
         os.replace(temporary, path)
+    except OSError as error:
+        raise BenchmarkError(
+            f"{path} could not be written ({error.strerror or error}): "
+            "free some space or choose a folder that you may write to."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made need not be removed
+            temporary.unlink()
 
 
 def sequence_names(path: Path | str) -> list[str]:
     """Names of the sequences in a folder or file of `read_descriptors`, sorted.
 
     Raises:
-        BenchmarkError: there is no such folder or file, or it holds no descriptors.
+        BenchmarkError: there is no such folder or file, it holds no descriptors, or some in one
+            form and some in the other.
     """
     path = Path(path)
-    if path.suffix == ".npz":
-        names = list(_load(path))
-    elif path.is_dir():
-        names = [entry.stem for entry in path.glob("*.npy")]
-        names += [entry.name for entry in path.iterdir() if (entry / "ref.csv").is_file()]
-    else:
-        names = []
+    forms = {"npz": list(_load(path))} if path.suffix == ".npz" else names_by_form(path)
+    names = [name for found in forms.values() for name in found]
     if not names:
         raise BenchmarkError(
             f"{path} holds no descriptors: give a folder of <sequence>/<strip>.csv files or of "
             "<sequence>.npy files, or one .npz file."
         )
-    if twice := sorted(name for name in set(names) if names.count(name) > 1):
+    if all(forms.values()) and len(forms) > 1:
         raise BenchmarkError(
-            f"{path} holds {twice[0]}.npy and {twice[0]}/ref.csv, which may be of different "
-            "descriptors: delete one of them."
+            f"{path} holds {forms['npy'][0]}.npy and {forms['csv'][0]}/ref.csv, which may be of "
+            "different descriptors: keep those of one form in a folder of their own."
         )
     return sorted(names)
+
+
+def names_by_form(folder: Path) -> dict[str, list[str]]:
+    """Sequences of a folder, sorted, that lie there as "npy" and as "csv"; hidden files aside."""
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError:  # no folder, or none that may be read
+        entries = []
+    return {
+        "npy": [entry.stem for entry in entries if entry.suffix == ".npy"],
+        "csv": [entry.name for entry in entries if (entry / "ref.csv").is_file()],
+    }
 
 
 def read_descriptors(
@@ -107,15 +128,32 @@ def _load(path: Path, member: str | None = None):
         found, zipped = np.load(path, mmap_mode="c"), path.suffix == ".npz"
         if isinstance(found, np.lib.npyio.NpzFile) is not zipped:
             raise ValueError("one array" if zipped else "an archive of arrays")
-        if not zipped:
-            return found
-        with found:
-            return found[member] if member else found.files
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        if zipped:
+            with found:
+                if member is None:
+                    return found.files
+                _check_claim(found.zip, member)
+                found = found[member]
+        if not isinstance(found, np.ndarray):
+            raise ValueError("no array")
+        return found
+    except Exception as error:  # NumPy, zipfile and zlib raise a dozen kinds for damaged files
         kind = path.suffix.removeprefix(".")
+        where = f"{path} ({member})" if member else path
+        said = " ".join(str(error).split())[:200] or type(error).__name__
         raise BenchmarkError(
-            f"{path} cannot be read as {kind} ({error}): save these descriptors again."
+            f"{where} cannot be read as {kind} ({said}): save these descriptors again."
         ) from error
+
+
+def _check_claim(archive: ZipFile, member: str) -> None:
+    """Raises ValueError for a member larger than the memory, as few bytes may claim to be."""
+    names = (member, f"{member}.npy")
+    claimed = max(entry.file_size for entry in archive.infolist() if entry.filename in names)
+    if hasattr(os, "sysconf") and claimed > os.sysconf("SC_PAGE_SIZE") * os.sysconf(
+        "SC_PHYS_PAGES"
+    ):
+        raise ValueError(f"{claimed:,} bytes, more than the memory")
 
 
 def _read_strips(folder: Path) -> np.ndarray:
@@ -138,7 +176,7 @@ def read_csv(path: Path) -> np.ndarray:
     try:
         with path.open(encoding="utf-8") as file:
             first = file.readline()
-    except (FileNotFoundError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BenchmarkError(f"{path} is missing or no text: write this strip again.") from error
     if not first.strip():
         raise BenchmarkError(f"{path} is empty: write this strip again.")
@@ -148,7 +186,7 @@ def read_csv(path: Path) -> np.ndarray:
     try:
         how = {"header": None, "dtype": np.float32, "skip_blank_lines": False}
         rows = pd.read_csv(path, sep=separator, **how).to_numpy()
-    except ValueError as error:  # also pandas' ParserError
+    except (ValueError, OverflowError, MemoryError) as error:  # also pandas' ParserError
         raise BenchmarkError(_what_is_wrong(path, separator)) from error
     if not np.isfinite(rows).all():
         raise BenchmarkError(_what_is_wrong(path, separator))
@@ -188,6 +226,6 @@ def write_descriptors(
             with atomic_path(Path(folder) / f"{name}.npy") as temporary:
                 np.save(temporary, strips)
             continue
-        for strip, rows in zip(STRIPS, strips, strict=True):
+        for strip, rows in reversed([*zip(STRIPS, strips, strict=True)]):  # ref, the sign, is last
             with atomic_path(Path(folder) / name / f"{strip}.csv") as temporary:
                 np.savetxt(temporary, rows, fmt="%10.5f", delimiter=",")

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .distances import block_rows, exact, exact_many, fast_block, left_side, margin, right_side
+from .distances import (
+    block_rows,
+    exact,
+    exact_many,
+    fast_block,
+    floats,
+    left_side,
+    margin,
+    right_side,
+)
 from .layout import IMAGES, LEVELS, STRIPS
 from .metrics import matching_ap
 from .workers import DEFAULTS, MEMORY, Resources
@@ -173,7 +182,7 @@ def matching(
 
     def match_strip(item):
         sequence, strip = item
-        reference, target = descriptors[sequence][0], descriptors[sequence][strip]
+        reference, target = (floats(descriptors[sequence][side]) for side in (0, strip))
         match, far, tied = nearest(reference, target, distance, resources.share)
         correct = match == np.arange(len(match))
         return (

@@ -1,5 +1,6 @@
 """Pictures of the scores: curves, bars by sequence, AP against pool size."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +37,12 @@ def plot_all(scores: Mapping[str, Scores], folder: Path | str) -> None:
 def _save(figure: "Figure", path: Path) -> None:
     from matplotlib import rc_context
 
-    for suffix in (".pdf", ".png"):
-        with (
-            atomic_path(path.with_suffix(suffix)) as temporary,
-            rc_context({"pdf.fonttype": 42}),  # embeds TrueType
-        ):
-            figure.savefig(temporary, dpi=200)
+    for kind in ("pdf", "png"):
+        drawn = io.BytesIO()  # on a full disk matplotlib would leave its own file open
+        with rc_context({"pdf.fonttype": 42}):  # embeds TrueType
+            figure.savefig(drawn, format=kind, dpi=200)
+        with atomic_path(path.with_suffix(f".{kind}")) as temporary:
+            temporary.write_bytes(drawn.getvalue())
 
 
 def plot_precision_recall(scores: Mapping[str, Scores]) -> "Figure":
@@ -66,17 +67,19 @@ def _curves(scores, curve, labels: tuple[str, str], metric: str, corner: str) ->
         for index, (level, axis) in enumerate(zip(LEVELS, row, strict=True)):
             for result in (each.verification for each in scores.values()):
                 pair = (result.distances[name][index] for name in ("positive", kind))
-                value = result.scores[level][kind][metric]
+                if (value := result.scores[level][kind][metric]) is None:
+                    continue  # a single sequence has no pairs of two
                 axis.plot(*_thinned(*curve(result, *pair)), label=f"{value:.3f}", linewidth=1.2)
             axis.set_title(f"{level}, {kind}", fontsize=9)
             axis.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1))
             axis.grid(alpha=0.3)
-            axis.legend(fontsize=7, title=metric.upper(), title_fontsize=7, loc=corner)
+            if axis.lines:
+                axis.legend(fontsize=7, title=metric.upper(), title_fontsize=7, loc=corner)
     for axis in axes[-1]:
         axis.set_xlabel(labels[0])
     for axis in axes[:, 0]:
         axis.set_ylabel(labels[1])
-    _legend_below(figure, axes[0, 0].lines, list(scores))
+    _legend_below(figure, axes[-1, 0].lines, list(scores))
     return figure
 
 

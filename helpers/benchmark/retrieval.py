@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .distances import block_rows, exact, exact_many, fast_block, left_side, margin, right_side
+from .distances import (
+    block_rows,
+    exact,
+    exact_many,
+    fast_block,
+    floats,
+    left_side,
+    margin,
+    right_side,
+)
 from .layout import IMAGES, LEVELS, POOLS
 from .metrics import average_precision
 from .tasks import Tasks
@@ -17,12 +26,12 @@ MANY = 32  # open cases in a chunk; from there on it pays to compare all of it
 
 
 @njit(nogil=True, cache=True)
-def _positive_distances(queries, points, descriptors, squared):
+def _positive_distances(queries, views, squared):
     """(queries, 15) exact distance of a query to its view in strips 1..15."""
-    out = np.empty((queries.shape[0], descriptors.shape[0] - 1))
+    out = np.empty((queries.shape[0], views.shape[0] - 1))
     for q in range(queries.shape[0]):
         for strip in range(out.shape[1]):
-            out[q, strip] = exact(queries[q], descriptors[strip + 1, points[q]], squared)
+            out[q, strip] = exact(queries[q], views[strip + 1, q], squared)
     return out
 
 
@@ -138,7 +147,8 @@ def retrieval(
 
     A pool of k holds the five views and the first k - 5 distractors of other sequences, in list
     order (all that are left, when they are fewer, as officially). A pool is available when the list
-    has at least k distractors; others are left out, never invented.
+    has at least k distractors; others are left out, never invented. A single sequence has no
+    others: there its own patches are the distractors.
 
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
@@ -154,12 +164,13 @@ def retrieval(
 
     def rank_sequence(s):
         chosen = np.flatnonzero(sequence == s)
-        own = tasks.distractors[:, 0] == s
+        own = (tasks.distractors[:, 0] == s) & (len(descriptors) > 1)
         ends = _ends(own, available)
         buffer = np.empty((min(step, len(chosen)), len(distractors)), np.float32)
         for start in range(0, len(chosen), step):
             rows = chosen[start : start + step]
-            ap[:, rows] = _scores(_rank(descriptors[s], points[rows], right, own, ends, buffer))
+            views = floats(descriptors[s][:, points[rows]])
+            ap[:, rows] = _scores(_rank(views, right, own, ends, buffer))
 
     if available:
         resources.spread(rank_sequence, np.unique(sequence), "retrieval")
@@ -182,10 +193,10 @@ def _reference(descriptors: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def _rank(sequence, points, right, own, ends, buffer):
+def _rank(views, right, own, ends, buffer):
     """(2, queries, pools, 15) distractors strictly closer, and no farther, than each positive."""
-    queries = sequence[0, points].astype(np.float32)
-    positive = _positive_distances(queries, points, sequence, right.squared)
+    queries = views[0].astype(np.float32)
+    positive = _positive_distances(queries, views, right.squared)
     left = left_side(queries, right)
     values = fast_block(left, right, slice(None), buffer)
     values[:, own] = np.inf  # never closer

@@ -18,6 +18,8 @@ from .verification import Verification, verification
 from .workers import DEFAULTS, Resources
 
 TIES_MATTER = 0.001
+# Differences of signed whole numbers are exact; unsigned ones would wrap around.
+AS_THEY_ARE = {np.dtype(kind) for kind in (np.float64, np.int16, np.int8)}
 LARGEST = 1e15  # beyond it squares leave the range of float32
 
 
@@ -36,6 +38,7 @@ class Scores:
         verification, matching, retrieval: results of each task.
         V, M, R, S: scores in 0..1.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
+        constant: names of the sequences whose reference descriptors are all the same.
     """
 
     tasks: Tasks
@@ -49,6 +52,7 @@ class Scores:
     R: float | None
     S: float | None
     intervals: dict[str, tuple[float, float] | None]
+    constant: tuple[str, ...]
 
     @property
     def pessimistic(self) -> dict[str, float | None]:
@@ -68,6 +72,29 @@ class Scores:
         said = f"Many distances are tied: with ties counted against, {', '.join(unlike)}."
         return said if unlike else None
 
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences on what the scores must not be taken for; none where all is in order."""
+        said = [self.tie_warning] if self.tie_warning else []
+        if self.constant:
+            said.append(
+                f"All points of {', '.join(self.constant)} have the same descriptor: it has "
+                "collapsed there, whatever the scores are."
+            )
+        if len(self.tasks.sequences) == 1:
+            said.append(
+                "There is one sequence only: V and S, which need pairs of two, are missing, and "
+                "the distractors of R are patches of the same sequence, which is not the benchmark."
+            )
+        found = self.retrieval
+        if found and (missing := sorted({*found.wanted} - {*found.pools})):
+            said.append(
+                f"Retrieval has no pools of {', '.join(map(str, missing))}, as there are only "
+                f"{len(self.tasks.distractors)} distractors: R is "
+                + ("the mean of the others." if found.pools else "missing.")
+            )
+        return said
+
     def to_json(self) -> dict[str, Any]:
         """Every number in full precision, as plain values; null where there is none."""
         tasks = self.tasks
@@ -80,8 +107,10 @@ class Scores:
             "pessimistic": self.pessimistic,
             "pools": list(self.retrieval.pools) if self.retrieval else None,
             "distance": self.distance,
+            "warnings": self.warnings,
             "tasks": {
                 "split": tasks.split,
+                "lists": tasks.origin,
                 "positives": len(tasks.positive),
                 "negatives": len(tasks.inter),
                 "queries": len(tasks.queries),
@@ -132,7 +161,8 @@ def evaluate(
 
     Args:
         descriptors: (16, N, D) of each test sequence, strips in the order of `STRIPS`; float32,
-            or float64 as `pca_power_law` returns them. Others are converted to float32.
+            or float64 as `pca_power_law` returns them. Others are taken as float32; int8 and int16
+            keep their size in memory.
         tasks: the lists, from `generate_tasks` or `read_tasks`.
         distance: `L2` or `L1`.
         pools: retrieval pool sizes, above 5.
@@ -154,7 +184,12 @@ def evaluate(
     values = [result and result.value for result in results]
     intervals = bootstrap(dict(zip("VMR", results, strict=True)), len(arrays), samples)
     points = sum(array.shape[1] for array in arrays)
-    scores = Scores(tasks, distance, points, *results, *values, _mean(*values), intervals)
+    constant = tuple(
+        name
+        for name, array in zip(tasks.sequences, arrays, strict=True)
+        if array.shape[1] > 1 and (array[0] == array[0, 0]).all()
+    )
+    scores = Scores(tasks, distance, points, *results, *values, _mean(*values), intervals, constant)
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores
@@ -189,10 +224,11 @@ def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.nda
                 f"{tasks.sequences[0]} {arrays[0].shape[2]}: describe both the same way."
             )
         arrays.append(array)
-    whitened = all(array.dtype == np.float64 for array in arrays)
+    kinds = {array.dtype for array in arrays}
+    kept = kinds.pop() if len(kinds) == 1 and kinds <= AS_THEY_ARE else np.float32
     # Contiguous, as views such as a transposed (points, 16, D) would make every task slower.
     with np.errstate(over="ignore"):  # infinities are refused below
-        arrays = [np.ascontiguousarray(a, np.float64 if whitened else np.float32) for a in arrays]
+        arrays = [np.ascontiguousarray(array, kept) for array in arrays]
     for name, array in zip(tasks.sequences, arrays, strict=True):
         _check_values(name, array)
     _check_rows(tasks, np.array([array.shape[1] for array in arrays]))

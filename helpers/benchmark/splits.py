@@ -5,6 +5,7 @@ task generator draws. Source: hpatches/hpatches-benchmark, tasks/splits/splits.j
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,15 +42,38 @@ def load_split(name: str, folder: Path | str | None = None) -> Split:
     return known[name]
 
 
-def _read(file: Path) -> dict[str, Split]:
+def in_order(names: Iterable[str], split: str) -> list[str]:
+    """Names of sequences in the order of an official split, of any other split by name.
+
+    The order decides what the task generator draws, so a dictionary's must not.
+    """
+    first = load_split(split).test if split in OFFICIAL else ()
+    places = {name: place for place, name in enumerate(first)}
+    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
+
+
+def read_content(file: Path) -> dict[str, dict[str, list[str]]]:
+    """What a `splits.json` in the official format holds, keys that we do not need included.
+
+    Raises:
+        BenchmarkError: it cannot be read, or is not in that format.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        return {
-            name: Split(name, tuple(split["test"]), tuple(split.get("train", ())))
-            for name, split in content.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        for split in content.values():
+            for names in (split["test"], split.get("train", [])):
+                if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                    raise TypeError("names are no list of texts")
+        return content
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BenchmarkError(
             f"{file} is not a list of splits ({error!r}): it should read "
             '{"a": {"name": "a", "test": ["v_abstract", ...], "train": [...]}}.'
         ) from error
+
+
+def _read(file: Path) -> dict[str, Split]:
+    return {
+        name: Split(name, tuple(split["test"]), tuple(split.get("train", ())))
+        for name, split in read_content(file).items()
+    }

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .errors import BenchmarkError
 from .files import atomic_path
-from .splits import OFFICIAL, load_split
+from .splits import OFFICIAL, in_order, load_split, read_content
 from .stream import first_two
 
 PAIRS = {"positive": "verif_pos", "intra": "verif_neg_intra", "inter": "verif_neg_inter"}
@@ -24,6 +24,7 @@ COLUMNS = dict.fromkeys(PAIRS, ("s1", "t1", "idx1", "s2", "t2", "idx2"))
 COLUMNS |= dict.fromkeys(PATCHES, ("s", "idx"))
 OFFICIAL_SEED = 42
 DRAWN_IMAGES = 5  # images 0 (reference) to 4: the official generator never draws image 5
+MOST_PAIRS = 10_000_000  # of each kind; a kind of them holds 0.7 GB
 LEAST_STD = 10  # grey levels; flatter patches are neither queries nor distractors
 
 
@@ -39,6 +40,7 @@ class Tasks:
             and of two sequences.
         queries, distractors: (n, 2) int32 rows s, idx of reference patches.
         files: file that each list was read from, for messages.
+        origin: where the lists come from, in words that follow "Lists: ".
     """
 
     split: str
@@ -49,6 +51,7 @@ class Tasks:
     queries: np.ndarray
     distractors: np.ndarray
     files: Mapping[str, Path] = field(default_factory=dict)
+    origin: str = "given by the caller"
 
 
 def generate_tasks(
@@ -77,28 +80,29 @@ def generate_tasks(
         seed: of the random stream; 42 officially.
 
     Raises:
-        BenchmarkError: fewer than two sequences, a sequence of fewer than two points, no pairs, or
-            too few textured patches.
+        BenchmarkError: no sequence, a sequence of fewer than two points, no pairs or more than
+            10 million, or too few textured patches.
     """
     _check_generator(lengths, ref_std, pairs)
+    lengths = {name: lengths[name] for name in in_order(lengths, split)}
     lists = _draw_pairs(np.array(list(lengths.values())), pairs, seed)
     textured = [
         np.ones(points, bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
         for name, points in lengths.items()
     ]
-    return Tasks(
-        split, tuple(lengths), *lists, *_draw_patches(textured, queries, distractors, seed)
-    )
+    patches = _draw_patches(textured, queries, distractors, seed)
+    flat = "may hold flat patches" if ref_std is None else "without flat patches"
+    origin = f"drawn by the official recipe, {pairs:,} pairs of each kind, retrieval {flat}"
+    return Tasks(split, tuple(lengths), *lists, *patches, origin=origin)
 
 
 def _check_generator(lengths, ref_std, pairs: int) -> None:
-    if pairs < 1:
-        raise BenchmarkError(f"{pairs} pairs cannot be drawn: ask for one or more of each kind.")
-    if len(lengths) < 2:
+    if not 1 <= pairs <= MOST_PAIRS:
         raise BenchmarkError(
-            f"Verification needs negatives from other sequences, but the test part has "
-            f"{len(lengths)} sequence(s): use a split with at least two."
+            f"{pairs:,} pairs cannot be drawn: ask for 1 to {MOST_PAIRS:,} of each kind."
         )
+    if not lengths:
+        raise BenchmarkError("There is no sequence to draw lists for: name one or more.")
     for name, points in lengths.items():
         if points < 2:
             raise BenchmarkError(
@@ -125,7 +129,8 @@ def _draw_pairs(counts: np.ndarray, pairs: int, seed: int) -> tuple[np.ndarray, 
         return np.stack(columns, axis=1).astype(np.int32)
 
     # The official recipe lets an inter-sequence negative fall into its own sequence by chance.
-    return rows(first, points[:, 0]), rows(first, points[:, 1]), rows(second, others)
+    inter = rows(second, others)
+    return rows(first, points[:, 0]), rows(first, points[:, 1]), inter[: pairs * (len(counts) > 1)]
 
 
 def _draw_patches(textured, queries: int, distractors: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -177,7 +182,7 @@ def write_tasks(tasks: Tasks, folder: Path | str) -> None:
             table.to_csv(temporary, index=False, lineterminator="\n")
     if tasks.split not in OFFICIAL:
         file = folder / "splits.json"
-        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        known = read_content(file) if file.is_file() else {}
         known[tasks.split] = {"name": tasks.split, "test": list(tasks.sequences)}
         with atomic_path(file) as temporary:
             temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
@@ -197,7 +202,10 @@ def read_tasks(folder: Path | str, split: str) -> Tasks:
     sequences = load_split(split, folder).test
     paths = _paths(Path(folder), split)
     lists = {kind: _read_rows(path, COLUMNS[kind], sequences) for kind, path in paths.items()}
-    return Tasks(split, sequences, **lists, files=paths)
+    for kind, rows in lists.items():
+        if not len(rows) and (kind != "inter" or len(sequences) > 1):
+            raise BenchmarkError(f"{paths[kind]} has no rows: replace it by the full list.")
+    return Tasks(split, sequences, **lists, files=paths, origin=f"read from {folder}")
 
 
 def _paths(folder: Path, split: str) -> dict[str, Path]:
@@ -228,8 +236,6 @@ def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...])
                 f"{path}, line {line + 2}: {column} = '{table[column].iloc[line]}' {cure}."
             )
         rows[:, i] = values
-    if not len(rows):
-        raise BenchmarkError(f"{path} has no rows: replace it by the full list.")
     return rows
 
 
@@ -240,7 +246,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise BenchmarkError(
             f"{path} is missing: put the five lists of the split there, or generate them."
         ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, OverflowError, MemoryError) as error:  # also those of pandas
         raise BenchmarkError(
             f"{path} is no task list ({str(error).strip()}): replace it."
         ) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .distances import block_rows
+from .distances import block_rows, floats
 from .layout import IMAGES, LEVELS
 from .metrics import verification_ap, verification_auc
 from .tasks import Tasks
@@ -32,8 +32,8 @@ def _l2(first, second, pairs, chosen, level, out):
 def _l1(first, second, pairs, chosen, level, out):
     """Sum in the precision of the descriptors in NumPy's order, as SciPy's `cityblock`."""
     s1, i1, s2, i2 = (pairs[chosen, column] for column in (1, 2, 4, 5))
-    a = first[np.where(s1 > 0, level * IMAGES + s1, 0), i1]
-    b = second[np.where(s2 > 0, level * IMAGES + s2, 0), i2]
+    a = floats(first[np.where(s1 > 0, level * IMAGES + s1, 0), i1])
+    b = floats(second[np.where(s2 > 0, level * IMAGES + s2, 0), i2])
     out[level, chosen] = np.abs(a - b).sum(axis=1)
 
 
@@ -52,7 +52,9 @@ def pair_distances(
     Returns:
         (3, n) distances at easy, hard, tough, in the descriptors' precision, in row order.
     """
-    out = np.empty((len(LEVELS), len(pairs)), descriptors[0].dtype)
+    out = np.empty((len(LEVELS), len(pairs)), floats(descriptors[0][:0]).dtype)
+    if not len(pairs):
+        return out
     measure = _l2 if distance == "L2" else _l1
 
     # Pairs of the same two sequences together: the rows they touch then stay in the cache.
@@ -72,7 +74,7 @@ def pair_distances(
         for level in range(len(LEVELS)):
             measure(descriptors[s1], descriptors[s2], pairs, chosen, level, out)
 
-    resources.spread(measure_piece, pieces)
+    resources.spread(measure_piece, pieces, "verification")
     return out
 
 
@@ -82,7 +84,7 @@ class Verification:
 
     Attributes:
         scores: `scores[level][kind]` is {"auc": balanced ROC AUC, "ap": imbalanced AP}; kind is
-            `inter` or `intra`, where the negatives come from.
+            `inter` or `intra`, where the negatives come from. Both are None without negatives.
         distances: (3, n) distances of the `positive`, `inter` and `intra` pairs.
         imbalanced: positives that the imbalanced protocol takes, from the first on.
         histograms: (3 levels, 2 kinds, 2, sequences, bins) counts by distance of the imbalanced
@@ -95,9 +97,10 @@ class Verification:
     histograms: np.ndarray
 
     @property
-    def value(self) -> float:
-        """V: mean of the six imbalanced average precisions."""
-        return float(np.mean([s["ap"] for kinds in self.scores.values() for s in kinds.values()]))
+    def value(self) -> float | None:
+        """V: mean of the six imbalanced average precisions; None when one is."""
+        each = [found["ap"] for kinds in self.scores.values() for found in kinds.values()]
+        return None if None in each else float(np.mean(each))
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
         """(samples,) V when each sequence counts `weights` (samples, sequences) times."""
@@ -152,6 +155,10 @@ def _score_level(distances, names, imbalanced: int, sequences: int) -> tuple[dic
     scores, histograms = {}, []
     for kind in KINDS:
         negative = np.sort(distances[kind])
+        if not len(negative):
+            scores[kind] = {"auc": None, "ap": None}
+            histograms.append(np.zeros((2, sequences, BINS)))
+            continue
         scores[kind] = {
             "auc": verification_auc(positive, negative),
             "ap": verification_ap(first, negative),

@@ -5,6 +5,7 @@ import hashlib
 import json
 import textwrap
 from dataclasses import MISSING, asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def code_key(*places: str) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def source_key(source: str) -> str:
     """Hash of what a piece of source code does; of the text itself where it is no plain Python."""
     try:

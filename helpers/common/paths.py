@@ -8,13 +8,13 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = Path(os.environ.get("NHPATCHES_HOME") or ROOT).expanduser().resolve()
+HOME = Path(os.path.expanduser(os.environ.get("NHPATCHES_HOME") or ROOT)).resolve()
 
 NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
 REPORT_SOURCES = ROOT / "report"  # report.tex, title.tex, references.bib
 
-# Patch stores, one folder a source, recipe and split; large, and mapped: best on a local disk.
-DATA = Path(os.environ.get("NHPATCHES_DATA") or HOME / "data").expanduser().resolve()
+# Patch stores, one folder a source and recipe; large, and mapped: best on a local disk.
+DATA = Path(os.path.expanduser(os.environ.get("NHPATCHES_DATA") or HOME / "data")).resolve()
 RUNS = HOME / "runs"  # one folder a training run
 EXECUTED = HOME / "runs" / "notebooks"  # executed copies, with outputs, and their HTML
 FIGURES = HOME / "figures"

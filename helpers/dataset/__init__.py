@@ -6,12 +6,13 @@ from pathlib import Path
 
 from helpers.common import paths
 from helpers.common.errors import InputError
-from helpers.dataset.parts import OWN_SPLIT, Choice, split_name
+from helpers.dataset.building import open_store
+from helpers.dataset.parts import OWN_SPLIT, Choice, check_names, split_name
 from helpers.dataset.sources.joined import Joined, split_names
 from helpers.dataset.sources.photographs import Photographs
 from helpers.dataset.sources.sequences import Sequences
 from helpers.dataset.sources.strips import SIDES, Strips, write_strips
-from helpers.dataset.store import PatchStore, Source, open_store, with_fewer_points
+from helpers.dataset.store import PatchStore, Source, with_fewer_points
 
 __all__ = [
     "Choice",
@@ -32,7 +33,7 @@ def open_dataset(
     scenes: str | Sequence[str] | None = None,
     keep65: bool = True,
 ) -> PatchStore:
-    """Opens a dataset, building its store on first use.
+    """Opens a dataset, building its store on first use: once for all splits.
 
     Args:
         source: one of
@@ -40,10 +41,12 @@ def open_dataset(
             "n-hpatches:PATH": folder or zip file of 32 px strips with noisy twins;
             "hpatches:PATH": folder or zip file of 65 px strips, noise added by the recipe;
             "sequences:PATH": folder or zip file of images 1..6 and H_1_2..H_1_6, cut here;
+            "hpatches-32:PATH", "sequences-32:PATH": the same without their 65 px patches;
             several of these joined by +, such as "photographs+sequences:PATH".
         folder: where the stores are kept; None for `paths.DATA`.
         seed: of homographies, lighting, jitter and noise, where the source needs them made.
-        points_per_scene: at most this many points of each scene; None for the usual number.
+        points_per_scene: store at most this many points of each scene; None for the usual number.
+            A view of fewer is cheaper, see `with_fewer_points`.
         split: a, b, c, illum, view, full or the path of a JSON file, see parts.choose_parts; None
             for the dataset's own split.json, else a. The photographs have a split of their own.
         scenes: only these scenes, as a list or as "v_boat, i_leuven"; all where None.
@@ -59,15 +62,23 @@ def open_dataset(
 
 def find_source(source: str, choice: Choice) -> Source:
     """Makes the source that a name stands for; see `open_dataset`."""
+    found = _find(source, choice)
+    check_names(found.choosable, choice.split, choice.scenes)
+    return found
+
+
+def _find(source: str, choice: Choice) -> Source:
     if len(names := split_names(source)) > 1:
         own = {"photographs": replace(choice, split=None, scenes=None)}  # a split is the others'
-        sources = [find_source(name, own.get(name, choice)) for name in names]
+        sources = [_find(name, own.get(name, choice)) for name in names]
         return Joined(sources, split_name(choice.split or OWN_SPLIT, choice.scenes))
     kind, _, place = source.partition(":")
     if source == "photographs":
         if choice.split or choice.scenes:
             raise InputError("The photographs have one fixed split: leave split and scenes out.")
         return Photographs(choice.seed, choice.points_per_scene)
+    if kind in ("hpatches-32", "sequences-32"):
+        kind, choice = kind.removesuffix("-32"), replace(choice, keep65=False)
     if place and kind == "sequences":
         return Sequences(place, choice)
     if place and kind in SIDES:

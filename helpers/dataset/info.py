@@ -3,7 +3,8 @@
 import numpy as np
 
 from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
-from helpers.dataset.layout import PARTS, PATCH_SIDE
+from helpers.dataset.layout import PARTS
+from helpers.dataset.likeness import likeness
 from helpers.dataset.noise import SIGMA, noise_profile
 from helpers.dataset.store import PatchStore
 
@@ -13,23 +14,26 @@ SAMPLE = 2000  # points on which the noise is measured
 
 def info(store: PatchStore) -> str:
     """Describes a store in a few lines of text: counts, sizes, noise, duplicates and the split."""
-    total = store.summary()["total"]
+    points, size65 = len(store), store.clean65 is not None
     size = sum(file.stat().st_size for file in store.folder.iterdir()) / 1e6
     duplicates, constant = duplicates_and_constants(store)
     lines = [
         f"{store.name}, split {store.split}, fingerprint {store.fingerprint[:16]}, "
         f"in {store.folder}",
-        f"{total['scenes']} scenes, {total['points']} points, {total['patches']} patches, "
-        f"{size:.0f} MB; 65 px patches {'kept' if store.clean65 is not None else 'not kept'}",
+        f"{len(store.scenes)} scenes, {points} points, {points * len(STRIPS)} patches stored, "
+        f"{size:.0f} MB; 65 px patches {'kept' if size65 else 'not kept'}",
         f"ref patches: {duplicates} repeat an earlier one, {constant} are of one grey",
     ]
     for level, sigma in measured_sigma(store).items():
         lines.append(f"noise {level}: sigma {sigma:.1f} at 65 px, by the recipe {SIGMA[level]:.1f}")
+    means = np.mean([list(scene.values()) for scene in correlations(store).values()], axis=0)
+    alike = ", ".join(f"{level} {mean:.2f}" for level, mean in zip(LEVELS, means, strict=True))
+    lines.append(f"correlation of clean patches with `ref` (near 0 if unrelated): {alike}")
     for part in PARTS:
         lengths = store.lengths(part)
         names = ", ".join(f"{name} {points}" for name, points in lengths.items())
         lines.append(f"{part}: {len(lengths)} scenes, {sum(lengths.values())} points: {names}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *store.notes])
 
 
 def measured_sigma(store: PatchStore) -> dict[str, float]:
@@ -58,13 +62,11 @@ def correlations(store: PatchStore) -> dict[str, dict[str, float]]:
     """Mean normalised cross-correlation of `ref` with the clean patches of its point.
 
     Returns:
-        Scene -> level -> correlation in -1..1; that of patches of different points is about 0.15.
+        Scene -> level -> correlation in -1..1, of at most `likeness.SAMPLE` points; that of patches
+        of different points is about 0.15.
     """
-    table = {}
-    for scene, rows in store.scenes.items():
-        patches = store.clean[rows].reshape(-1, len(STRIPS), PATCH_SIDE**2)
-        patches = patches - patches.mean(-1, keepdims=True, dtype=np.float32)
-        patches /= np.linalg.norm(patches, axis=-1, keepdims=True) + 1e-6
-        alike = np.einsum("pd,psd->ps", patches[:, 0], patches)
-        table[scene] = {level: float(alike[:, strip_columns(level)].mean()) for level in LEVELS}
-    return table
+    alike = {scene: likeness(store.clean[rows])[0] for scene, rows in store.scenes.items()}
+    return {
+        scene: {level: float(strips[strip_columns(level)].mean()) for level in LEVELS}
+        for scene, strips in alike.items()
+    }

@@ -1,10 +1,13 @@
 """Which scenes are for training, for validation and for the test."""
 
-import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from os.path import expanduser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from helpers.benchmark.errors import BenchmarkError
 from helpers.benchmark.splits import load_split
@@ -14,6 +17,15 @@ from helpers.dataset.layout import PARTS
 VALIDATION_SHARE = 6  # every sixth training scene is held out; test scenes never are
 SPLIT_FILE = "split.json"
 OWN_SPLIT = "its own"  # name of the split that a dataset brings along
+# Scenes that each part must have. Scores of verification and retrieval compare with other scenes,
+# and so does the search, on validation scenes.
+LEAST = {
+    "train": {"train": 1, "validation": 1},
+    "search": {"train": 1, "validation": 2},
+    "score": {"test": 1},
+    "report": {"train": 1, "validation": 2, "test": 2},
+}
+_SPLIT = TypeAdapter(dict[Literal[PARTS], list[str]])
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,11 @@ class Choice:
 def choose_parts(
     found: Collection[str], split: str | dict, scenes: Sequence[str] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Sorts the scenes of a dataset into parts.
+    """Sorts the scenes of a dataset into parts, any of which may stay empty.
 
-    Scenes of an official split that the dataset lacks are left out, as are those of the dataset
-    that the split does not name. Where the split holds out no validation scenes, every sixth
-    training scene becomes one.
+    Scenes of a split that the dataset lacks are left out here (see `check_names`), as are those of
+    the dataset that the split does not name. Where the split holds out no validation scenes, every
+    sixth training scene becomes one, but two of four or more, as a search needs two.
 
     Args:
         found: names of the scenes that there are.
@@ -56,26 +68,57 @@ def choose_parts(
         Names of the scenes of "train", "validation" and "test".
 
     Raises:
-        InputError: unknown split, unknown scene, a scene in two parts, or no test scene.
+        InputError: unknown split, no split in the file, or a scene in two parts.
     """
-    parts = _named(split, found)
-    for scene in scenes or ():
-        if scene not in found:
-            raise InputError(f"There is no scene {scene!r} here: choose from {_some(found)}.")
+    parts = _named(split)
     kept = set(found) & set(found if scenes is None else scenes)
     train, validation, test = (
         tuple(name for name in parts.get(part, ()) if name in kept) for part in PARTS
     )
-    if not test:
-        name = split if isinstance(split, str) else SPLIT_FILE
-        raise InputError(
-            f"The split ({name}) has no test scene among {_some(kept)}: "
-            "choose another split or add a test scene."
-        )
     if "validation" not in parts:
-        validation = train[VALIDATION_SHARE - 1 :: VALIDATION_SHARE] or train[1:][-1:]
+        step = min(VALIDATION_SHARE, len(train) // 2)
+        validation = train[step - 1 :: step] if len(train) > 3 else train[1:][-1:]
         train = tuple(name for name in train if name not in validation)
     return {"train": train, "validation": validation, "test": test}
+
+
+def check_names(
+    found: Collection[str], split: str | dict | None, scenes: Sequence[str] | None = None
+) -> None:
+    """Looks whether a dataset has all scenes that the user names, in a split or one by one.
+
+    Raises:
+        InputError: it lacks one; an official split may name more than there are.
+    """
+    for scene in scenes or ():
+        if scene not in found:
+            raise InputError(f"There is no scene {scene!r} here: choose from {some(found)}.")
+    if split and not _official(split):
+        where = split if isinstance(split, str) else f"The dataset's {SPLIT_FILE}"
+        for name in (name for names in _named(split).values() for name in names):
+            if name not in found:
+                raise InputError(
+                    f"{where} names {name}, but there is only {some(found)}: correct it."
+                )
+
+
+def require(data: Any, purpose: str) -> None:
+    """Looks whether each part has the scenes that a purpose needs, before anything is trained.
+
+    Args:
+        data: a store or source, with `parts` and the name of its `split`.
+        purpose: one in LEAST.
+
+    Raises:
+        InputError: a part has too few.
+    """
+    for part, least in LEAST[purpose].items():
+        if (count := len(names := data.parts[part])) < least:
+            raise InputError(
+                f"The {part} part of split {data.split} has {count} scene{'s' * (count != 1)}"
+                f"{f' ({some(names)})' * bool(names)}, but {least} or more are needed to "
+                f"{purpose}: give a split that names more {part} scenes, which may be a JSON file."
+            )
 
 
 def split_name(split: str | dict, scenes: Sequence[str] | None = None) -> str:
@@ -84,48 +127,52 @@ def split_name(split: str | dict, scenes: Sequence[str] | None = None) -> str:
     return f"{name}, {len(scenes)} chosen scenes" if scenes else name
 
 
-def _named(split: str | dict, found: Collection[str]) -> dict[str, Sequence[str]]:
+def read_split(text: bytes, where: str) -> dict[str, list[str]]:
+    """The scenes of each part, from JSON.
+
+    Raises:
+        InputError: it is something else, or names a scene twice; the sentence begins with `where`.
+    """
+    try:
+        parts = _SPLIT.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise InputError(
+            f"{where} is no split ({error.errors()[0]['msg']}): write "
+            '{"train": [...], "validation": [...], "test": [...]} with names of scenes.'
+        ) from error
+    names = Counter(name for part in parts.values() for name in part)
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise InputError(
+            f"{where} names {twice[0]} twice: a scene belongs to one part only, so correct it."
+        )
+    return parts
+
+
+def some(names: Collection[str]) -> str:
+    """A list for a sentence, cut where it is long."""
+    names = sorted(names)
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _official(split: str | dict) -> bool:
+    return isinstance(split, str) and not split.endswith(".json")
+
+
+def _named(split: str | dict) -> dict[str, Sequence[str]]:
     """The scenes that a split names, part by part."""
     if not isinstance(split, str):
-        return _checked(split, f"The dataset's {SPLIT_FILE}", found)
-    if split.endswith(".json"):
-        return _checked(_read(split), split, found)
+        return split
+    if not _official(split):
+        try:
+            text = Path(expanduser(split)).read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"The split {split} cannot be read ({reason}): give the path of a JSON file."
+            ) from error
+        return read_split(text, split)
     try:
         official = load_split(split)
     except BenchmarkError as error:
         raise InputError(f"{str(error).rstrip('.')}, or the path of a .json file.") from error
     return {"train": sorted(official.train), "test": official.test}
-
-
-def _read(path: str) -> Any:
-    try:
-        return json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"The split {path} cannot be read ({error.strerror}): give the path of a JSON file."
-        ) from error
-    except ValueError as error:
-        raise InputError(f"The split {path} is no JSON ({error}): correct it.") from error
-
-
-def _checked(parts: Any, where: str, found: Collection[str]) -> dict[str, list[str]]:
-    lists = list(parts.values()) if isinstance(parts, dict) else [None]
-    well_formed = all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists
-    )
-    if not well_formed or not {"test"} <= set(parts) <= set(PARTS):
-        raise InputError(
-            f'{where} is no split: write {{"train": [...], "test": [...]}} with names of scenes.'
-        )
-    names = [name for part in lists for name in part]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{where} names {name} twice: a scene belongs to one part only.")
-        if name not in found:
-            raise InputError(f"{where} names {name}, but there is only {_some(found)}: correct it.")
-    return parts
-
-
-def _some(names: Collection[str]) -> str:
-    names = sorted(names)
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -2,33 +2,46 @@
 
 A store is one folder: `clean.npy` and `noisy.npy`, uint8 (points, 16, 32, 32); `clean65.npy`, uint8
 (points, 16, 65, 65), where the source has it; `store.json` with the table of scenes and check
-sums. It is built under a temporary name and renamed when complete, so that a killed build never
-looks finished; under a lock, so that two processes do not do the work twice; and on disk space that
-is taken beforehand, so that a full disk ends in a sentence.
+sums. It holds all scenes of its source, whatever the split: parts, and fewer points, are views.
 """
 
 import copy
-import errno
-import os
-import shutil
 import zlib
+from collections.abc import Collection
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from pydantic import PositiveInt
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.workers import Resources
 from helpers.common.errors import InputError
-from helpers.common.files import atomic_path, locked, read_json, write_json
+from helpers.common.files import read_json
 from helpers.common.keys import key
 from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE
+from helpers.dataset.parts import some
 
 VERSION = 1  # raise it when the same source and recipe give other patches than before
-FORMAT = 2  # raise it when store.json says more or says it in another way
 SHOWN = Resources(progress=True)  # all cores, with a bar
+
+
+class Table(TypedDict):
+    """What `store.json` holds."""
+
+    name: str
+    recipe: dict[str, Any]
+    points: dict[str, PositiveInt]  # of each scene, in the order of the rows
+    keeps65: bool
+    digests: dict[str, str]  # of each scene's source bytes
+    checksums: dict[
+        str, dict[Literal["clean", "noisy", "clean65"], int]
+    ]  # of each scene's patches, array by array
+    notes: list[str]
+    checksum: str  # of all the others
 
 
 class Source(Protocol):
@@ -39,6 +52,22 @@ class Source(Protocol):
     parts: dict[str, tuple[str, ...]]  # scenes of train, validation and test; names are disjoint
     recipe: dict[str, Any]  # every setting that decides the content, JSON-able
     keeps65: bool  # whether `fill` gives clean65
+    choosable: tuple[str, ...] = ()  # scenes that a split or a choice may name
+    most_points: int | None = None  # that are taken of a scene; None for all
+    lighter = ""  # what to open instead to do without the 65 px patches
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """All that are stored, in that order; sources may have some that are in no part."""
+        return tuple(sorted(scene for part in PARTS for scene in self.parts[part]))
+
+    def notes(self, points: dict[str, int]) -> list[str]:
+        """Sentences on what is not stored whole, given the number of points of each scene."""
+        full = [scene for scene in self.scenes if points[scene] == self.most_points]
+        return [
+            f"{self.name}: {len(full)} of {len(self.scenes)} scenes stop at {self.most_points} "
+            "points, the most that are taken of one."
+        ] * bool(full)
 
     def key(self) -> Any:
         """Something JSON-able, quick to get, that changes when the source files do."""
@@ -73,43 +102,53 @@ class PatchStore:
         clean: uint8 (points, 16, 32, 32), strips in the order of benchmark.layout.STRIPS.
         noisy: the same with noise; row and strip belong to the same patch as in `clean`.
         clean65: uint8 (points, 16, 65, 65), or None where the source has no 65 px patches.
-        scenes: rows of each scene, as slices, in order of the rows.
-        parts: disjoint names of the scenes of "train", "validation" and "test".
+        scenes: rows of each scene, as slices, in order of the rows; of all scenes of the source.
+        parts: disjoint names of the scenes of "train", "validation" and "test"; any may be empty.
+        unused: names of the scenes in no part.
+        notes: sentences on what is left out, by a limit or the split, or looks wrong.
         recipe: the settings that the store was built with.
-        fingerprint: sha256 of the source files' bytes, the recipe with its seed, and VERSION.
+        fingerprint: sha256 of the bytes behind each part, the recipe with its seed, and VERSION.
     """
 
-    def __init__(self, folder: Path | str):
-        """Opens a finished store.
+    def __init__(
+        self, folder: Path | str, parts: dict[str, tuple[str, ...]] | None = None, split: str = ""
+    ):
+        """Opens a finished store; without `parts`, no scene is in any.
 
         Raises:
             InputError: a file of the store is missing or damaged.
         """
-        self.folder = Path(folder)
+        self.folder, self.split = Path(folder), split
         table = _read_table(self.folder / "store.json")
-        self.name: str = table["name"]
-        self.split: str = table["split"]
-        self.fingerprint: str = table["fingerprint"]
-        self.recipe: dict[str, Any] = table["recipe"]
-        self.parts = {part: tuple(names) for part, names in table["parts"].items()}
-        self.scenes = _spans(table["points"])
+        self.name, self.recipe = table["name"], table["recipe"]
+        self.parts = {part: tuple((parts or {}).get(part, ())) for part in PARTS}
+        self.scenes = self._stored = spans(table["points"])
+        used = {name for names in self.parts.values() for name in names}
+        self.unused = tuple(name for name in self.scenes if name not in used)
+        self.notes = [*table["notes"], *([] if parts is None else _left_out(self))]
+        digests = {
+            part: {name: table["digests"][name] for name in names}
+            for part, names in self.parts.items()
+        }
+        self.fingerprint = key([VERSION, self.recipe, table["keeps65"], digests])
         self._checksums = table["checksums"]
         count = sum(table["points"].values())
         arrays = {
             name: _map(self.folder / f"{name}.npy", (count, len(STRIPS), side, side))
-            for name, side in _sides(table["keeps65"]).items()
+            for name, side in sides(table["keeps65"]).items()
         }
         self.clean, self.noisy = arrays["clean"], arrays["noisy"]
         self.clean65 = arrays.get("clean65")
 
     def __reduce__(self):
-        return PatchStore, (self.folder,)  # another process maps the files anew
+        shown = {name: getattr(self, name) for name in ("scenes", "notes", "fingerprint")}
+        return PatchStore, (self.folder, self.parts, self.split), shown  # the files are mapped anew
 
     def __len__(self) -> int:
         return len(self.clean)
 
     def rows(self, part: str) -> np.ndarray:
-        """Rows of the points of a part ("train", "validation" or "test"), int64, ascending."""
+        """Rows of the points of a part ("train", "validation" or "test"), int64, by scene."""
         return self._rows[part]
 
     @cached_property  # each batch asks for them
@@ -122,8 +161,8 @@ class PatchStore:
 
     def lengths(self, part: str) -> dict[str, int]:
         """Number of points of each scene of a part."""
-        spans = {name: self.scenes[name] for name in self.parts[part]}
-        return {name: span.stop - span.start for name, span in spans.items()}
+        spans_of = {name: self.scenes[name] for name in self.parts[part]}
+        return {name: span.stop - span.start for name, span in spans_of.items()}
 
     def summary(self) -> dict[str, Any]:
         """Names and counts, ready for JSON."""
@@ -137,6 +176,7 @@ class PatchStore:
             "parts": {part: _counts(lengths) for part, lengths in parts.items()},
             "total": _counts(every),
             "lengths": every,
+            "unused": list(self.unused),
         }
 
     def verify(self) -> None:
@@ -150,33 +190,44 @@ class PatchStore:
 
         def compare(scene):
             for array, built in self._checksums[scene].items():
-                if zlib.crc32(getattr(self, array)[self.scenes[scene]]) != built:
+                if zlib.crc32(getattr(self, array)[self._stored[scene]]) != built:
                     path = self.folder / f"{array}.npy"
                     raise InputError(f"{path} has changed in {scene}: {_cure(self.folder)}")
 
-        SHOWN.spread(compare, self.scenes, f"{self.name}: verifying")
+        SHOWN.spread(compare, self._stored, f"{self.name}: verifying")
 
 
-def _read_table(path: Path) -> dict[str, Any]:
+def _left_out(store: PatchStore) -> list[str]:
+    count = len(store.unused)
+    return [
+        f"left out: {count} scene{'s' * (count != 1)} in no part of split {store.split} "
+        f"({some(store.unused)})."
+    ] * bool(count)
+
+
+def _read_table(path: Path) -> Table:
     try:
-        table = read_json(path)
+        table = read_json(path, Table)
     except InputError:
-        table = None
-    if not isinstance(table, dict) or table.pop("checksum", None) != key(table):
+        table = {}
+    scenes = [table.get(name, {}).keys() for name in ("points", "digests", "checksums")]
+    if table.pop("checksum", None) != key(table) or not scenes[0] == scenes[1] == scenes[2]:
         raise InputError(f"{path} is missing or was changed: {_cure(path.parent)}")
     return table
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     try:
-        mapped = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
+        mapped = np.lib.format.open_memmap(path, "r")
+    except Exception as error:  # junk in a header makes NumPy raise half a dozen kinds
         raise InputError(f"{path} is damaged ({error}): {_cure(path.parent)}") from error
     if mapped.shape != shape or mapped.dtype != np.uint8:
         raise InputError(
             f"{path} has shape {mapped.shape} and type {mapped.dtype} instead of {shape} and "
             f"uint8: {_cure(path.parent)}"
         )
+    if not mapped.flags.c_contiguous or path.stat().st_size != mapped.offset + mapped.nbytes:
+        raise InputError(f"{path} has a header that does not fit: {_cure(path.parent)}")
     return mapped
 
 
@@ -184,9 +235,10 @@ def _cure(folder: Path) -> str:
     return f"delete {folder}, and it is built again."
 
 
-def _sides(keeps65: bool) -> dict[str, int]:
-    sides = {"clean": PATCH_SIDE, "noisy": PATCH_SIDE}
-    return sides | {"clean65": SOURCE_SIDE} if keeps65 else sides
+def sides(keeps65: bool) -> dict[str, int]:
+    """Arrays of a store and the side of their patches in pixels."""
+    found = {"clean": PATCH_SIDE, "noisy": PATCH_SIDE}
+    return found | {"clean65": SOURCE_SIDE} if keeps65 else found
 
 
 def _counts(lengths: dict[str, int]) -> dict[str, int]:
@@ -194,7 +246,7 @@ def _counts(lengths: dict[str, int]) -> dict[str, int]:
     return {"scenes": len(lengths), "points": points, "patches": points * len(STRIPS)}
 
 
-def _spans(points: dict[str, int]) -> dict[str, slice]:
+def spans(points: dict[str, int]) -> dict[str, slice]:
     """Rows of each scene, one scene after the other."""
     ends = accumulate(points.values())
     return {
@@ -203,7 +255,9 @@ def _spans(points: dict[str, int]) -> dict[str, slice]:
     }
 
 
-def with_fewer_points(store: PatchStore, points_per_scene: int | None) -> PatchStore:
+def with_fewer_points(
+    store: PatchStore, points_per_scene: int | None, parts: Collection[str] = PARTS
+) -> PatchStore:
     """A view of a store that shows the first points of each scene only.
 
     Nothing is built or copied. The photographs and the scenes that are cut here have their points
@@ -211,110 +265,28 @@ def with_fewer_points(store: PatchStore, points_per_scene: int | None) -> PatchS
 
     Args:
         points_per_scene: at most so many; None for all.
+        parts: of the scenes of these parts.
 
     Returns:
         A store whose `scenes`, `rows` and `lengths` are shorter, with a fingerprint of its own;
         the one given if no scene has more points.
     """
-    longest = max(span.stop - span.start for span in store.scenes.values())
-    if points_per_scene is None or points_per_scene >= longest:
+    names = [name for part in parts for name in store.parts[part]]
+    limit = points_per_scene
+    long = [
+        name
+        for name in names
+        if limit is not None and store.scenes[name].stop - store.scenes[name].start > limit
+    ]
+    if not long:
         return store
     smaller = copy.copy(store)
-    smaller.scenes = {
-        name: slice(span.start, min(span.stop, span.start + points_per_scene))
-        for name, span in store.scenes.items()
-    }
-    smaller.fingerprint = key(f"{store.fingerprint}, {points_per_scene} points of each scene")
+    starts = {name: store.scenes[name].start for name in long}
+    smaller.scenes = store.scenes | {name: slice(at, at + limit) for name, at in starts.items()}
+    smaller.fingerprint = key([store.fingerprint, limit, list(parts)])
+    smaller.notes = [
+        *store.notes,
+        f"{', '.join(parts)}: of {len(long)} of {len(names)} scenes only the first {limit} points "
+        "are used, which are random ones but for strips.",
+    ]
     return smaller
-
-
-# --- building ------------------------------------------------------------------------------------
-
-
-def open_store(source: Source, folder: Path | str) -> PatchStore:
-    """Opens the store of a source; builds it first, with a progress bar, if there is none yet.
-
-    Args:
-        source: where the patches come from.
-        folder: holds all stores, one sub-folder a source, recipe and version.
-
-    Raises:
-        InputError: something in the source cannot be used, the folder cannot be written, or the
-            store was damaged since it was built.
-    """
-    identity = [VERSION, FORMAT, source.name, source.split, source.recipe, source.parts]
-    target = Path(folder) / f"{source.name}-{key([*identity, source.key()], 16)}"
-    if not target.is_dir():
-        with locked(target.with_name(f".{target.name}.lock")) as alone:
-            if not target.is_dir():  # another process may have built it while this one waited
-                print(f"Building the patches of {source.name} (once) ...", flush=True)
-                if alone:
-                    for leftover in target.parent.glob(f".{target.name}-*"):  # of killed builds
-                        shutil.rmtree(leftover, ignore_errors=True)
-                try:
-                    _build(source, target)
-                except (OSError, InputError):
-                    if not target.is_dir():  # without locks, another process may have been faster
-                        raise
-    return PatchStore(target)
-
-
-def _build(source: Source, target: Path) -> None:
-    scenes = [scene for part in PARTS for scene in source.parts[part]]
-    with atomic_path(target) as temporary:
-        temporary.mkdir()
-        measured = SHOWN.spread(source.measure, scenes, f"{source.name}: points")
-        counts, found = (
-            dict(zip(scenes, each, strict=True)) for each in zip(*measured, strict=True)
-        )
-        if empty := [scene for scene, count in counts.items() if count == 0]:
-            raise InputError(
-                f"{source.name}: scene {empty[0]} gives not a single patch, so leave it out "
-                "(for images: too little detail, or no region that all six show)."
-            )
-        arrays = _empty_arrays(temporary, sum(counts.values()), source.keeps65)
-        spans = _spans(counts)
-
-        def fill(scene):
-            out = {name: array[spans[scene]] for name, array in arrays.items()}
-            digest = source.fill(scene, found[scene], out)
-            return digest, {name: zlib.crc32(patches) for name, patches in out.items()}
-
-        filled = SHOWN.spread(fill, scenes, f"{source.name}: patches")
-        digests, sums = (dict(zip(scenes, each, strict=True)) for each in zip(*filled, strict=True))
-        table = {
-            "name": source.name,
-            "split": source.split,
-            "fingerprint": key([VERSION, source.recipe, source.parts, digests]),
-            "recipe": source.recipe,
-            "parts": source.parts,
-            "points": counts,
-            "keeps65": source.keeps65,
-            "checksums": sums,
-        }
-        write_json(temporary / "store.json", table | {"checksum": key(table)})
-
-
-def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memmap]:
-    """New .npy files of their full size, their disk space already taken."""
-    maps = {}
-    for name, side in _sides(keeps65).items():
-        path, shape = folder / f"{name}.npy", (points, len(STRIPS), side, side)
-        maps[name] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-        _take_space(path, maps[name].offset)  # a full disk must fail here, not crash a later write
-    return maps
-
-
-def _take_space(path: Path, start: int) -> None:
-    """Takes the disk space of a new file of its full size, empty behind byte `start`."""
-    size = path.stat().st_size
-    with path.open("r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return
-        except (AttributeError, OSError) as error:  # macOS and Windows have none, some disks refuse
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise
-        file.seek(start)
-        for first in range(start, size, 2**20):
-            file.write(bytes(min(2**20, size - first)))

@@ -4,6 +4,7 @@ Nothing here is chosen by looks: points are drawn with a fixed seed or by a rule
 down. `described` is always what `describe_strip` returns, of the same strip.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
 from helpers.benchmark.matching import nearest
 from helpers.benchmark.tasks import LEAST_STD
+from helpers.common.files import read_json
 from helpers.dataset.cutting.extractor import project
 from helpers.dataset.store import PatchStore
 from helpers.evaluation.scoring import describe
@@ -23,6 +25,7 @@ from helpers.training.runs import denoiser_of, load_network, load_pipeline
 Described = dict[str, dict[str, np.ndarray]]  # approach -> scene -> descriptors (2, N, D)
 Triples = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by approach
 
+UNNAMED = re.compile(r"(?:functional|sequential|model)(?:_\d+)?")  # so by Keras
 STRIP = "h1"  # where points are looked for: the hard patches of the first other image
 SEED = 7  # of the points that are shown; fixed, so that nobody picks the pretty ones
 
@@ -77,13 +80,23 @@ def typical_point(patches: np.ndarray) -> int:
 def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     """The networks that a patch passes, in order: the denoiser, if there is one, the descriptor.
 
+    One that its function gave no name has the one that the settings know it by.
+
     Raises:
         InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
     """
     denoiser_run, last = denoiser_of(descriptor_run), load_network(descriptor_run)
     front = [load_network(denoiser_run)] if denoiser_run else []
     inside = [layer for layer in last.layers if isinstance(layer, keras.Model)]  # end to end
-    return front + (inside or [last])
+    networks = front + (inside or [last])
+    runs = [descriptor_run]
+    if len(networks) > 1:
+        described = read_json(descriptor_run / "settings.json")
+        runs.insert(0, descriptor_run.parent / described["denoiser"])
+    for network, run in zip(networks, runs, strict=True):
+        if UNNAMED.fullmatch(network.name):
+            network.name = read_json(run / "settings.json")["settings"]["network"]
+    return networks
 
 
 def pipeline_sample(
@@ -143,8 +156,8 @@ def compare_neighbours(
     """What each approach finds for the same `ref` patches, among the patches of a strip.
 
     Queries are drawn with a fixed seed, from one scene after the other, of all with the contrast
-    that the benchmark asks of queries. Of every two, the first is one that the last approach finds
-    and the second one that it misses, as far as there are such.
+    that the benchmark asks of queries. Of every two, the first is one that the improved approach
+    finds (or the last one, without it) and the second one that it misses, if there are such.
 
     Args:
         count: neighbours of each query; fewer where a scene has fewer points.
@@ -153,7 +166,8 @@ def compare_neighbours(
         Queries (Q, 32, 32); the right patches (Q, 32, 32); approach -> its nearest patches
         (Q, count, 32, 32), whether each is right (Q, count), and the rank of the right one (Q,).
     """
-    rng, last = np.random.default_rng(SEED), list(described.values())[-1]
+    rng = np.random.default_rng(SEED)
+    last = described.get("improved", list(described.values())[-1])
     pools = {name: store.noisy[store.scenes[name]][:, [0, STRIPS.index(strip)]] for name in last}
     asked = []
     for number in range(queries):

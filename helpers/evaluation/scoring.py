@@ -1,6 +1,11 @@
-"""From a finished run and a dataset to `scores.json`: describe the test scenes, score them."""
+"""From a finished run and a dataset to its scores: describe the test scenes, score them.
 
-from collections.abc import Callable, Iterable
+They are kept in the run's folder, a `scores-<key>.json` for each dataset and task set.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -8,8 +13,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from helpers import benchmark
+from helpers.benchmark.splits import OFFICIAL
+from helpers.benchmark.workers import Resources
 from helpers.common import files
-from helpers.common.keys import code_key
+from helpers.common.errors import InputError
+from helpers.common.keys import code_key, key
 from helpers.common.provenance import provenance
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import predict_patches
@@ -32,8 +40,7 @@ def find_runs(
         InputError: one of them has not been trained yet.
     """
     if pretrained and approach == "improved":
-        runs.warn_of_learned(run := runs.pretrained(), store.parts["test"])
-        return runs.pretrained("denoiser"), run
+        return runs.pretrained("denoiser"), runs.pretrained()
     denoiser, descriptor = profile.trainings(approach)
     denoiser_run = runs.find_run(denoiser, store)
     upstream = runs.upstream_run(descriptor, denoiser_run)
@@ -50,14 +57,55 @@ def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.T
         scene: store.clean[store.scenes[scene], 0].std(axis=(1, 2), dtype=np.float64)
         for scene in store.parts[part]
     }
-    return benchmark.generate_tasks(store.lengths(part), contrast, pairs=pairs, split=part)
+    lengths = store.lengths(part)
+    whole = store.split in OFFICIAL and {*benchmark.load_split(store.split).test} == {*lengths}
+    split = store.split if whole else part  # the official order draws the published lists
+    return benchmark.generate_tasks(lengths, contrast, pairs=pairs, split=split)
+
+
+def read_tasks(folder: Path, store: PatchStore) -> benchmark.Tasks:
+    """Lists of a folder for the test scenes of a store: those of its split, or what there is.
+
+    Raises:
+        InputError: there are none, or they are for other scenes.
+    """
+    there = sorted(file.stem.partition("split-")[2] for file in folder.glob("verif_pos_split-*"))
+    if not there:
+        raise InputError(
+            f"{folder} holds no task lists: name the folder of the published ones, or one that "
+            "--write-tasks has filled."
+        )
+    names = [name for name in (store.split, "test") if name in there]
+    tasks = benchmark.read_tasks(folder, (names or there)[0])
+    if odd := sorted({*tasks.sequences} ^ {*store.parts["test"]}):
+        raise InputError(
+            f"The lists in {folder} and the scenes that are scored differ in {odd[0]}: use lists "
+            "that were made for these scenes, or choose the scenes by --split, --scenes or --part."
+        )
+    return tasks
+
+
+def evaluate(descriptors: dict[str, np.ndarray], tasks: benchmark.Tasks) -> benchmark.Scores:
+    """`benchmark.evaluate` with progress bars; its warnings are in the scores only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return benchmark.evaluate(descriptors, tasks, resources=Resources(progress=True))
+
+
+def warnings_of(run: Path, scenes: Iterable[str]) -> list[str]:
+    """A sentence where some of these scenes have taught the run, which are the pretrained ones."""
+    seen = ", ".join(runs.learned_scenes(run, scenes))
+    return [
+        f"The pretrained networks have learned from {seen}: scores of these scenes are too good, "
+        "so name others (--scenes) or take split a."
+    ] * bool(seen)
 
 
 def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:
     """Scores of a trained pipeline on the noisy patches of the test scenes.
 
-    They are written to `scores.json` in the descriptor's run folder (`scores-clean.json`), and read
-    from there when nothing that decides them has changed.
+    They are written to the descriptor's run folder (`scores_path`), and read from there when
+    nothing that decides them has changed. Their warnings are printed.
 
     Args:
         pairs: verification pairs of each kind.
@@ -72,7 +120,8 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
         print(f"{descriptor_run.name}: describing {count:,} test patches, scoring ...", flush=True)
         pipeline = runs.load_pipeline(descriptor_run)
         descriptors = describe(pipeline, store, store.parts["test"], clean)
-        return benchmark.evaluate(descriptors, make_tasks(store, pairs)).to_json()
+        scores = evaluate(descriptors, make_tasks(store, pairs)).to_json()
+        return scores | {"warnings": scores["warnings"] + warnings_of(descriptor_run, descriptors)}
 
     decided_by = {
         "dataset": dataset_of(store),
@@ -81,8 +130,20 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
         "pairs": pairs,
         "code": code_key(*SCORING_CODE),
     }
-    target = descriptor_run / ("scores-clean.json" if clean else "scores.json")
-    return known_or_new(target, descriptor_run.name, decided_by, score)
+    target = scores_path(descriptor_run, decided_by)
+    scores = known_or_new(target, descriptor_run.name, decided_by, score)
+    for sentence in scores["warnings"]:
+        print(f"warning: {sentence}")
+    return scores
+
+
+def scores_path(run: Path, decided_by: dict) -> Path:
+    """The file in a run's folder for the scores that all this decides, code excepted.
+
+    So scores on other data or tasks stay beside these, and those of older code are replaced.
+    """
+    what = {name: value for name, value in decided_by.items() if name != "code"}
+    return run / f"scores-{key(what, 10)}.json"
 
 
 def known_or_new(target: Path, title: str, decided_by: dict, score: Callable[[], dict]) -> dict:
@@ -93,12 +154,26 @@ def known_or_new(target: Path, title: str, decided_by: dict, score: Callable[[],
         title: what is said to be loaded.
         decided_by: all that decides the scores.
     """
-    if target.is_file() and (known := files.read_json(target)).get("decided_by") == decided_by:
+    known = _read_scores(target)
+    if known.get("decided_by") == decided_by:
         print(f"{title}: scored already, loaded.")
         return known
     scores = score() | {"decided_by": decided_by, "provenance": provenance()}
-    files.write_json(target, scores)
+    scores = json.loads(json.dumps(scores))  # as they will be read
+    files.write_json(target, scores | {"checksum": key(scores)})
     return scores
+
+
+def _read_scores(target: Path) -> dict:
+    """What a file of scores holds; nothing where there is none, or it is not as it was written."""
+    try:
+        known = files.read_json(target) if target.is_file() else {}
+    except InputError:
+        known = {"damaged": True}
+    if known and known.pop("checksum", None) != key(known):
+        print(f"{target} was changed since it was written: scored anew.")
+        return {}
+    return known
 
 
 def dataset_of(store: PatchStore) -> dict[str, str]:
@@ -113,18 +188,28 @@ def describe(
     clean: bool = False,
     strips: slice | list[int] = slice(None),
 ) -> dict[str, np.ndarray]:
-    """Descriptors of the noisy patches of some scenes.
+    """Descriptors of the noisy patches of some scenes, see `described`: {scene: descriptors}."""
+    return dict(described(pipeline, store, scenes, clean, strips))
+
+
+def described(
+    pipeline: keras.Model,
+    store: PatchStore,
+    scenes: Iterable[str],
+    clean: bool = False,
+    strips: slice | list[int] = slice(None),
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Describes the noisy patches of scene after scene, with a progress bar.
 
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D).
         clean: describe the clean twins instead.
         strips: which ones, by their place in `benchmark.STRIPS`; all by default.
 
-    Returns:
-        {scene: (strips, N, D) float32}, as the benchmark takes them.
+    Yields:
+        Scene, and (strips, N, D) float32, as the benchmark takes them.
     """
-    found, patches = {}, store.clean if clean else store.noisy
+    patches = store.clean if clean else store.noisy
     for scene in tqdm(scenes, desc="describing scenes"):
         vectors = predict_patches(pipeline, patches[store.scenes[scene], strips])
-        found[scene] = np.ascontiguousarray(vectors.swapaxes(0, 1))
-    return found
+        yield scene, np.ascontiguousarray(vectors.swapaxes(0, 1))

@@ -29,26 +29,57 @@ def set_up(drive: str = "") -> None:
             "/content/drive/MyDrive/n-hpatches"; "" for nowhere. Datasets stay on the machine.
 
     Raises:
-        InputError: a package cannot be installed, or another folder is in use already.
+        InputError: the machine's own packages are of other versions, one cannot be installed, or
+            another folder is in use already.
     """
+    require_kept()
     install(missing())
     if not installed("tensorflow"):
         os.environ.setdefault("KERAS_BACKEND", "jax")
     if drive:
         keep_on_drive(drive)
+    else:
+        print(
+            "Runs, figures and report end with this machine, and the next notebook's machine has "
+            "none of them: set DRIVE to keep them."
+        )
     print(gpu())
 
 
+def needed() -> list[Requirement]:
+    """The packages that the notebooks import."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lines = text.partition("# Notebooks")[0].splitlines()  # Colab has its own of what follows
+    return [Requirement(line) for one in lines if (line := one.partition("#")[0].strip())]
+
+
+def require_kept() -> None:
+    """Looks whether the versions that are never replaced are those that are needed.
+
+    Raises:
+        InputError: one is not.
+    """
+    for one in needed():
+        found = installed(one.name)
+        if found and one.name in KEPT and not _fits(one):
+            raise InputError(
+                f"This machine has {one.name} {found}, and {one} is needed: choose Runtime, Change "
+                "runtime type, another runtime version, and run all again."
+            )
+
+
 def missing() -> list[Requirement]:
-    """The packages that the notebooks import and that are not installed.
+    """The packages that the notebooks import and that are not there, or not as new as needed.
 
     TensorFlow is not missing where JAX is there, as on Colab's TPU machines: Keras then runs on it.
     """
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    lines = text.partition("# Notebooks")[0].splitlines()  # Colab has its own of what follows
-    needed = [Requirement(line) for one in lines if (line := one.partition("#")[0].strip())]
     known = {"tensorflow"} if installed("jax") else set()
-    return [one for one in needed if one.name not in known and not installed(one.name)]
+    return [one for one in needed() if one.name not in known and not _fits(one)]
+
+
+def _fits(one: Requirement) -> bool:
+    found = installed(one.name)
+    return bool(found) and one.specifier.contains(found, prereleases=True)
 
 
 def installed(name: str) -> str | None:
@@ -77,9 +108,11 @@ def install(packages: list[Requirement]) -> None:
         done = _run(*command, *map(str, packages))
     if done.returncode:
         last = (done.stderr.strip() or "pip says nothing").splitlines()[-1]
+        cure = "choose Runtime, Disconnect and delete runtime, and run all again"
+        if "connection broken" in done.stderr:  # pip's last line speaks of versions then, too
+            cure = "there is no network, so connect the machine and run this cell again"
         raise InputError(
-            f"{names} could not be installed beside this machine's versions ({last}): "
-            "choose Runtime, Disconnect and delete runtime, and run all again."
+            f"{names} could not be installed beside this machine's versions ({last}): {cure}."
         )
 
 

@@ -3,7 +3,11 @@
 from helpers import settings
 from helpers.common import paths
 from helpers.dataset import Choice, find_source
-from helpers.dataset.store import PatchStore, Source, open_store
+from helpers.dataset.building import open_store
+from helpers.dataset.parts import require
+from helpers.dataset.store import PatchStore, Source, with_fewer_points
+
+LIMITED = ("train", "validation")  # by a profile's points; test scenes are scored whole
 
 
 def open_data(
@@ -12,6 +16,9 @@ def open_data(
     split: str | None = None,
     scenes: str | None = None,
     winner: bool = False,
+    *,
+    needs: str | None = None,
+    say: bool = True,
 ) -> tuple[settings.Profile, PatchStore]:
     """A profile and the dataset in its size, which is built on first use.
 
@@ -19,12 +26,20 @@ def open_data(
         profile: its name.
         dataset, split, scenes: see `source`, `split` and `scenes` of `dataset.open_dataset`.
         winner: take the settings that the profile's search has found for this dataset, if any.
+        needs: what it is for, if each part must have the scenes that `parts.LEAST` names for it:
+            "train", "search", "score" or "report".
+        say: print the store's notes: what was left out or limited, and what looks wrong.
 
     Raises:
-        InputError: the profile is unknown, or something in the dataset cannot be used.
+        InputError: the profile is unknown, something in the dataset cannot be used, or a part has
+            too few scenes.
     """
-    found = settings.profile(profile)
-    store = open_store(find_data(profile, dataset, split, scenes), paths.DATA)
+    found, source = settings.profile(profile), find_data(profile, dataset, split, scenes)
+    if needs:
+        require(source, needs)  # before anything is built
+    store = with_fewer_points(open_store(source, paths.DATA), found.points_per_scene, LIMITED)
+    if say and store.notes:
+        print(*store.notes, sep="\n")
     if winner:
         from helpers.search import with_winner  # imports Keras, which takes seconds
 
@@ -35,6 +50,10 @@ def open_data(
 def find_data(
     profile: str, dataset: str, split: str | None = None, scenes: str | None = None
 ) -> Source:
-    """The source of a dataset in the size of a profile, of which nothing is built yet."""
+    """The source of a dataset, of which nothing is built yet.
+
+    It has all points, whatever the profile, unless that limits the test scenes, too.
+    """
     size = settings.profile(profile)
-    return find_source(dataset, Choice(split, scenes, size.points_per_scene, size.seed))
+    stored = size.points_per_scene if size.limits_test else None
+    return find_source(dataset, Choice(split, scenes, stored, size.seed))

@@ -1,12 +1,11 @@
 """Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import jupytext
@@ -20,9 +19,10 @@ from helpers.common import files, paths
 from helpers.common.errors import InputError
 from helpers.common.keys import code_key, key
 from helpers.common.provenance import package_versions
+from helpers.notebook.watch import Watch, keep_what_matters
 from helpers.report import latex
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+LONGEST_SOCKET = 90  # bytes: systems allow little more than 100 with what is put behind
 KEY = "nhpatches_key"  # in the metadata of an executed copy: hash of all it was made from
 
 
@@ -41,6 +41,7 @@ def execute_all(
     only: str | tuple[str, ...] = "",
     data_key: object = None,
     force: bool = False,
+    needed: Callable[[], Iterable[Path]] = tuple,
 ) -> list[Path]:
     """Executes the notebooks whose inputs changed since their last execution.
 
@@ -49,6 +50,8 @@ def execute_all(
         only: how the names of the notebooks to execute start, for example "2"; all where empty.
         data_key: JSON-able; changes when the files behind DATASET do.
         force: execute them even if nothing changed.
+        needed: gives the files that notebooks leave for each other; all are executed again where
+            one of these has changed or gone since.
 
     Returns:
         The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
@@ -61,7 +64,7 @@ def execute_all(
     if "NHPATCHES_DATA" in os.environ:
         os.environ["NHPATCHES_DATA"] = str(paths.DATA)
     outputs = paths.EXECUTED / "outputs.sha256"
-    keep = not force and outputs.is_file() and outputs.read_text() == _key_of_outputs()
+    keep = not force and outputs.is_file() and outputs.read_text() == _key_of_made(needed())
     made = []
     for source, decisive in _keys([parameters, data_key]).items():
         if not source.name.startswith(only):
@@ -71,7 +74,7 @@ def execute_all(
             print(f"{source.stem}: nothing changed, kept.")
         else:
             _execute(source, target, parameters, decisive)
-            files.write_text(outputs, _key_of_outputs())
+            files.write_text(outputs, _key_of_made(needed()))
     return made
 
 
@@ -89,13 +92,20 @@ def _keys(asked: list) -> dict[Path, str]:
     return keys
 
 
-def _key_of_outputs() -> str:
-    """Of the figures and report parts: some may be deleted or put back to older ones."""
-    return key([_contents(folder.glob("[!.]*")) for folder in (paths.FIGURES, paths.GENERATED)])
+def _key_of_made(needed: Iterable[Path]) -> str:
+    """Of runs, figures and report parts: some may be deleted or put back to older ones."""
+    drawn = [_contents(folder.glob("[!.]*")) for folder in (paths.FIGURES, paths.GENERATED)]
+    return key([*drawn, _contents(needed)])
 
 
-def _contents(found: Iterable[Path]) -> dict[str, str]:
-    return {path.name: path.read_bytes().hex() for path in found}
+def _contents(found: Iterable[Path]) -> dict[str, str | None]:
+    return {  # a home may be moved
+        f"{path.parent.name}/{path.name}": sha256(path.read_bytes()).hexdigest()
+        if path.is_file()
+        else None
+        for path in found
+        if not path.is_dir()
+    }
 
 
 def _is_made(executed: Path, decisive: str) -> bool:
@@ -115,8 +125,11 @@ def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> Non
     _check_parameters(source, notebook, parameters)
     with files.atomic_path(target) as temporary:
         nbformat.write(notebook, temporary)
-        executed = _run(source, temporary, target.with_suffix(".failed.ipynb"), parameters)
-        _keep_what_matters(executed)
+        cells = sum(cell.cell_type == "code" for cell in notebook.cells) + bool(parameters)
+        with Watch(source.stem, cells) as watch:
+            failed = target.with_suffix(".failed.ipynb")
+            executed = _run(source, temporary, failed, parameters, watch)
+        keep_what_matters(executed)
         executed.metadata[KEY] = decisive
         html, _ = HTMLExporter().from_notebook_node(executed)
         files.write_text(target.with_suffix(".html"), html)
@@ -124,7 +137,9 @@ def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> Non
     print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
 
 
-def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbformat.NotebookNode:
+def _run(
+    source: Path, temporary: Path, failed: Path, parameters: dict, watch: Watch
+) -> nbformat.NotebookNode:
     try:
         executed = papermill.execute_notebook(
             temporary,
@@ -134,8 +149,10 @@ def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbfor
             language="python",
             cwd=paths.NOTEBOOKS,
             progress_bar=False,
-            stdout_file=sys.stdout,  # what a cell prints is shown while it runs
-            kernel_manager_class=_QuietKernelManager,
+            stdout_file=watch.out,
+            stderr_file=watch.err,
+            on_cell_start=watch.begin,
+            kernel_manager_class=_KernelManager,
         )
     except papermill.PapermillExecutionError as error:
         temporary.replace(failed)  # where the reader finds the cell that failed
@@ -151,28 +168,14 @@ def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbfor
     return executed
 
 
-class _QuietKernelManager(AsyncKernelManager):
-    """Keeps what kernel and libraries say about themselves out of the terminal.
-
-    Through files, unlike TCP, the kernel has nothing to warn about; TensorFlow greets on stderr.
-    """
-
-    transport = "ipc"
+class _KernelManager(AsyncKernelManager):
+    """Talks to the kernel through files: unlike TCP, they leave it nothing to warn about."""
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.ip = f"{tempfile.gettempdir()}/{uuid.uuid4().hex}"  # else files beside the notebooks
-
-    async def start_kernel(self, **options):
-        return await super().start_kernel(stderr=subprocess.DEVNULL, **options)
-
-
-def _keep_what_matters(notebook: nbformat.NotebookNode) -> None:
-    """Drops progress bars and TensorFlow's greetings, which mean nothing once they are past."""
-    notebook.metadata.pop("widgets", None)
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        shown = [output for output in cell.outputs if output.get("name") != "stderr"]
-        cell.outputs = [output for output in shown if WIDGET not in output.get("data", {})]
+        place = f"{tempfile.gettempdir()}/{uuid.uuid4().hex}"  # else files beside the notebooks
+        if len(os.fsencode(place)) < LONGEST_SOCKET:
+            self.transport, self.ip = "ipc", place
 
 
 def _check_pair(source: Path, notebook: nbformat.NotebookNode) -> None:

@@ -173,6 +173,8 @@ def neighbours(
         raise InputError("There is no approach to look at: train one (notebook 2 or 4) first.")
     networks = _Networks(store, runs)
     lengths = store.lengths(part) or store.lengths("test")
+    if max(lengths.values()) > POOL:
+        print(f"Shown and searched are the first {POOL} points of each scene.")
     lengths = {scene: min(length, POOL) for scene, length in lengths.items()}
 
     def draw(scene: str, point: int, strip: str, approach: str) -> list[Figure]:
@@ -187,13 +189,13 @@ def trained(profile: Any, store: PatchStore, pretrained: bool = False) -> dict:
     """The approaches whose networks are trained: approach -> run folders of the two networks.
 
     Args:
-        profile: the settings of both approaches.
+        profile: the settings of all approaches.
         pretrained: take the networks that come with the code for the improved ones.
     """
     from helpers.evaluation.scoring import find_runs
 
     found = {}
-    for approach in ("baseline", "improved"):
+    for approach in profile.approaches:
         with suppress(InputError):  # not trained yet
             found[approach] = find_runs(profile, approach, store, pretrained)
     return found

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -35,13 +36,28 @@ def build_pdf() -> Path:
     if problem := missing_tools():
         raise InputError(problem)
     complete_folder()
-    build = paths.REPORT / "build"
-    shutil.rmtree(build, ignore_errors=True)  # an old .aux could hide an undefined reference
-    _run_latex(build)
-    _check_log(build / "report.log")
-    with atomic_path(paths.REPORT_PDF) as temporary:
-        shutil.copyfile(build / "report.pdf", temporary)
+    with tempfile.TemporaryDirectory() as place:  # two builds at once do not meet
+        folder = Path(place) / "report"
+        shutil.copytree(paths.REPORT, folder, ignore=shutil.ignore_patterns("build", ".*"))
+        log = folder / "build" / "report.log"
+        try:
+            _run_latex(folder, log)
+        finally:
+            if log.is_file():
+                _copy(log, _kept(log))
+        _check_log(log)
+        _copy(log.with_suffix(".pdf"), paths.REPORT_PDF)
     return paths.REPORT_PDF
+
+
+def _copy(path: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        shutil.copyfile(path, temporary)
+
+
+def _kept(log: Path) -> Path:
+    """Where the reader finds a log of a build that is over."""
+    return paths.REPORT / "build" / log.name
 
 
 def pdf_is_current() -> bool:
@@ -65,8 +81,14 @@ def missing_tools() -> str | None:
         return None
     return (
         f"The PDF needs {missing[0]}, which is not installed (everything else is made): "
-        f"sudo apt-get install {DEBIAN_PACKAGES}"
+        f"{_how_to_install()}"
     )
+
+
+def _how_to_install() -> str:
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install {DEBIAN_PACKAGES}"
+    return "install a whole TeX Live (on macOS, MacTeX), which has all that is needed"
 
 
 def complete_folder() -> None:
@@ -80,8 +102,7 @@ def complete_folder() -> None:
         if not path.is_file():
             raise InputError(f"{path} is missing: restore it from the repository.")
         if path.parent != folder:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / path.name)
+            _copy(path, folder / path.name)
     text = source_text(folder / "report.tex")
     parts = [folder / f"{name}.tex" for name in re.findall(r"\\input\{([^}]+)\}", text)]
     text += "".join(source_text(path) for path in parts if path.is_file())
@@ -91,9 +112,8 @@ def complete_folder() -> None:
         raise InputError(
             f"The report needs {', '.join(missing)}: run the notebooks that make it (make report)."
         )
-    (folder / "figures").mkdir(exist_ok=True)
     for path in figures:
-        shutil.copyfile(path, folder / "figures" / path.name)  # over what may be read-only
+        _copy(path, folder / "figures" / path.name)
 
 
 def source_text(path: Path) -> str:
@@ -101,18 +121,18 @@ def source_text(path: Path) -> str:
     return re.sub(r"(?<!\\)%.*", "", path.read_text(encoding="utf-8"))
 
 
-def _run_latex(build: Path) -> None:
+def _run_latex(folder: Path, log: Path) -> None:
     command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error"]
-    command += ["-latexoption=-no-shell-escape", f"-outdir={build.name}", "report.tex"]
+    command += ["-latexoption=-no-shell-escape", f"-outdir={log.parent.name}", "report.tex"]
     # LaTeX breaks log lines at 79 characters otherwise, in the middle of names.
     environment = {**os.environ, "max_print_line": "10000"}
-    how = {"cwd": build.parent, "env": environment, "timeout": BUILD_SECONDS}
+    how = {"cwd": folder, "env": environment, "timeout": BUILD_SECONDS}
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **how)
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"LaTeX took over {BUILD_SECONDS} s: see {build}/report.log.") from error
+        raise InputError(f"LaTeX took over {BUILD_SECONDS} s: see {_kept(log)}.") from error
     if done.returncode:
-        raise InputError(_first_error(build / "report.log"))
+        raise InputError(_first_error(log))
 
 
 def _first_error(log: Path) -> str:
@@ -120,8 +140,8 @@ def _first_error(log: Path) -> str:
     found = re.search(r"^! (.+)", text, re.MULTILINE)
     message = found.group(1).strip() if found else "LaTeX stopped without an error message"
     if re.search(r"File `.+\.(sty|cls|bst|fd)' not found", message):
-        return f"{message} The PDF needs the packages {DEBIAN_PACKAGES}: install them with apt-get."
-    return f"{message.rstrip('.')}: see {log}."
+        return f"{message} The PDF needs more of LaTeX: {_how_to_install()}."
+    return f"{message.rstrip('.')}: see {_kept(log)}."
 
 
 def _check_log(log: Path) -> None:
@@ -135,4 +155,4 @@ def _check_log(log: Path) -> None:
         )
     for width, place in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\) (.+)", text):
         if float(width) > WIDEST_OVERFULL:
-            warnings.warn(f"{log}: a line is {width} pt too wide {place}", stacklevel=3)
+            warnings.warn(f"{_kept(log)}: a line is {width} pt too wide {place}", stacklevel=3)

@@ -14,7 +14,6 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.files import read_json, write_json, write_text
 from helpers.report.rounding import SCORE_DECIMALS, decimals_of, escape, format_number
-from helpers.settings import APPROACHES
 
 # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
 # repeated trainings are those of the profile.
@@ -135,7 +134,7 @@ def collect_numbers(
         "settings": {name: made["settings"] for name, made in runs["settings"].items()},
         "outcome": runs["outcome"],
         **scores,
-        "compare": compare(**scores),
+        "compare": compare(scores["baseline"], scores["improved"]),
         **{name: _with_rows(table) for name, table in measured.items()},
     }
     flat = flatten(numbers | others)
@@ -170,13 +169,14 @@ def pipeline_costs(runs: Runs, inference: dict[str, Any]) -> dict[str, dict[str,
     """
     keys = {"parameters": "trainable_parameters", "macs": "macs", "minutes": "minutes"}
     found = {}
-    for approach in APPROACHES:
+    suffix = "-descriptor"
+    for approach in (name.removesuffix(suffix) for name in runs["outcome"] if suffix in name):
         used = [f"{approach}-descriptor", f"{approach}-denoiser"]
         if runs["settings"][used[0]]["settings"]["joining"] != "frozen":
             used.pop()  # the descriptor's own run holds all that is used
         costs = {cost: sum(runs["outcome"][run][key] for run in used) for cost, key in keys.items()}
-        timed = inference["rows"][approach]
-        alike = timed["macs"] == costs["macs"]
+        timed = inference["rows"].get(approach, {})
+        alike = timed.get("macs") == costs["macs"]
         found[approach] = {**costs, "milliseconds": timed["milliseconds"] if alike else None}
     return found
 

@@ -5,11 +5,14 @@ r"""What the report says in other words for other data, settings or measurements
 report, and both ask for numbers by `\result` themselves.
 """
 
+import re
 from typing import Any
 
 from helpers.common import paths
 from helpers.common.files import write_text
 from helpers.dataset.parts import OWN_SPLIT
+from helpers.report.rounding import escape
+from helpers.settings import APPROACHES
 
 PHOTOGRAPHS = r"""The archives of N-HPatches may be out of reach, so this repository brings a
 replacement that needs no data to be downloaded: scenes cut from the real photographs inside
@@ -27,6 +30,13 @@ OTHER_DATA = r"""The patches are those of the dataset \emph{\result{dataset.name
 no noise of its own, noise follows Equation~\eqref{eq:noise}, which was recovered from published
 pictures: the strength of its tough level is extrapolated, and that reference patches are noise-free
 is inferred."""
+# What is said of networks and losses in words of their own.
+KNOWN = {
+    "baseline-denoiser": ("shallow_unet", "mean_absolute_error"),
+    "baseline-descriptor": ("l2net", "triplet"),
+    "improved-denoiser": ("residual_unet", "charbonnier"),
+    "improved-descriptor": ("hardnet", "hardest_in_batch"),
+}
 # What is added for each kind of source.
 SOURCES = {
     "photographs": r"""Its scenes from scikit-image~\cite{skimage} and scikit-learn~\cite{sklearn}
@@ -43,16 +53,81 @@ patches), its descriptor \result{seeds.early_stopped.descriptor.stopped}
 Its validation loss jumps from one validation to the next, so that the best of them is partly luck.
 It then reaches an $S$ of \result{seeds.early_stopped.S} and an $M$ of
 \result{seeds.early_stopped.M}."""
-MATCHES = r"""\begin{center}
+MATCHES = r"""\begin{together}
   \includegraphics[width=\textwidth]{matches}
   \captionof{figure}{Matches of \result{matches.points} random points of the scene
     \emph{\result{matches.scene}}: a line leads from a point of the first image to the point of the
     second one whose hard patch is nearest.}
   \label{fig:matches}
-\end{center}"""
+\end{together}"""
+
+RESIDUAL_UNET = r"""A residual U-Net works at three resolutions. Its blocks add to their input what
+two convolutions make of it~\cite{resnet}; the output is an estimate of the noise, which is
+subtracted from the patch~\cite{dncnn}. The last convolution starts at zero, so training starts
+from leaving the patch as it is. The network begins with
+\result{settings.improved-denoiser.network_options.width} filters and has
+\result{outcome.improved-denoiser.trainable_parameters} parameters. It minimises the Charbonnier
+loss~\cite{charbonnier}, the mean of $\sqrt{e^2 + \epsilon^2}$ over all errors $e$, with $\epsilon$
+of one grey level."""
+HARDNET = r"""The body is that of HardNet~\cite{hardnet}: the convolutions of L2-Net, each followed
+by batch normalisation without learned scale and offset, dropout~\cite{dropout} in front of the
+last, and an output scaled to unit length. It begins with
+\result{settings.improved-descriptor.network_options.width} filters (L2-Net begins with 32; the
+cost falls about with the square) and has \result{outcome.improved-descriptor.trainable_parameters}
+trainable parameters. Each patch is first brought to mean zero and variance one, which removes gain
+and bias of the light. A batch holds each of its $B = \result{settings.improved-descriptor.batch}$
+points as the reference patch and as one patch of each level. Let $D_{ij}$ be the Euclidean
+distance between the descriptors of reference patch $i$ and of patch $j$ of one level. Every
+positive pair competes with the closest wrong pair of its row and column:
+\begin{equation}
+  L = \frac{1}{B} \sum_{i=1}^{B}
+  \max\Bigl(0,\; 1 + D_{ii} - \min_{j \neq i} \min(D_{ij}, D_{ji})\Bigr).
+  \label{eq:hardest}
+\end{equation}
+The loss of the batch is the mean over the levels, each with its weight; patches that are nearly
+identical do not count as negatives. Where the baseline draws its negatives blindly,
+Equation~\eqref{eq:hardest} looks for the most confusing ones."""
+OTHER_NETWORK = r"""It is \emph{\result{settings.RUN.network}}OPTIONS, with
+\result{outcome.RUN.trainable_parameters} trainable parameters. Its loss is
+\emph{\result{settings.RUN.loss}}, in batches of \result{settings.RUN.batch}."""
+SEARCH = r"""TRIED were searched on fewer points of each scene and for \result{search.budget} of
+the training, by \result{search.trials} trials~\cite{optuna}. The first has the settings of the
+profile, the next nine are drawn at random, any later ones come from a tree-structured Parzen
+estimator~\cite{tpe}. They are judged on the validation scenes by $1 - S$
+(Section~\ref{sec:evaluation}; where these scenes have too few points for retrieval, $S$ is the mean
+of $V$ and $M$), one training each: the first reached \result{search.base}, the best
+\result{search.best}. What the descriptor of this report was trained with: CHOSEN."""
+WEIGHTS = r"""The weights are of easy, hard and tough: the attention to each level that the interim
+report planned~\cite{interim}. A batch holds equally many patches of each level, so the attention
+given to a level is set by its weight in the loss, which has the same expected gradient as drawing
+it more often."""
+FURTHER = r"""\emph{TITLE}, the denoiser \emph{\result{settings.NAME-denoiser.network}} with the
+descriptor \emph{\result{settings.NAME-descriptor.network}}, reaches a $V$ of \result{NAME.V}, an
+$M$ of \result{NAME.M}, an $R$ of \result{NAME.R} and an $S$ of \result{NAME.S}
+(\result{NAME.intervals.S})."""
 
 # Phrases: in the middle or at the end of a sentence.
+NETWORKS = {  # whose role and name in the settings -> what it is called
+    ("denoiser", "shallow_unet"): r"""one step of a U-Net~\cite{unet}: features at full resolution,
+features at half resolution, and a convolution of both that ends in the clean patch""",
+    ("descriptor", "l2net"): r"""L2-Net~\cite{l2net}, six 3$\times$3 convolutions with batch
+normalisation~\cite{batchnorm}, dropout, and an 8$\times$8 convolution with 128 outputs""",
+}
+BASELINE = "the coursework's shallow U-Net with L2-Net"
+IMPROVED = """a residual network that subtracts its estimate of the noise, with a descriptor of unit
+length that learns REDRAWNagainst the hardest negatives of each batch"""
+OTHER_PAIR = r"""the denoiser \emph{\result{settings.NAME-denoiser.network}} with the descriptor
+\emph{\result{settings.NAME-descriptor.network}}"""
+JOININGS = {
+    "frozen": "Then it stays as it is, in front of the descriptor.",
+    "direct": "The descriptor does without it.",
+    "end_to_end": "Then it learns along with the descriptor.",
+}
+TIMED_OTHERS = r""", measured with networks of other sizes, those of the profile
+\emph{\result{inference.profile}}"""
 MEASURED_ON = ("seeds", "ablation", "depth")  # tables that were measured once, on one dataset
+OTHER_POINTS = r"""; the tables of this report's own runs are of
+\result{dataset.parts.test.points} points"""
 ELSEWHERE = r", not measured on \emph{\result{dataset.name}}"
 SPLIT = r" (split: \result{dataset.split})"
 REDRAWN = "from noise drawn anew at every step and "
@@ -93,7 +168,68 @@ def paragraphs(numbers: dict[str, Any]) -> dict[str, str]:
         "dataset-description": PHOTOGRAPHS if kinds == ["photographs"] else "\n".join(others),
         "early-stopped": EARLY_STOPPED if "seeds.early_stopped.S" in numbers else "",
         "matches": MATCHES if "matches.scene" in numbers else "",
+        "dataset-notes": escape(" ".join(numbers["limits.notes"])),
+        "warnings": _warnings(numbers["limits.warnings"]),
+        "improved-denoiser": _network("improved-denoiser", RESIDUAL_UNET, numbers),
+        "improved-descriptor": _network("improved-descriptor", HARDNET, numbers),
+        "search": _search(numbers),
+        "others": _others(numbers),
     }
+
+
+def _warnings(sentences: list[str]) -> str:
+    if not sentences:
+        return ""
+    start = r"\paragraph{Warnings.} An asterisk marks scores of which this is to be known. "
+    return start + escape(" ".join(sentences))
+
+
+def _network(run: str, text: str, numbers: dict[str, Any]) -> str:
+    """The text on a network that the report knows, or what can be said of any other."""
+    if _is_known(run, numbers) and _asked(text) <= numbers.keys():
+        return text
+    start = f"settings.{run}.network_options."
+    options = [name for name in numbers if name.startswith(start)]
+    listed = ", ".join(f"{_plain(name)} \\result{{{name}}}" for name in options)
+    return OTHER_NETWORK.replace("OPTIONS", f" ({listed})" * bool(listed)).replace("RUN", run)
+
+
+def _is_known(run: str, numbers: dict[str, Any]) -> bool:
+    found = tuple(numbers[f"settings.{run}.{what}"] for what in ("network", "loss"))
+    return found == KNOWN[run]
+
+
+def _asked(text: str) -> set[str]:
+    return set(re.findall(r"\\result\{([^}]+)\}", text))
+
+
+def _plain(name: str) -> str:
+    return escape(name.rpartition(".")[2].replace("_", " "))
+
+
+def _search(numbers: dict[str, Any]) -> str:
+    names = numbers["search.settings"]
+    tried = [
+        f"{_plain(name)} ({escape(values)})"
+        for name, values in zip(names, numbers["search.tried"], strict=True)
+    ]
+    places = {name: f"settings.improved-descriptor.{name}" for name in names}
+    chosen = [
+        f"{_plain(name)} \\result{{{place}}}" for name, place in places.items() if place in numbers
+    ]
+    text = SEARCH.replace("TRIED", "; ".join(tried)).replace("CHOSEN", ", ".join(chosen))
+    text = text[0].upper() + text[1:]
+    return f"{text}\n{WEIGHTS}" if "loss_options.level_weights" in names else text
+
+
+def _others(numbers: dict[str, Any]) -> str:
+    runs = re.findall(r"^settings\.(.+)-descriptor\.network$", "\n".join(numbers), re.MULTILINE)
+    said = [
+        FURTHER.replace("TITLE", escape(name)).replace("NAME", name)
+        for name in runs
+        if name not in APPROACHES
+    ]
+    return "\n".join([r"\paragraph{Further approaches.}", *said]) if said else ""
 
 
 def phrases(numbers: dict[str, Any]) -> dict[str, str]:
@@ -105,13 +241,29 @@ def phrases(numbers: dict[str, Any]) -> dict[str, str]:
     name = numbers["dataset.name"]
     photographs = name == "photographs"
     same = {table: numbers[f"{table}.dataset.name"] == name for table in MEASURED_ON}
-    here = same["seeds"] and numbers["seeds.profile"] == numbers["provenance.profile"]
+    alike = {"seeds.profile": "provenance.profile", "seeds.points": "dataset.parts.test.points"}
+    here = same["seeds"] and all(numbers[one] == numbers[other] for one, other in alike.items())
     repeated = "seeds.early_stopped.S" in numbers
     on_genuine = "genuine.early_stopped.S" in numbers
     last = numbers["settings.baseline-descriptor.patience"] == 0
+    redraw = REDRAWN if numbers["settings.improved-descriptor.redraw"] else ""
+    ours = {approach: _are_known(approach, numbers) for approach in APPROACHES}
+    cheaper = numbers["cost.improved"] < numbers["cost.baseline"]
+    timed = all(
+        numbers[f"inference.{name}.macs"] == round(numbers[f"cost.{name}"] * 1e6)
+        for name in APPROACHES
+    )
+    points = numbers["dataset.parts.test.points"] == numbers["seeds.points"]
     return {
         "split": "" if numbers["dataset.split"] == OWN_SPLIT else SPLIT,
-        "redraw": REDRAWN if numbers["settings.improved-descriptor.redraw"] else "",
+        "baseline": BASELINE if ours["baseline"] else OTHER_PAIR.replace("NAME", "baseline"),
+        "improved": IMPROVED.replace("REDRAWN", redraw)
+        if ours["improved"]
+        else OTHER_PAIR.replace("NAME", "improved"),
+        **{f"baseline_{role}": _called(role, numbers) for role in ("denoiser", "descriptor")},
+        "joining": JOININGS[numbers["settings.improved-descriptor.joining"]],
+        "size": "not larger but cheaper" if cheaper else "larger",
+        "timed": "" if timed else TIMED_OTHERS,
         "kept_weights": LAST_WEIGHTS if last else BEST_WEIGHTS,
         "interim": SAME_SCENES if name == "n-hpatches" else OTHER_SCENES,
         "stand_in": "The photographs are a stand-in. " if photographs else "",
@@ -122,7 +274,17 @@ def phrases(numbers: dict[str, Any]) -> dict[str, str]:
         "early_stopped.genuine": LONG_ON_GENUINE if on_genuine else "",
         "early_stopped.genuine_score": LONG_SCORE if on_genuine else "",
         **{f"measured_on.{table}": "" if same[table] else ELSEWHERE for table in MEASURED_ON},
+        **({"measured_on.seeds": OTHER_POINTS} if same["seeds"] and not points else {}),
     }
+
+
+def _are_known(approach: str, numbers: dict[str, Any]) -> bool:
+    return all(_is_known(f"{approach}-{role}", numbers) for role in ("denoiser", "descriptor"))
+
+
+def _called(role: str, numbers: dict[str, Any]) -> str:
+    name = f"settings.baseline-{role}.network"
+    return NETWORKS.get((role, numbers[name]), rf"\emph{{\result{{{name}}}}}")
 
 
 def write_paragraphs(numbers: dict[str, Any]) -> None:

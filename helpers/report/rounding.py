@@ -3,7 +3,9 @@
 Settings of a search are not results; they are shown by `search.space.short`.
 """
 
+import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
@@ -18,7 +20,7 @@ from helpers.common import paths
 from helpers.common.files import write_text
 
 BASELINE, IMPROVED = "Baseline approach", "Improved approach"  # first headings of a comparison
-RIVALS = {BASELINE: IMPROVED, IMPROVED: BASELINE}
+MARK = "*"  # behind the name of what has scores with warnings
 ERROR = "MAE"  # heading of rows in which the lower number is the better one
 MISSING = "–"
 SCORE_DECIMALS = 3
@@ -81,8 +83,12 @@ def escape(text: str) -> str:
 
 
 def show(frame: pd.DataFrame) -> Styler:
-    """A table for a notebook: rounded, the better of each pair in bold."""
-    table = _render(frame, "font-weight: bold")
+    """A table for a notebook: rounded, the best in bold, notes below; names are no HTML."""
+    table = _render(frame, "font-weight: bold", html.escape)
+    if notes := frame.attrs.get("notes"):
+        table.set_caption(html.escape(MARK + " " + " ".join(notes)))
+        below = [("caption-side", "bottom"), ("text-align", "left")]
+        table.set_table_styles([{"selector": "caption", "props": below}])
     return table.set_properties(subset=[table.columns[0]], **{"text-align": "left"})
 
 
@@ -95,7 +101,7 @@ def write_table(frame: pd.DataFrame, name: str) -> Path:
 
 def to_tabular(frame: pd.DataFrame) -> str:
     """LaTeX tabular of a table; every heading and cell is escaped."""
-    styler = _render(frame, "textbf: --rwrap").format(escape).format_index(escape, axis=1)
+    styler = _render(frame, "textbf: --rwrap", escape)
     columns = f"@{{}}l{'r' * frame.shape[1]}@{{}}"
     text = styler.to_latex(hrules=True, multicol_align="c", column_format=columns)
     note = "% Written from helpers/report/tables.py: change the code, not this file.\n"
@@ -110,24 +116,27 @@ def _with_rules(line: re.Match) -> str:
     return line[0] + "\n" + "".join(rf"\cmidrule(lr){{{a}-{b - 1}}}" for a, b in spans)
 
 
-def _render(frame: pd.DataFrame, bold: str) -> Styler:
+def _render(frame: pd.DataFrame, bold: str, escaped: Callable[[str], str]) -> Styler:
     """Headings of rows as a first column, rounded numbers, the best ones in the look `bold`."""
     looks = best_cells(frame).map(lambda best: bold if best else "")
     cells, looks = (table.reset_index(col_level=-1) for table in (format_cells(frame), looks))
     looks.iloc[:, 0] = ""
-    return cells.style.hide(axis="index").apply(lambda _: looks, axis=None)
+    styler = cells.style.hide(axis="index").apply(lambda _: looks, axis=None)
+    return styler.format(escaped).format_index(escaped, axis=1)
 
 
 def best_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """True for the better number of each baseline/improved pair, unrounded; both on a tie."""
+    """True for the best number among the approaches, unrounded; all of them on a tie."""
     sign = -1 if frame.index.name == ERROR else 1
     values = frame.map(lambda value: sign * value if isinstance(value, Real) else np.nan)
-    best = pd.DataFrame(False, frame.index, frame.columns)
+    best, groups = pd.DataFrame(False, frame.index, frame.columns), {}
     for column in frame.columns:
         approach, *rest = column if isinstance(column, tuple) else (column,)
-        rival = (RIVALS.get(approach), *rest) if rest else RIVALS.get(approach)
-        if rival in frame.columns:  # a comparison with a missing value is False
-            best[column] = values[column] >= values[rival]
+        if approach in frame.attrs.get("approaches", ()):
+            groups.setdefault(tuple(rest), []).append(column)
+    for columns in (columns for columns in groups.values() if len(columns) > 1):
+        highest = values[columns].max(axis=1, skipna=False)  # a missing value: none is best
+        best[columns] = values[columns].eq(highest, axis=0)
     return best
 
 

@@ -1,8 +1,9 @@
 """The tables of the report: DataFrames of full precision, which `show` or `write_table` round.
 
-A column of a comparison begins with the approach, so that headings are grouped and the better one
-of each pair can be set in bold. Missing values are None or NaN. Rows of measured files and of
-scores are dictionaries by id; where one has a "title", the table shows that.
+A column of a comparison begins with the approach, so that headings are grouped and the best one can
+be set in bold (`attrs["approaches"]`). An approach whose scores have warnings is marked, and these
+are the table's notes (`attrs["notes"]`). Missing values are None or NaN. Rows of measured files and
+of scores are dictionaries by id; where one has a "title", the table shows that.
 """
 
 from collections.abc import Callable
@@ -12,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
-from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
+from helpers.report.rounding import BASELINE, ERROR, IMPROVED, MARK, Spread
 from helpers.report.rounding import show as show  # both are passed on to callers
 from helpers.report.rounding import write_table as write_table
 
+TITLES = {"baseline": BASELINE, "improved": IMPROVED}  # others have none but their names
 TASKS = {"V": "Verification V", "M": "Matching M", "R": "Retrieval R", "S": "Mean S"}
 SCORES = {key: key for key in TASKS}  # heading -> name, as all columns of `_listed`
 MACS = {"Multiply-adds [M]": "macs"}
@@ -35,10 +37,12 @@ INTERIM_SCORES = {key: float(np.mean(ap)) for key, ap in zip("VMR", _INTERIM_TAS
 INTERIM_SCORES["S"] = float(np.mean(list(INTERIM_SCORES.values())))
 
 
-# --- both approaches side by side, from their scores dictionaries (`scores.json`) ----------------
+# --- all approaches beside one another, from their scores dictionaries (`scores.json`) -----------
+
+Scores = dict[str, Any]
 
 
-def verification_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+def verification_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
     """Table 1: noise level x (balanced AUC, imbalanced AP) x (inter, intra), both approaches."""
 
     def columns(scores: dict[str, Any]) -> pd.DataFrame:
@@ -50,37 +54,38 @@ def verification_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd
         frame = pd.DataFrame(cells).T[["auc", "ap"]].unstack()
         return frame.rename(columns={"auc": "Balanced [AUC]", "ap": "Imbalanced [mAP]"})
 
-    return _side_by_side(columns, baseline, improved, "Noise")
+    return _by_approach(columns, "Noise", baseline=baseline, improved=improved, **others)
 
 
-def retrieval_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+def retrieval_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
     """Table 2: retrieval AP, noise level x pool size; a pool that cannot be filled is missing."""
 
     def columns(scores: dict[str, Any]) -> pd.DataFrame:
         cells = pd.DataFrame(scores["retrieval"]).reindex([str(pool) for pool in POOLS])
-        return cells[[*LEVELS, "mean"]].T.rename(columns=lambda pool: f"{int(pool):,}")
+        cells = cells[[*LEVELS, "mean"]].T.rename(columns=lambda pool: f"{int(pool):,}")
+        return cells.rename(index=str.title)
 
-    return _side_by_side(columns, baseline, improved, "Noise").rename(index=str.title)
+    return _by_approach(columns, "Noise", baseline=baseline, improved=improved, **others)
 
 
-def matching_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+def matching_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
     """Table 3: matching AP of each noise level and their mean."""
 
     def columns(scores: dict[str, Any]) -> pd.DataFrame:
         cells = {row.title(): scores["matching"][row] for row in (*LEVELS, "mean")}
         return pd.DataFrame(cells, ["mAP"])
 
-    return _side_by_side(columns, baseline, improved, "Metric")
+    return _by_approach(columns, "Metric", baseline=baseline, improved=improved, **others)
 
 
-def summary_table(baseline: dict[str, Any], improved: dict[str, Any]) -> pd.DataFrame:
+def summary_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
     """V, M, R, S with their 95 % intervals, and what the interim report gives on other data."""
 
     def columns(scores: dict[str, Any]) -> pd.DataFrame:
         cells = [(scores[key], _interval(scores, key)) for key in TASKS]
         return pd.DataFrame(cells, TASKS.values(), ["Score", "95 % interval"])
 
-    frame = _side_by_side(columns, baseline, improved, "Task")
+    frame = _side_by_side(columns, "Task", baseline=baseline, improved=improved, **others)
     frame["Interim report", "on genuine N-HPatches"] = [INTERIM_SCORES[key] for key in TASKS]
     return frame
 
@@ -89,10 +94,12 @@ def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
     """Mean absolute error of the patches by level.
 
     Args:
-        errors: `denoising_errors` of "noisy" and of "baseline", "improved" or both.
+        errors: `denoising_errors` of "noisy" and of approaches.
     """
-    names = {"noisy": "Noisy input", "baseline": BASELINE, "improved": IMPROVED}
-    return pd.DataFrame(errors).rename(index=str.title, columns=names).rename_axis(index=ERROR)
+    names = {"noisy": "Noisy input", **TITLES}
+    frame = pd.DataFrame(errors).rename(index=str.title, columns=names).rename_axis(index=ERROR)
+    frame.attrs["approaches"] = [name for name in frame.columns if name != "Noisy input"]
+    return frame
 
 
 def denoising_errors(
@@ -130,13 +137,17 @@ def comparison_table(
         costs: id -> what is known of "parameters", "macs" (both of one pipeline), "milliseconds" a
             patch and "minutes" of training; a cost of no row has no column.
     """
+    notes = warnings_of(rows)
     rows = {
         key: {"interval": _interval(scores, "S"), **scores, **(costs or {}).get(key, {})}
+        | {"title": _marked(scores.get("title", key), scores)}
         for key, scores in rows.items()
     }
     columns = SCORES | {"95 % interval of S": "interval"} | COSTS
     frame = _listed(rows, columns, "Descriptor and patches")
-    return frame.drop(columns=[heading for heading in COSTS if frame[heading].isna().all()])
+    frame = frame.drop(columns=[heading for heading in COSTS if frame[heading].isna().all()])
+    frame.attrs["notes"] = notes
+    return frame
 
 
 def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
@@ -257,9 +268,46 @@ def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
 # --- shared pieces -------------------------------------------------------------------------------
 
 
-def _side_by_side(columns: Callable, baseline: dict, improved: dict, name: str) -> pd.DataFrame:
-    frames = {BASELINE: columns(baseline), IMPROVED: columns(improved)}
-    return pd.concat(frames, axis=1).rename_axis(index=name)
+def warnings_of(rows: dict[str, Scores]) -> list[str]:
+    """What has to be known before scores are believed: "improved: this score is due to ties."
+
+    Args:
+        rows: id -> scores dictionary.
+    """
+    return [
+        f"{row.get('title', key)}: {sentence}"
+        for key, row in rows.items()
+        for sentence in row.get("warnings", ())
+    ]
+
+
+def _marked(title: str, scores: Scores) -> str:
+    return title + MARK * bool(scores.get("warnings"))
+
+
+def _side_by_side(
+    columns: Callable[[Scores], pd.DataFrame], name: str, **scores: Scores
+) -> pd.DataFrame:
+    titles = {key: _marked(TITLES.get(key, key), one) for key, one in scores.items()}
+    frames = {titles[key]: columns(one) for key, one in scores.items()}
+    frame = pd.concat(frames, axis=1).rename_axis(index=name)
+    frame.attrs |= {"approaches": list(frames), "notes": warnings_of(scores)}
+    return frame
+
+
+def _by_approach(
+    columns: Callable[[Scores], pd.DataFrame], name: str, **scores: Scores
+) -> pd.DataFrame:
+    """Two approaches side by side, more of them below one another, as pages are not that wide."""
+    if len(scores) == 2:
+        return _side_by_side(columns, name, **scores)
+    frames = [
+        columns(one).rename(index=lambda row, key=key, one=one: f"{_marked(key, one)}, {row}")
+        for key, one in scores.items()
+    ]
+    frame = pd.concat(frames).rename_axis(index=name)
+    frame.attrs["notes"] = warnings_of(scores)
+    return frame
 
 
 def _listed(rows: dict[str, dict[str, Any]], columns: dict[Any, Any], name: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from helpers.networks.pipeline import join, join_end_to_end
 from helpers.settings import TrainingSettings
 from helpers.training import backend
 from helpers.training.losses import LOSSES
-from helpers.training.registry import ASSEMBLIES, find, networks
+from helpers.training.registry import ASSEMBLIES, BATCHES, find, networks
 from helpers.training.runs import load_network
 
 
@@ -72,8 +72,21 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
     return keras.optimizers.SGD(rate, momentum=momentum, nesterov=momentum > 0)
 
 
-def check_joining(settings: TrainingSettings, denoiser_run: Path | None) -> None:
-    """Raises InputError where settings and the denoiser in front do not fit together."""
+def check(settings: TrainingSettings, denoiser_run: Path | None) -> None:
+    """Checks what can be told before anything is built.
+
+    Raises:
+        InputError: a name or option is not known, or settings and denoiser do not fit together.
+    """
+    find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
+    find("batches", settings.batches, BATCHES, settings.batch_options)
+    find(settings.role, settings.network, networks(settings.role), settings.network_options)
+    make_loss(settings)
+    if settings.batches == "Triplets" and settings.triplets < settings.batch:
+        raise InputError(
+            f"triplets cannot be {settings.triplets}: an epoch of Triplets needs at least one "
+            f"batch of {settings.batch}."
+        )
     if settings.role == "denoiser":
         return
     if settings.joining == "end_to_end" and not denoiser_run:

@@ -110,6 +110,19 @@ def test_ragged_strips_are_named(tmp_path, descriptors):
         read_descriptors(tmp_path, ["v_b"])
 
 
+def test_two_forms_in_one_folder_are_refused_whatever_they_are_called(tmp_path, descriptors):
+    save_npy(tmp_path, {"v_b": descriptors["v_b"]})
+    save_csv(tmp_path, {"i_a": descriptors["i_a"]})
+    with pytest.raises(BenchmarkError, match=r"v_b\.npy and i_a/ref\.csv"):
+        read_descriptors(tmp_path, ["v_b"])
+
+
+def test_what_a_killed_writer_left_is_no_sequence(tmp_path, descriptors):
+    save_npy(tmp_path, descriptors)
+    (tmp_path / ".v_b-0123abcd.npy").write_bytes(b"half")
+    assert sequence_names(tmp_path) == ["i_a", "v_b"]
+
+
 def test_missing_sequence_is_named(tmp_path, descriptors):
     with pytest.raises(BenchmarkError, match="lacks sequence v_c"):
         read_descriptors(save_npz(tmp_path, descriptors), ["v_c"])
@@ -145,7 +158,7 @@ def noisy_copies(noise: float) -> dict[str, np.ndarray]:
 def test_descriptors_in_two_formats_side_by_side_are_refused(tmp_path):
     write_descriptors(noisy_copies(0.5), tmp_path, "npy")
     write_descriptors(noisy_copies(0.1), tmp_path, "csv")
-    with pytest.raises(BenchmarkError, match=r"x.npy and x/ref.csv.*delete one of them"):
+    with pytest.raises(BenchmarkError, match=r"x.npy and x/ref.csv.*of their own"):
         read_descriptors(tmp_path, ["x"])
 
 

@@ -75,7 +75,7 @@ def test_ties_are_warned_of_and_the_pessimistic_score_stands_beside(place, tmp_p
     options = ["--split", "mine", "--tasks", str(place / "tasks"), "--pools", "20"]
     assert main([str(tmp_path / "same.npz"), *options]) == 0
     printed = capsys.readouterr()
-    assert "warning: same: Many distances are tied" in printed.err
+    assert "warning: same: Many distances are tied" in printed.out  # a log has no stderr
     assert "Pessimistic" in printed.out
 
 
@@ -84,11 +84,47 @@ def test_memory_is_given_in_units(place, size):
     assert run(place, "--memory", size) == 0
 
 
-@pytest.mark.parametrize("size", ["50", "0MB", "much"])
-def test_memory_without_a_unit_is_refused(place, size, capsys):
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--memory", size) for size in ("50", "0MB", "much", "infGB", "nanMB", "-1GB")),
+        *(("--threads", number) for number in ("-1", "0", "1e3", "1000000")),
+        ("--pairs", "1e12"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_by_name(place, option, value, capsys):
     with pytest.raises(SystemExit):
-        run(place, "--memory", size)
-    assert "--memory" in capsys.readouterr().err
+        run(place, f"{option}={value}")
+    assert option in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--json", "x.json"), ("--plots", "x"), ("--write-tasks", "x")]
+)
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(
+    place, small_disk, option, name, capsys
+):
+    (small_disk / "much").write_bytes(bytes(2**21 - 4096))
+    assert run(place, option, str(small_disk / name)) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"error: {small_disk / name}") and "free some space" in said
+    assert {path.name for path in small_disk.rglob("*") if path.is_file()} <= {"much"}
+
+
+def test_lists_that_were_read_can_be_kept_elsewhere(place, tmp_path):
+    assert run(place, "--task", "matching", "--write-tasks", str(tmp_path)) == 0
+    assert benchmark.read_tasks(tmp_path, "mine").sequences == ("i_two", "v_three", "v_one")
+
+
+def test_one_sequence_gives_tables_numbers_and_pictures(tmp_path, capsys):
+    views = np.random.default_rng(0).standard_normal((16, 30, 8)).astype(np.float32)
+    np.save(tmp_path / "v_one.npy", views)
+    options = ["--pairs", "200", "--pools", "10", "--json", str(tmp_path / "x.json")]
+    assert main([str(tmp_path), "--split", "found", *options, "--plots", str(tmp_path / "p")]) == 0
+    printed = capsys.readouterr().out
+    assert "There is one sequence only" in printed and "may hold flat patches" in printed
+    (content,) = json.loads((tmp_path / "x.json").read_text()).values()
+    assert content["V"] is None and content["R"] > 0 and content["tasks"]["lists"]
 
 
 def test_bad_input_is_one_sentence_and_status_2(place, capsys):

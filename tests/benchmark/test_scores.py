@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import benchmark
+from helpers.benchmark.tables import results_text
 from helpers.benchmark.workers import Resources
 
 LENGTHS = {"v_one": 30, "i_two": 20, "v_three": 40}
@@ -138,6 +139,45 @@ def test_constant_descriptors_are_unmasked(tasks):
     assert pessimistic["R"] < 0.2 and pessimistic["M"] == 0
 
 
+def test_a_descriptor_that_is_the_same_all_over_a_sequence_is_named(tasks):
+    # No tie betrays it: retrieval leaves out the distractors of the query's own sequence.
+    each = {name: np.full((16, n, 1), i) for i, (name, n) in enumerate(LENGTHS.items())}
+    scores = benchmark.evaluate(each, tasks, pools=[20], run=["retrieval"])
+    assert scores.R == 1 and scores.tie_warning is None
+    assert "same descriptor" in scores.to_json()["warnings"][0]
+    assert all(name in scores.warnings[0] for name in LENGTHS)
+
+
+def test_one_sequence_is_scored_in_what_needs_no_second_one():
+    alone = {"v_three": described(noise=0.5)["v_three"]}
+    tasks = benchmark.generate_tasks({"v_three": 40}, pairs=400)
+    scores = benchmark.evaluate(alone, tasks, pools=[20])
+    assert scores.V is None and scores.S is None
+    assert 0.3 < scores.M < 1 and 0.5 < scores.R < 1
+    values = json.loads(json.dumps(scores.to_json()))
+    assert values["verification"]["easy"]["inter"] == {"auc": None, "ap": None}
+    assert values["verification"]["easy"]["intra"]["ap"] > 0.5
+    assert "one sequence" in values["warnings"][0]
+    rows = [line.split() for line in results_text("x", scores).splitlines()]
+    assert next(row for row in rows if row[:1] == ["Easy"])[1] == "-"
+
+
+def test_missing_pools_are_said_and_sound_scores_say_nothing(tasks):
+    assert benchmark.evaluate(described(), tasks, pools=[20]).warnings == []
+    (said,) = benchmark.evaluate(described(), tasks, pools=[20, 61, 500]).warnings
+    assert "no pools of 61, 500" in said and "60 distractors" in said
+
+
+@pytest.mark.parametrize("distance", ["L2", "L1"])
+def test_whole_numbers_of_two_bytes_score_as_they_are(tasks, distance):
+    short = {name: np.int16(np.rint(8000 * each)) for name, each in described().items()}
+    long = {name: np.float32(each) for name, each in short.items()}
+    first, second = (
+        benchmark.evaluate(each, tasks, distance, pools=[20]).to_json() for each in (short, long)
+    )
+    assert first == second
+
+
 def test_few_ties_give_no_warning(tasks):
     # One copied row in one of 45 strips.
     descriptors = described()
@@ -161,7 +201,7 @@ def test_values_that_are_no_numbers_are_named(tasks, value):
         (lambda d: d.update(i_two=d["i_two"][:15]), r"i_two have shape \(15, 20, 8\)"),
         (
             lambda d: d.update(i_two=d["i_two"][..., :5]),
-            r"i_two have 5 numbers but .* v_one 8",
+            r"v_one have 8 numbers but .* i_two 5",
         ),
     ],
 )

@@ -36,7 +36,9 @@ def test_unknown_split_is_refused():
         benchmark.load_split("z")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": {}}', '{"a": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"a": {}}', '{"a": 3}', '{"a": {"test": "xyz"}}', '{"a": {"test": [[1]]}}']
+)
 def test_splits_in_another_format_are_refused(tmp_path, text):
     (tmp_path / "splits.json").write_text(text)
     with pytest.raises(benchmark.BenchmarkError, match=r"splits\.json is not a list of splits"):

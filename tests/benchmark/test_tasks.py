@@ -11,7 +11,7 @@ import pytest
 from helpers import benchmark
 from helpers.benchmark.tasks import PATCHES, STEMS
 
-LENGTHS = {"v_one": 30, "i_two": 7, "v_three": 55}
+LENGTHS = {"i_two": 7, "v_one": 30, "v_three": 55}
 SMALL = {"pairs": 50, "queries": 10, "distractors": 20}
 
 
@@ -96,9 +96,9 @@ def test_flat_patches_are_no_queries_and_no_distractors():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lengths": {"v_one": 30}}, "other sequences.*1 sequence"),
+        ({"lengths": {}}, "no sequence to draw"),
         ({"lengths": {"v_one": 30, "i_two": 1}}, "i_two has 1 points"),
-        ({"ref_std": {"v_one": np.ones(3)}}, "v_one has 30 points but ref_std has 3"),
+        ({"ref_std": {"i_two": np.ones(3)}}, "i_two has 7 points but ref_std has 3"),
         ({"ref_std": {name: np.zeros(n) for name, n in LENGTHS.items()}}, "at least 3 reference"),
     ],
 )
@@ -136,10 +136,43 @@ def test_missing_list_is_named(tmp_path):
         benchmark.read_tasks(tmp_path, "a")
 
 
-@pytest.mark.parametrize("pairs", [-1, 0])
-def test_no_pairs_cannot_be_drawn(pairs):
-    with pytest.raises(benchmark.BenchmarkError, match="ask for one or more"):
+@pytest.mark.parametrize("pairs", [-1, 0, 10**12])
+def test_no_pairs_and_more_than_the_memory_holds_cannot_be_drawn(pairs):
+    with pytest.raises(benchmark.BenchmarkError, match="ask for 1 to"):
         benchmark.generate_tasks({"x": 9, "y": 9}, pairs=pairs)
+
+
+@pytest.mark.parametrize("split", ["own", "a"])
+def test_the_order_of_a_dictionary_draws_nothing_else(split):
+    names = [*benchmark.load_split("a").test[2:5], "v_mine"]
+    first, second = (
+        benchmark.generate_tasks(dict.fromkeys(order, 20), split=split, pairs=50)
+        for order in (names, names[::-1])
+    )
+    assert first.sequences == second.sequences and same(first, second)
+    assert list(first.sequences) == (names if split == "a" else sorted(names))
+    assert names != sorted(names)
+
+
+def test_one_sequence_has_no_pairs_of_two_and_its_lists_read_back(tmp_path):
+    tasks = benchmark.generate_tasks({"x": 30}, pairs=50)
+    assert (len(tasks.positive), len(tasks.intra), len(tasks.inter)) == (50, 50, 0)
+    benchmark.write_tasks(tasks, tmp_path)
+    assert same(tasks, benchmark.read_tasks(tmp_path, "own"))
+
+
+def test_an_empty_list_of_several_sequences_is_refused(tmp_path):
+    benchmark.write_tasks(benchmark.generate_tasks({"x": 9, "y": 9}, pairs=50), tmp_path)
+    path = tmp_path / "verif_neg_inter_split-own.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(benchmark.BenchmarkError, match="has no rows"):
+        benchmark.read_tasks(tmp_path, "own")
+
+
+def test_lists_are_not_written_beside_splits_that_cannot_be_read(tmp_path):
+    (tmp_path / "splits.json").write_text("[" * 100_000)
+    with pytest.raises(benchmark.BenchmarkError, match=r"splits\.json is not a list of splits"):
+        benchmark.write_tasks(benchmark.generate_tasks({"x": 9, "y": 9}, pairs=50), tmp_path)
 
 
 def test_other_splits_stay_in_a_folder_of_tasks(tmp_path):

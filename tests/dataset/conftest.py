@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.dataset.building import open_store
 from helpers.dataset.sources.photographs import Photographs
 from helpers.dataset.sources.strips import write_strips
-from helpers.dataset.store import PatchStore, open_store
+from helpers.dataset.store import PatchStore
 
 
 class FewPhotographs(Photographs):

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import tarfile
 import threading
@@ -143,6 +144,14 @@ def test_a_disk_that_runs_full_while_downloading_is_named(server, small_disk):
 def test_a_file_put_there_by_hand_is_used(tmp_path):
     (tmp_path / "n-hpatches.zip").write_bytes(CONTENT)
     fetch("n-hpatches", tmp_path, Archive("n-hpatches.zip", "http://127.0.0.1:9/"))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_cannot_be_checked_is_said_with_a_sum_to_compare(known, server, tmp_path, capsys):
+    md5 = hashlib.md5(CONTENT).hexdigest() if known else None
+    fetch("n-hpatches", tmp_path, archive_at(server, "/fine", md5=md5))
+    said = capsys.readouterr().out
+    assert ("over http" in said and hashlib.sha256(CONTENT).hexdigest() in said) != known
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):

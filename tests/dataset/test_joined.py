@@ -5,9 +5,10 @@ import pytest
 
 from helpers.common.errors import InputError
 from helpers.dataset import Choice, find_source, open_dataset
+from helpers.dataset.building import open_store
 from helpers.dataset.layout import PARTS
 from helpers.dataset.sources.joined import Joined, split_names
-from helpers.dataset.store import Source, open_store
+from helpers.dataset.store import Source
 
 
 class Fake(Source):
@@ -62,13 +63,13 @@ def test_a_change_of_one_source_is_a_change_of_the_whole():
 
 
 def test_scenes_of_the_same_name_are_refused():
-    with pytest.raises(InputError, match="two of these have a scene train_1: rename one"):
+    with pytest.raises(InputError, match="two of these have a scene test_1: rename one"):
         join(Fake("one", 1), Fake("two", 1))
 
 
-def test_sources_with_and_without_large_patches_are_not_joined():
-    with pytest.raises(InputError, match="only some of these keep 65 px patches"):
-        join(Fake("one", 1, keeps65=True), Fake("two", 2))
+def test_where_only_some_keep_large_patches_the_whole_keeps_none_and_says_so(tmp_path):
+    store = open_store(join(Fake("one", 1, keeps65=True), Fake("two", 2)), tmp_path)
+    assert store.clean65 is None and any("65 px" in note for note in store.notes)
 
 
 def test_photographs_join_a_folder_of_sequences(shared_data):

@@ -39,10 +39,11 @@ def runs(tmp_path):
         (tmp_path / name).mkdir()
     patch = patch_input()
     keras.Model(patch, keras.layers.Rescaling(0.5)(patch)).save(tmp_path / "denoiser/model.keras")
+    files.write_json(tmp_path / "denoiser/settings.json", {"settings": {"network": "halved"}})
     for name, joining in (("behind", "frozen"), ("alone", "direct")):
         x = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(patch))
         keras.Model(patch, x).save(tmp_path / name / "model.keras")
-        settings = {"role": "descriptor", "joining": joining}
+        settings = {"role": "descriptor", "joining": joining, "network": "means"}
         denoiser = "denoiser" if joining == "frozen" else None
         files.write_json(
             tmp_path / name / "settings.json", {"denoiser": denoiser, "settings": settings}
@@ -121,7 +122,8 @@ def test_the_typical_point_has_the_median_contrast():
 
 def test_a_sample_shows_what_each_pipeline_makes_of_one_point(runs, tiny_store):
     networks, patches, denoised, found = samples.pipeline_sample(tiny_store, runs, "e1")
-    assert [len(chain) for chain in networks.values()] == [2, 1]
+    names = [[network.name for network in chain] for chain in networks.values()]
+    assert names == [["halved", "means"], ["means"]]  # what the settings call them
     assert list(denoised) == ["improved"]
     np.testing.assert_allclose(denoised["improved"], patches[0] / 2)
     assert found["baseline"].shape == (3, 16)

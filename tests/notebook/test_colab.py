@@ -79,12 +79,13 @@ def run_cell(tmp_path, repository, machine):
         "PATH": f"{machine}{os.pathsep}{os.environ['PATH']}",
         "GIT_CONFIG_COUNT": "1",  # what is asked of this address comes from the repository
         "GIT_CONFIG_KEY_0": f"url.{repository.parent}/.insteadOf",
-        "GIT_CONFIG_VALUE_0": "https://github.com/USER/",
+        "GIT_CONFIG_VALUE_0": "https://github.com/NAME/",
     }
 
-    def run(begin="import google.colab", drive="", end=AFTERWARDS):
+    def run(begin="import google.colab", drive="", end=AFTERWARDS, account="NAME"):
         script = "\n".join([begin, *first_code_cells(SOURCES[0]), end])
         script = script.replace('DRIVE = ""', f"DRIVE = {drive!r}")
+        script = script.replace("USER/n-hpatches", f"{account}/n-hpatches")  # as README's sed does
         return subprocess.run(
             [sys.executable, "-c", script],
             cwd=content,
@@ -119,6 +120,31 @@ def test_a_restarted_kernel_uses_the_repository_that_is_there(run_cell, tmp_path
     assert marker.exists() and f"root {marker.parent}" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("account", "sentence"),
+    [("USER", "nobody's: put the account"), ("NAME/gone", "cannot be fetched: is it public, and")],
+)
+def test_an_address_that_gives_no_repository_is_refused(run_cell, tmp_path, account, sentence):
+    done = run_cell(account=account)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"{account}/n-hpatches" in done.stderr and sentence in done.stderr.splitlines()[-1]
+    assert not list((tmp_path / "content").iterdir())
+
+
+def test_an_older_keras_and_a_package_that_is_too_old_are_seen(monkeypatch):
+    found = {"keras": "3.10.0", "optuna": "4.8.0"}
+    monkeypatch.setattr(colab, "installed", lambda name: found.get(name))
+    with pytest.raises(InputError, match=r"has keras 3\.10\.0, and keras<3\.16,>=3\.13 is needed"):
+        colab.set_up()
+    assert "optuna" in {package.name for package in colab.missing()}
+
+
+def test_without_drive_it_says_what_is_lost(monkeypatch, capsys):
+    monkeypatch.setattr(colab, "missing", list)
+    colab.set_up()
+    assert "end with this machine" in capsys.readouterr().out
+
+
 def test_drive_holds_what_runs_make(run_cell):
     done = run_cell(drive="/content/drive/MyDrive/patches")
     assert "mounted /content/drive" in done.stdout
@@ -132,11 +158,14 @@ def test_elsewhere_the_cell_does_nothing(run_cell, machine, tmp_path):
     assert not (machine / "pip" / "called").exists()
 
 
-def test_a_pip_that_fails_is_explained(monkeypatch):
-    failed = SimpleNamespace(returncode=1, stderr="ERROR: first\nERROR: no such version\n")
+@pytest.mark.parametrize(
+    ("first", "cure"), [("first", "choose"), ("after connection broken by", "there is no network")]
+)
+def test_a_pip_that_fails_is_explained(monkeypatch, first, cure):
+    failed = SimpleNamespace(returncode=1, stderr=f"ERROR: {first}\nERROR: no such version\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(
-        InputError, match=r"numba could not be installed .*no such version\): choose"
+        InputError, match=rf"numba could not be installed .*no such version\): {cure}"
     ):
         colab.install([colab.Requirement("numba>=0.60")])
 
@@ -149,7 +178,9 @@ def test_what_executes_notebooks_is_not_installed_in_colab(monkeypatch):
 
 
 def test_where_jax_is_there_tensorflow_is_not_missing(monkeypatch):
-    monkeypatch.setattr(colab, "installed", lambda name: "1" if name != "tensorflow" else None)
+    versions = {"tensorflow": None, "jax": "1"}
+    installed = colab.installed
+    monkeypatch.setattr(colab, "installed", lambda name: versions.get(name, installed(name)))
     monkeypatch.setattr(os, "environ", {})
     monkeypatch.setattr(colab, "gpu", lambda: "")
     assert colab.missing() == []

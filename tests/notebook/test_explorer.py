@@ -11,11 +11,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from helpers import settings
 from helpers.benchmark.layout import STRIPS
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.evaluation import scoring
-from helpers.notebook import execute, explorer
+from helpers.notebook import execute, explorer, watch
 from helpers.report import figures
 from helpers.training import runs
 
@@ -82,13 +83,13 @@ def test_a_shorter_scene_moves_the_point_to_its_last_and_is_drawn_once():
 
 def test_somebody_who_watches_gets_controls_and_exports_the_picture(explored, watched):
     bundle = explored._repr_mimebundle_()
-    assert bundle[execute.WIDGET]["model_id"]
+    assert bundle[watch.WIDGET]["model_id"]
     assert bundle["image/png"].startswith(b"\x89PNG")
 
 
 def test_where_nobody_watches_there_is_the_picture_alone(explored):
     bundle = explored._repr_mimebundle_()
-    assert execute.WIDGET not in bundle and bundle["image/png"].startswith(b"\x89PNG")
+    assert watch.WIDGET not in bundle and bundle["image/png"].startswith(b"\x89PNG")
 
 
 def test_figures_are_stacked_in_their_order():
@@ -138,7 +139,7 @@ def test_an_executed_copy_and_its_html_page_show_the_picture(tmp_path, monkeypat
     (tmp_path / "1_small.py").write_text("\n".join(["# %%", *lines, ""]))
     (executed,) = execute.execute_all({})
     (output,) = nbformat.read(executed, as_version=4).cells[-1].outputs
-    assert "image/png" in output.data and execute.WIDGET not in output.data
+    assert "image/png" in output.data and watch.WIDGET not in output.data
     assert "data:image/png;base64," in executed.with_suffix(".html").read_text()
 
 
@@ -225,9 +226,12 @@ def test_a_strip_is_described_once(tiny_store, approaches):
     assert networks.answers("baseline", "descriptor", "i_1", "t1") is not first
 
 
-def test_of_a_large_scene_only_the_first_points_are_searched(tiny_store, approaches, monkeypatch):
+def test_of_a_large_scene_only_the_first_points_are_searched(
+    tiny_store, approaches, monkeypatch, capsys
+):
     monkeypatch.setattr(explorer, "POOL", 5)
     explored = explorer.neighbours(tiny_store, approaches)
+    assert "first 5 points of each scene" in capsys.readouterr().out
     assert set(explored.lengths.values()) == {5}
     networks = explorer._Networks(tiny_store, approaches)
     assert len(networks.answers("improved", "descriptor", "i_1", "t1")) == 5
@@ -245,7 +249,7 @@ def test_only_approaches_that_are_trained_can_be_picked(tiny_store, monkeypatch,
         return tmp_path, tmp_path
 
     monkeypatch.setattr(scoring, "find_runs", find_runs)
-    assert list(explorer.trained(None, tiny_store)) == ["improved"]
+    assert list(explorer.trained(settings.SMOKE, tiny_store)) == ["improved"]
 
 
 def test_trials_are_those_trained_to_their_end_and_the_best_comes_first(monkeypatch, tmp_path):

@@ -179,6 +179,25 @@ def test_outputs_that_were_put_back_or_deleted_are_made_again(tmp_path, monkeypa
     assert len(made) == 2 * count
 
 
+@pytest.mark.parametrize(
+    "change", [lambda file: file.unlink(), lambda file: file.write_text("an older one")]
+)
+def test_what_stands_on_a_file_that_is_gone_or_another_is_made_again(tmp_path, monkeypatch, change):
+    for name in ("NOTEBOOKS", "EXECUTED", "FIGURES", "GENERATED"):
+        monkeypatch.setattr(paths, name, tmp_path / name)
+    paths.NOTEBOOKS.mkdir()
+    scores = tmp_path / "scores.json"
+    training = f"from pathlib import Path\nPath({str(scores)!r}).write_text('of this training')\n"
+    (paths.NOTEBOOKS / "1_train.py").write_text(f"# %%\n{training}")
+    for expected in (True, False):
+        before = scores.stat().st_mtime_ns if scores.exists() else None
+        execute.execute_all({}, needed=lambda: [scores])
+        assert (scores.stat().st_mtime_ns != before) == expected
+    change(scores)
+    execute.execute_all({}, needed=lambda: [scores])
+    assert scores.read_text() == "of this training"
+
+
 def test_a_damaged_executed_copy_counts_as_not_made(tmp_path):
     executed = tmp_path / "1_dataset.ipynb"
     executed.write_text('{"cells": [')

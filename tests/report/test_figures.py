@@ -166,6 +166,24 @@ def test_sequences_are_sorted_by_the_improved_approach():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["i_two", "v_one"]
 
 
+@pytest.mark.parametrize(
+    "plot", [figures.plot_scores, figures.plot_sequences, figures.plot_retrieval]
+)
+def test_every_approach_is_drawn_in_a_colour_of_its_own(plot, pdf_of):
+    figure = plot(scores(0.4), scores(0.6), mine=scores(0.7), yours=scores(0.5))
+    names = {text.get_text().partition(",")[0] for text in figure.legends[0].texts}
+    assert names == {"baseline", "improved", "mine", "yours"}
+    assert len(set(figures.colours_of(names).values())) == 4
+    assert pdf_of(figure)
+
+
+def test_the_name_of_a_scene_is_no_formula(pdf_of):
+    named = scores(0.5)
+    strips = named["matching"]["sequences"].values()
+    named["matching"] = {"sequences": {r"i_$\oops$": next(iter(strips))}}
+    assert pdf_of(figures.plot_sequences(named, named))
+
+
 def test_denoising_tells_the_signal_to_noise_ratio(patches):
     noisy = np.where(patches < 128, patches + 10, patches - 10)  # squared error 100
     (axis,) = figures.plot_denoising(noisy, {"improved": patches}, patches, LEVELS).axes

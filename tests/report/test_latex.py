@@ -2,6 +2,7 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from matplotlib.figure import Figure
@@ -71,6 +72,21 @@ def test_the_folder_builds_by_itself_elsewhere_to_the_same_pdf(built, tmp_path):
     assert property_of(pdf, "Author") == "My own author"
 
 
+@pytest.mark.latex
+@needs_latex
+def test_two_builds_at_once_do_not_meet(built, monkeypatch):
+    monkeypatch.setattr(paths, "REPORT", built)
+    monkeypatch.setattr(paths, "REPORT_PDF", built / "report.pdf")
+    monkeypatch.setattr(paths, "FIGURES", built.parent / "figures")
+    monkeypatch.setattr(paths, "GENERATED", built / "generated")
+    before = paths.REPORT_PDF.read_bytes()
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(latex.build_pdf) for _ in range(2)]
+    assert {build.result() for build in builds} == {paths.REPORT_PDF}
+    assert paths.REPORT_PDF.read_bytes() == before
+    assert sorted(path.name for path in (built / "build").iterdir()) == ["report.log"]
+
+
 # --- what stops it -------------------------------------------------------------------------------
 
 
@@ -133,7 +149,7 @@ def test_a_line_that_sticks_out_far_is_warned_of(log, width, recwarn):
     ("text", "said"),
     [
         ("! Undefined control sequence.\nl.7 \\oops", "Undefined control sequence: see "),
-        ("! LaTeX Error: File `x.sty' not found.", "The PDF needs the packages latexmk texlive"),
+        ("! LaTeX Error: File `x.sty' not found.", "The PDF needs more of LaTeX: "),
         ("nothing of use", "LaTeX stopped without an error message: see "),
     ],
 )
@@ -170,10 +186,17 @@ def test_in_the_checkout_the_sources_stay_as_they_are(sources, monkeypatch):
     assert {(paths.REPORT / name).read_text() for name in latex.SOURCES} == {"my own"}
 
 
-def test_missing_latex_names_the_packages(home, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda tool: None)
-    with pytest.raises(InputError, match="apt-get install latexmk texlive-latex-recommended"):
+@pytest.mark.parametrize(
+    ("there", "cure"),
+    [("apt-get", "apt-get install latexmk texlive-latex-recommended"), ("brew", "MacTeX")],
+)
+def test_missing_latex_says_how_to_install_it_here(home, monkeypatch, there, cure):
+    (home / there).write_text("#!/bin/sh\n")
+    (home / there).chmod(0o755)
+    monkeypatch.setenv("PATH", str(home))
+    with pytest.raises(InputError, match=cure) as caught:
         latex.build_pdf()
+    assert ("apt-get" in str(caught.value)) == (there == "apt-get")
 
 
 def test_a_pdf_counts_until_there_are_newer_numbers(sources):

@@ -1,6 +1,8 @@
 import re
+from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.benchmark.layout import LEVELS, POOLS
@@ -197,6 +199,48 @@ def test_written_table_is_the_tabular(tmp_path, monkeypatch):
 def test_notebook_shows_the_same_bold_and_dashes():
     html = tables.show(tables.retrieval_table(scores(0.5), scores(0.6))).to_html()
     assert "font-weight: bold" in html and "–" in html and "0.600" in html
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "i_<script>", "</td>", "a & b"])
+def test_names_are_text_and_no_html(name):
+    frame = pd.DataFrame({name: [name]}, index=[f"{name}0"]).rename_axis(index=f"{name}1")
+    tags, texts = set(), []
+    page = HTMLParser()
+    page.handle_starttag = lambda tag, _: tags.add(tag)
+    page.handle_data = texts.append
+    page.feed(tables.show(frame).to_html())
+    assert tags == {"style", "table", "thead", "tbody", "tr", "th", "td"}
+    assert [text for text in texts[1:] if text.strip()] == [f"{name}1", name, f"{name}0", name]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        tables.verification_table,
+        tables.retrieval_table,
+        tables.matching_table,
+        tables.summary_table,
+    ],
+)
+def test_a_third_approach_has_its_place(table):
+    frame = table(scores(0.5), scores(0.6), mine_v2=scores(0.71))
+    tabular = to_tabular(frame)
+    assert "0.500" in tabular and "0.710" in tabular and r"mine\_v2" in tabular
+    assert not re.search(r"\\textbf\{0\.[56]", tabular)
+
+
+def test_scores_with_a_warning_are_marked_and_the_warning_stands_below():
+    tied = scores(0.5) | {"warnings": ["Ties <b>made</b> this score."]}
+    for frame in (
+        tables.matching_table(tied, scores(0.4)),
+        tables.matching_table(tied, scores(0.4), mine=scores(0.3)),
+        tables.comparison_table({"improved": tied, "baseline": scores(0.4)}),
+    ):
+        page, tabular = tables.show(frame).to_html(), to_tabular(frame)
+        assert re.search(r"\* \w+: Ties &lt;b&gt;made", page)
+        assert re.search(r"(?:approach|line|improved)\*", page)
+        assert tabular.count("*}") + tabular.count("* ") + tabular.count("*,") >= 1
+    assert best_cells(tables.matching_table(tied, scores(0.4))).sum(axis=None) == 4
 
 
 def test_notebook_shows_plain_headings():

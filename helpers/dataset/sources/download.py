@@ -77,6 +77,14 @@ def fetch(name: str, folder: Path | str, archive: Archive | None = None) -> str:
         download(archive, part)
         check(part, archive)
         part.replace(target)
+    if archive.md5 is None:
+        with target.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        way = "over http, which anybody on the way can change, " * archive.url.startswith("http:")
+        print(
+            f"{target} came {way}and no check sum of it is published: compare its sha256, {found}, "
+            f"with that of somebody else's copy, or take it from {ELSEWHERE}."
+        )
     if target.suffix == ".zip":
         return f"{name}:{target}"  # read as it is
     return f"{name}:{unpack(target)}"

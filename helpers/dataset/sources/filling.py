@@ -20,14 +20,14 @@ class CutSource(Source):
 
     Attributes:
         seed: of the points chosen, the jitter and the noise.
-        points_per_scene: at most so many; None for MOST_POINTS.
+        most_points: of a scene, random ones.
         sensitivity: factor on the detection thresholds; below 1 for more points.
         keeps_images: whether the images stay in memory from `measure` to `fill`, as they are
             quicker kept than loaded again.
     """
 
     seed: int
-    points_per_scene: int | None
+    most_points: int
     sensitivity = 1.0
     keeps_images = False
 
@@ -42,7 +42,7 @@ class CutSource(Source):
     def recipe(self) -> dict:
         return {
             "seed": self.seed,
-            "points_per_scene": self.points_per_scene,
+            "points_per_scene": self.most_points,
             "keep65": self.keeps65,
             "sensitivity": self.sensitivity,
             "cutting": {
@@ -67,7 +67,7 @@ class CutSource(Source):
 
     def _find(self, scene: str, loaded: Loaded) -> np.ndarray:
         rng = scene_generator(scene, self.seed, "points")
-        return regions.find_regions(*loaded[:2], rng, self.points_per_scene, self.sensitivity)
+        return regions.find_regions(*loaded[:2], rng, self.most_points, self.sensitivity)
 
     def fill(self, scene: str, found: tuple, out: dict[str, np.ndarray]) -> str:
         where, loaded = found

@@ -1,17 +1,25 @@
 """What sources share that are folders or zip files with a sub-folder for each scene."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
 from helpers.common.errors import InputError
-from helpers.dataset.parts import SPLIT_FILE, Choice, choose_parts, split_name
+from helpers.dataset.parts import (
+    SPLIT_FILE,
+    Choice,
+    check_names,
+    choose_parts,
+    read_split,
+    split_name,
+)
 from helpers.dataset.sources.tree import Tree, open_tree
 from helpers.dataset.store import Source
 
 
 class SceneFolders(Source):
     """Scenes in the sub-folders of a folder or zip file; the base of sources of this kind."""
+
+    scenes: tuple[str, ...] = ()
 
     def __init__(self, place: Path | str, marks: Collection[str], choice: Choice):
         """Looks at the list of files only.
@@ -23,11 +31,11 @@ class SceneFolders(Source):
         """
         self.tree, self.choice = open_tree(place), choice
         self.root, found = find_scenes(self.tree, marks)
-        split = choice.split or own_split(self.tree, self.root)
+        split = choice.split or own_split(self.tree, self.root, found)
         self.parts = choose_parts(found, split, choice.scenes)
-        self.split = split_name(split, choice.scenes)
-        scenes = [scene for names in self.parts.values() for scene in names]
-        self.files = {scene: self.list_files(scene) for scene in scenes}
+        self.split, self.choosable = split_name(split, choice.scenes), tuple(found)
+        self.scenes = tuple(name for name in found if name in (choice.scenes or found))
+        self.files = {scene: self.list_files(scene) for scene in self.scenes}
 
     def list_files(self, scene: str) -> list[str]:
         """Paths within the tree of the files that are used of a scene, all of them there."""
@@ -43,7 +51,7 @@ class SceneFolders(Source):
 
 
 def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:
-    """Finds the folders that hold a file with one of the names `marks`.
+    """Finds the folders that hold a file with one of the names `marks`, in any case.
 
     Returns:
         The path before the scenes' names ("" or "hpatches/", say) and their sorted names.
@@ -51,7 +59,8 @@ def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:
     Raises:
         InputError: there is none.
     """
-    places = {path.rpartition("/")[0] for path in tree.files if path.rpartition("/")[2] in marks}
+    names = (path.rpartition("/") for path in tree.files)
+    places = {place for place, _, name in names if name.lower() in marks}
     scenes = [place.rpartition("/") for place in places if place]
     if not scenes:
         raise InputError(
@@ -62,14 +71,10 @@ def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:
     return root + "/" * bool(root), sorted(scene for place, _, scene in scenes if place == root)
 
 
-def own_split(tree: Tree, root: str) -> str | dict:
-    """The split that the dataset brings along, else the official "a"."""
+def own_split(tree: Tree, root: str, found: Collection[str]) -> str | dict:
+    """The split that the dataset brings along, whose names must all be found, else the "a"."""
     if root + SPLIT_FILE not in tree.files:
         return "a"
-    text = tree.read(root + SPLIT_FILE)
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(
-            f"{tree.path / root / SPLIT_FILE} is no JSON ({error}): correct or delete it."
-        ) from error
+    split = read_split(tree.read(root + SPLIT_FILE), str(tree.path / root / SPLIT_FILE))
+    check_names(found, split)
+    return split

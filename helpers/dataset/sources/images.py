@@ -10,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 from helpers.common.errors import InputError
 
 LARGEST_IMAGE = 89_478_485  # pixels; Pillow warns of larger ones
+# Of what else Pillow reads, some starts other programs: an EPS picture Ghostscript, for example.
+FORMATS = ("PNG", "JPEG", "PPM", "TIFF")
 EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 
 
@@ -27,14 +29,15 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
         InputError: no picture, a damaged or truncated one, or more than 8 bits a channel.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             mode = image.mode
             grey = image if mode == "L" else image.convert("L") if mode in EIGHT_BIT else None
             grey = None if grey is None else np.asarray(grey)
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is damaged or no picture: fetch or export it again.") from error
-    except MemoryError:
-        raise
+        kinds = ", ".join(FORMATS[:-1])
+        raise InputError(
+            f"{name} is damaged or no {kinds} or {FORMATS[-1]} picture: fetch or export it again."
+        ) from error
     except Exception as error:  # fuzzing finds Pillow to raise a dozen kinds on damaged files
         raise InputError(
             f"{name} is damaged or no picture ({error}): fetch or export it again."

@@ -9,7 +9,7 @@ from helpers.common.errors import InputError
 from helpers.dataset.layout import PARTS
 from helpers.dataset.store import Source
 
-_PLUS = re.compile(r"\+(?=photographs(?:\+|$)|n-hpatches:|hpatches:|sequences:)")
+_PLUS = re.compile(r"\+(?=photographs(?:\+|$)|n-hpatches:|(?:hpatches|sequences)(?:-32)?:)")
 
 
 def split_names(name: str) -> list[str]:
@@ -18,33 +18,44 @@ def split_names(name: str) -> list[str]:
 
 
 class Joined(Source):
-    """A source made of others, whose scenes keep their parts."""
+    """A source made of others, whose scenes keep their parts.
+
+    Where only some keep their 65 px patches, the whole keeps none.
+    """
+
+    scenes: tuple[str, ...] = ()
 
     def __init__(self, sources: list[Source], split: str):
         """Joins sources; `split` says what to call their split.
 
         Raises:
-            InputError: two have a scene of the same name, or only some keep their 65 px patches.
+            InputError: two have a scene of the same name.
         """
         self.name, self.split = "+".join(source.name for source in sources), split
         self.keeps65 = all(source.keeps65 for source in sources)
-        if not self.keeps65 and any(source.keeps65 for source in sources):
-            raise InputError(
-                f"{self.name}: only some of these keep 65 px patches, so they cannot be joined: "
-                "write each as strips first (`python -m helpers dataset write`)."
-            )
         self._source_of: dict[str, Source] = {}
         for source in sources:
-            for scene in (scene for names in source.parts.values() for scene in names):
+            for scene in source.scenes:
                 if scene in self._source_of:
                     raise InputError(f"{self.name}: two of these have a scene {scene}: rename one.")
                 self._source_of[scene] = source
+        self.scenes = tuple(self._source_of)
+        self.choosable = tuple(name for source in sources for name in source.choosable)
         self.parts = {
             part: tuple(scene for source in sources for scene in source.parts[part])
             for part in PARTS
         }
         self.recipe: dict[str, Any] = {"joined": [source.recipe for source in sources]}
         self._sources = sources
+
+    def notes(self, points: dict[str, int]) -> list[str]:
+        notes = [note for source in self._sources for note in source.notes(points)]
+        if not self.keeps65 and any(source.keeps65 for source in self._sources):
+            notes.append(
+                f"{self.name}: only some of these have 65 px patches, so none are kept, and noise "
+                "is not drawn anew while training."
+            )
+        return notes
 
     def key(self) -> list:
         return [[source.name, source.key()] for source in self._sources]

@@ -50,7 +50,7 @@ class Photographs(CutSource):
 
     def __init__(self, seed: int = 0, points_per_scene: int | None = None):
         """The seed is that of homographies and lighting, too; None for POINTS_PER_SCENE."""
-        self.seed, self.points_per_scene = seed, points_per_scene or POINTS_PER_SCENE
+        self.seed, self.most_points = seed, points_per_scene or POINTS_PER_SCENE
 
     @property
     def recipe(self) -> dict:

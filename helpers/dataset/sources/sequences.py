@@ -1,16 +1,19 @@
 """The source `sequences:PATH`: folders of images with their homographies, cut by our extractor.
 
-`<scene>/1..6` as ppm, png, jpg, jpeg, pgm, tif or tiff, and `<scene>/H_1_2 .. H_1_6`, each nine
-numbers that map (x, y, 1) of image 1 to image k, in pixels: the layout of HPatches' full images.
+`<scene>/1..6` as ppm, png, jpg, jpeg, pgm, tif or tiff (PPM ... as well), and `<scene>/H_1_2 ..
+H_1_6`, each nine numbers that map (x, y, 1) of image 1 to image k, in pixels: the layout of
+HPatches' full images.
 """
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from helpers.common.errors import InputError
 from helpers.dataset.cutting.homographies import visible_share
+from helpers.dataset.cutting.regions import MOST_POINTS
 from helpers.dataset.parts import Choice
 from helpers.dataset.sources.filling import CutSource, Loaded
 from helpers.dataset.sources.folders import SceneFolders
@@ -22,13 +25,22 @@ SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 class Sequences(CutSource, SceneFolders):
     """Scenes of six images in a folder or zip file."""
 
-    name = "sequences"
+    name, lighter = "sequences", "sequences-32"
 
     def __init__(self, place: Path | str, choice: Choice):
         """Looks at the list of files only."""
         super().__init__(place, {f"1{suffix}" for suffix in SUFFIXES}, choice)
-        self.seed, self.points_per_scene = choice.seed, choice.points_per_scene
+        self.seed, self.most_points = choice.seed, choice.points_per_scene or MOST_POINTS
         self.keeps65 = choice.keep65
+
+    @cached_property
+    def images(self) -> dict[str, str]:
+        """Path without suffix -> path of each picture; of several, the first of SUFFIXES."""
+        found = {}
+        for suffix in reversed(SUFFIXES):
+            paths = (path for path in self.tree.files if path.lower().endswith(suffix))
+            found |= {path[: -len(suffix)]: path for path in paths}
+        return found
 
     def load(self, scene: str) -> Loaded:
         files = [(self.tree.read(path), self.where(path)) for path in self.files[scene]]
@@ -45,8 +57,7 @@ class Sequences(CutSource, SceneFolders):
         folder, paths = f"{self.root}{scene}/", []
         for number in range(1, 7):
             like_first = Path(paths[0]).suffix if paths else ""  # what a missing one is called
-            names = [f"{folder}{number}{suffix}" for suffix in (*SUFFIXES, like_first)]
-            paths.append(next((path for path in names if path in self.tree.files), names[-1]))
+            paths.append(self.images.get(f"{folder}{number}", f"{folder}{number}{like_first}"))
         paths += [f"{folder}H_1_{number}" for number in range(2, 7)]
         for path in paths:
             if path not in self.tree.files:

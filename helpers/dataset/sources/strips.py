@@ -14,6 +14,7 @@ from PIL import Image
 from helpers.benchmark.layout import STRIPS
 from helpers.common.errors import InputError
 from helpers.common.files import atomic_path, write_json
+from helpers.common.keys import code_key
 from helpers.dataset.layout import PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.noise import SIGMA
 from helpers.dataset.parts import SPLIT_FILE, Choice
@@ -26,16 +27,22 @@ SIDES = {"n-hpatches": PATCH_SIDE, "hpatches": SOURCE_SIDE}
 
 
 class Strips(SceneFolders):
-    """Strips in a folder or zip file: their first points; 65 px ones get their noise here."""
+    """Strips in a folder or zip file; 65 px ones get their noise here.
+
+    Where a limit is asked for, these are their first points, as tasks name points by their rows.
+    """
 
     def __init__(self, name: str, place: Path | str, choice: Choice):
         """Looks at the list of files only; `name` is "n-hpatches" or "hpatches"."""
         self.name, self.side = name, SIDES[name]
         self.keeps65 = choice.keep65 and self.side == SOURCE_SIDE
         super().__init__(place, {f"{strip}.png" for strip in STRIPS}, choice)
-        self.recipe = {"points_per_scene": choice.points_per_scene, "split": self.parts}
+        self.most_points = choice.points_per_scene
+        self.recipe = {"points_per_scene": self.most_points}
         if self.side == SOURCE_SIDE:
-            self.recipe |= {"seed": choice.seed, "sigma": SIGMA, "keep65": self.keeps65}
+            self.lighter = "hpatches-32"
+            noise = {"sigma": SIGMA, "code": code_key("dataset/noise.py")}
+            self.recipe |= {"seed": choice.seed, "keep65": self.keeps65, **noise}
 
     def measure(self, scene: str) -> tuple[int, int]:
         files = self.files[scene]
@@ -57,7 +64,7 @@ class Strips(SceneFolders):
                     f"{self.where(path)} is {size[0]} x {size[1]} px, {first} {width} x {height}: "
                     "all strips of a sequence need one size, so fetch both again."
                 )
-        points = min(height // width, self.choice.points_per_scene or height)
+        points = min(height // width, self.most_points or height)
         return points, points
 
     def fill(self, scene: str, points: int, out: dict[str, np.ndarray]) -> str:

@@ -26,6 +26,7 @@ from helpers.report.figures.style import (
     COLUMN_WIDTH,
     TEXT_WIDTH,
     ReportFigure,
+    colours_of,
     save,
     style,
 )

@@ -1,5 +1,6 @@
 """Figures of numbers: noise, losses, scores, distances."""
 
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from matplotlib.figure import Figure
 from helpers.common.errors import InputError
 from helpers.report.figures.style import (
     ABOVE,
-    APPROACH_COLOURS,
     BLUE,
     COLUMN_WIDTH,
     LEVEL_COLOURS,
@@ -20,6 +20,7 @@ from helpers.report.figures.style import (
     LEVEL_MARKERS,
     VERMILLION,
     ReportFigure,
+    colours_of,
     style,
 )
 
@@ -59,8 +60,8 @@ def plot_spectra(frequencies: np.ndarray, left: dict[str, np.ndarray]) -> Figure
     """
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9))
     axis = figure.subplots()
-    for (name, share), marker in zip(left.items(), "os", strict=False):
-        axis.plot(frequencies, share, marker=marker, label=name, color=APPROACH_COLOURS[name])
+    for (name, colour), marker in zip(colours_of(left).items(), cycle("os^Dv")):
+        axis.plot(frequencies, left[name], marker=marker, label=name, color=colour)
     axis.axhline(1, color="black", ls="--", lw=0.8)
     axis.text(frequencies[-1], 1, "as much as the noise ", ha="right", va="bottom", fontsize=7)
     axis.set(yscale="log", xlabel="cycles a pixel", ylabel="power of the error\n/ of the noise")
@@ -131,25 +132,31 @@ def _draw_losses(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None
     axis.xaxis.set_major_formatter(THOUSANDS)
 
 
-# --- scores: each takes the dictionaries (`scores.json`) of both approaches ----------------------
+# --- scores: each takes the dictionaries (`scores.json`) of all approaches -----------------------
+
+Scores = dict[str, Any]
 
 
 @style()
-def plot_scores(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
-    """V, M, R and S of both approaches with their 95 % intervals."""
+def plot_scores(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
+    """V, M, R and S of all approaches with their 95 % intervals."""
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9))
     axis, keys = figure.subplots(), ["V", "M", "R", "S"]
-    for shift, (name, scores) in zip((-0.2, 0.2), _pair(baseline, improved), strict=True):
+    approaches = {"baseline": baseline, "improved": improved, **others}
+    colours, width = colours_of(approaches), 0.8 / len(approaches)
+    for number, (name, scores) in enumerate(approaches.items()):
         values = np.array([scores[key] for key in keys], dtype=float)  # None becomes NaN
         bounds = [scores["intervals"][key] or (np.nan, np.nan) for key in keys]
         low, high = np.array(bounds, dtype=float).T
         # An interval from resampling need not contain the value itself, hence the maximum.
         errors = np.nan_to_num(np.maximum([values - low, high - values], 0))
-        look = {"color": APPROACH_COLOURS[name], "error_kw": {"elinewidth": 0.8, "capsize": 2}}
-        places, heights = np.arange(len(keys)) + shift, np.nan_to_num(values)
-        bars = axis.bar(places, heights, 0.38, yerr=errors, label=name, **look)
+        look = {"color": colours[name], "error_kw": {"elinewidth": 0.8, "capsize": 2}}
+        places = np.arange(len(keys)) + width * (number - (len(approaches) - 1) / 2)
+        bars = axis.bar(
+            places, np.nan_to_num(values), 0.95 * width, yerr=errors, label=name, **look
+        )
         labels = [f"{value:.3f}" if np.isfinite(value) else "–" for value in values]
-        axis.bar_label(bars, labels, padding=1, fontsize=7)
+        axis.bar_label(bars, labels, padding=1, fontsize=min(7, 17 * width))
     axis.set_xticks(range(4), ["verification\nV", "matching\nM", "retrieval\nR", "mean\nS"])
     axis.set(ylim=(0, 1), ylabel="mean average precision")
     figure.legend(**ABOVE)
@@ -157,23 +164,24 @@ def plot_scores(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
 
 
 @style()
-def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
+def plot_sequences(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
     """Matching AP of every test scene (mean over its 15 strips), sorted by the improved one."""
+    approaches = {"baseline": baseline, "improved": improved, **others}
     by_scene = {
         name: {
             scene: pd.DataFrame(strips).loc["ap"].mean()  # strip -> scores
             for scene, strips in scores["matching"]["sequences"].items()
         }
-        for name, scores in _pair(baseline, improved)
+        for name, scores in approaches.items()
     }
     values = pd.DataFrame(by_scene).sort_values("improved")
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 0.17 * len(values) + 0.75))
     axis, rows = figure.subplots(), np.arange(len(values))
-    axis.hlines(rows, values["baseline"], values["improved"], color="#DDDDDD", lw=1)
-    for name, marker in (("baseline", "s"), ("improved", "o")):
-        look = {"color": APPROACH_COLOURS[name], "ms": 4, "clip_on": False}  # 0 is a usual value
+    axis.hlines(rows, values.min(axis=1), values.max(axis=1), color="#DDDDDD", lw=1)
+    for (name, colour), marker in zip(colours_of(approaches).items(), cycle("so^Dv")):
+        look = {"color": colour, "ms": 4, "clip_on": False}  # 0 is a usual value
         axis.plot(values[name], rows, marker, label=name, **look)
-    axis.set_yticks(rows, values.index)
+    axis.set_yticks(rows, values.index, parse_math=False)  # $ in a name is no formula
     axis.set(xlabel="matching AP", ylim=(-0.6, len(values) - 0.4), xlim=(0, None))
     axis.grid(axis="x")
     figure.legend(**ABOVE)
@@ -181,15 +189,16 @@ def plot_sequences(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
 
 
 @style()
-def plot_retrieval(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure:
+def plot_retrieval(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
     """Retrieval AP against the size of the pool; a pool that cannot be filled is left out."""
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 2.2))
     axis = figure.subplots()
-    for (name, scores), line in zip(_pair(baseline, improved), (":", "-"), strict=True):
+    approaches = {"baseline": baseline, "improved": improved, **others}
+    for (name, scores), line in zip(approaches.items(), cycle((":", "-", "--", "-."))):
         for level, colour in LEVEL_COLOURS.items():
             pools = {int(k): ap for k, ap in scores["retrieval"][level].items() if ap is not None}
             look = {"color": colour, "ls": line, "marker": LEVEL_MARKERS[level]}
-            look["mfc"] = colour if name == "improved" else "white"
+            look["mfc"] = "white" if name == "baseline" else colour
             axis.plot(list(pools), list(pools.values()), label=f"{name}, {level}", **look)
     if not pools:
         axis.text(0.5, 0.5, "too few patches for any pool", transform=axis.transAxes, ha="center")
@@ -200,10 +209,6 @@ def plot_retrieval(baseline: dict[str, Any], improved: dict[str, Any]) -> Figure
     axis.grid(axis="y")
     figure.legend(**ABOVE)
     return figure
-
-
-def _pair(baseline: dict[str, Any], improved: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [("baseline", baseline), ("improved", improved)]
 
 
 @style()

@@ -1,7 +1,9 @@
 """The look of all figures, at their true print sizes, and how they are saved."""
 
 import io
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ ABOVE = {"loc": "outside upper center", "ncols": 2}  # where legends stand
 BLUE, ORANGE, VERMILLION, GREY = "#0072B2", "#E69F00", "#D55E00", "#ABABAB"
 SKY, YELLOW = "#56B4E9", "#F0E442"
 APPROACH_COLOURS = {"baseline": GREY, "improved": BLUE}
+OTHER_COLOURS = (ORANGE, VERMILLION, SKY, YELLOW)  # of further approaches, in turn
 LEVEL_COLOURS = {"easy": BLUE, "hard": ORANGE, "tough": VERMILLION}
 # Lines and markers differ, too, so that levels can be told apart in grey print.
 LEVEL_LINES = {"easy": "-", "hard": "--", "tough": ":"}
@@ -57,6 +60,12 @@ class ReportFigure(Figure):
         picture = io.BytesIO()
         self.savefig(picture, format="png", dpi=160)
         return {"image/png": picture.getvalue(), "text/plain": repr(self)}
+
+
+def colours_of(approaches: Iterable[str]) -> dict[str, str]:
+    """Approach -> its colour."""
+    rest = cycle(OTHER_COLOURS)
+    return {name: APPROACH_COLOURS.get(name) or next(rest) for name in approaches}
 
 
 def style() -> AbstractContextManager[None]:
