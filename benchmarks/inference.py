@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from measuring import timed
 
-from helpers import search, training
+from helpers import training
 from helpers.common import files, paths
 from helpers.common.provenance import provenance
-from helpers.dataset import open_dataset
 from helpers.evaluation import classical
 from helpers.networks import pipeline
 from helpers.networks.blocks import macs
-from helpers.settings import APPROACHES, Profile, profile
+from helpers.notebook import data
+from helpers.settings import APPROACHES, Profile
 
 PATCHES = 2048  # four blocks
 
@@ -77,9 +77,8 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, default=paths.MEASURED / "inference.json")
     options = parser.parse_args(words)
-    base = profile(options.profile)
-    store = open_dataset("photographs", seed=base.seed, points_per_scene=base.points_per_scene)
-    base = search.with_winner(base, store)  # a search may have made the networks wider
+    # A search may have made the networks wider.
+    base, store = data.open_data(options.profile, winner=True)
     table = run(base, np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32)), options.rounds)
     files.write_json(options.json, table)
     print(pd.DataFrame(table["rows"]).T[["title", "milliseconds", "low", "high"]])

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from helpers import training
 from helpers.common import files, paths
-from helpers.dataset import PatchStore, open_dataset
+from helpers.dataset import PatchStore
 from helpers.evaluation import scoring
+from helpers.notebook import data
 from helpers.report.rounding import format_number
 from helpers.settings import Profile, TrainingSettings
 from helpers.training.runs import upstream_run
@@ -57,14 +58,9 @@ def parser(
     return made
 
 
-def open_data(options: argparse.Namespace, base: Profile, **choice) -> PatchStore:
-    """The dataset that the options name, as `make report` with that profile opens it.
-
-    Args:
-        choice: arguments of `open_dataset` that shall be others.
-    """
-    usual = {"seed": base.seed, "points_per_scene": base.points_per_scene, "split": options.split}
-    return open_dataset(options.dataset, **usual | choice)
+def open_data(options: argparse.Namespace, base: Profile) -> PatchStore:
+    """The dataset that the options name, as `make report` with that profile opens it."""
+    return data.open_data(base.name, options.dataset, options.split)[1]
 
 
 def head(store: PatchStore, part: str, profile: Profile) -> dict:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import common
 
-from helpers import search, training
+from helpers import training
 from helpers.common import files
 from helpers.common.provenance import provenance
-from helpers.dataset import PatchStore, open_dataset
+from helpers.dataset import PatchStore, with_fewer_points
 from helpers.evaluation import classical, scoring
 from helpers.networks.blocks import macs
+from helpers.notebook import data
 from helpers.settings import Profile, profile
 from helpers.training import runs
 
@@ -78,11 +79,9 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--patient", action="store_true", help="until early stopping, too")
     options = parser.parse_args(words)
     base = profile(options.profile)
-    usual = {"seed": base.seed, "points_per_scene": base.points_per_scene}
-    base = search.with_winner(base, open_dataset("photographs", **usual))
+    base, _ = data.open_data(base.name, "photographs", winner=True)
     learned = common.open_data(options, base)
-    scenes = ",".join(learned.parts["test"])
-    tested = common.open_data(options, base, points_per_scene=options.points, scenes=scenes)
+    tested = with_fewer_points(learned, options.points, ["test"])
     table = run(base, learned, tested, options.json, options.patient)
     common.show(table["rows"].values())
 

@@ -124,6 +124,8 @@ class TinyStore:
     name: str = "tiny"
     fingerprint: str = "0123456789abcdef"
     split: str = "its own"
+    unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         rng = np.random.default_rng(0)

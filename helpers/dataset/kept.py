@@ -59,5 +59,5 @@ def _content(path: Path) -> str:
         return f"a {STORE} that is damaged or of another version"
     limit = store.recipe.get("points_per_scene")
     kept = "with" if store.clean65 is not None else "without"
-    limited = f", {limit} a scene at most" * bool(limit)
-    return f"{STORE} of {len(store.scenes)} scenes, {len(store):,} points{limited}, {kept} 65 px patches"
+    limited = f" (at most {limit} of each)" * bool(limit)
+    return f"{STORE} of {len(store.scenes)} scenes, {len(store):,} points{limited}, {kept} 65 px"

@@ -9,7 +9,7 @@ SAMPLE = 300  # points of a scene that are compared, evenly spread
 # In 16 genuine scenes and all photographs, easy patches are at least 0.24 more like their own `ref`
 # than like another; most are 0.5 and more.
 LEAST = 0.15
-FEWEST = 20  # points: fewer are too few to tell
+FEWEST = 20  # points: their mean is too uncertain below
 
 
 def likeness(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +38,12 @@ def unlike_ref(scene: str, clean: np.ndarray) -> str:
         scene: its name.
         clean: uint8 (points, 16, 32, 32), of the scene.
     """
+    if len(clean) < FEWEST:
+        return (
+            f"{scene} has {len(clean)} points: too few to tell whether its patches belong together."
+        )
     same, other = (values[strip_columns("easy")] for values in likeness(clean))
-    if len(clean) < FEWEST or not (unlike := same - other < LEAST).any():
+    if not (unlike := same - other < LEAST).any():
         return ""
     images = ", ".join(str(image) for image in np.flatnonzero(unlike) + 2)
     return (

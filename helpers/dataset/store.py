@@ -11,7 +11,7 @@ from collections.abc import Collection
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import PositiveInt
@@ -37,7 +37,9 @@ class Table(TypedDict):
     points: dict[str, PositiveInt]  # of each scene, in the order of the rows
     keeps65: bool
     digests: dict[str, str]  # of each scene's source bytes
-    checksums: dict[str, dict[str, int]]  # of each scene's patches, array by array
+    checksums: dict[
+        str, dict[Literal["clean", "noisy", "clean65"], int]
+    ]  # of each scene's patches, array by array
     notes: list[str]
     checksum: str  # of all the others
 
@@ -208,7 +210,8 @@ def _read_table(path: Path) -> Table:
         table = read_json(path, Table)
     except InputError:
         table = {}
-    if table.pop("checksum", None) != key(table):
+    scenes = [table.get(name, {}).keys() for name in ("points", "digests", "checksums")]
+    if table.pop("checksum", None) != key(table) or not scenes[0] == scenes[1] == scenes[2]:
         raise InputError(f"{path} is missing or was changed: {_cure(path.parent)}")
     return table
 

@@ -11,7 +11,7 @@ from helpers.common.keys import HELPERS
 from helpers.dataset import Choice, find_source, open_dataset
 from helpers.dataset.cutting.extractor import frames
 from helpers.dataset.cutting.sampling import sample
-from helpers.dataset.info import correlations
+from helpers.dataset.info import correlations, info
 from helpers.dataset.sources.filling import RECIPE_CODE
 from helpers.dataset.sources.photographs import make_scene
 from helpers.dataset.sources.sequences import read_homography
@@ -72,7 +72,7 @@ def test_another_line_of_code_that_cuts_is_another_recipe(few_photographs, tmp_p
     monkeypatch.setattr(keys, "HELPERS", tmp_path)
     assert few_photographs(0, 12).recipe == before
     with (tmp_path / "dataset" / "cutting" / "regions.py").open("a") as edited:
-        edited.write("# another line")
+        edited.write("another = 1\n")
     assert few_photographs(0, 12).recipe != before
 
 
@@ -85,6 +85,37 @@ def test_keep65_does_not_change_the_other_patches(sequences, tmp_path):
     )
     assert without.clean65 is None and with65.clean65.shape == (9, 16, 65, 65)
     assert (with65.noisy == without.noisy).all()
+
+
+@pytest.mark.parametrize("suffix", ["JPG", "JPEG", "PPM", "Tiff"])
+def test_suffixes_of_images_may_be_written_in_any_case(suffix, sequences, made):
+    for path in (sequences / "v_one").glob("*.png"):
+        Image.open(path).save(path.with_suffix(f".{suffix}"))
+        path.unlink()
+    choice = Choice({"test": ["v_one"]}, scenes="v_one")
+    images, _, _ = find_source(f"sequences:{sequences}", choice).look("v_one")
+    assert len(images) == 6 and images[0].shape == made[0][0].shape
+
+
+def change_homographies(folder, change):
+    for path in folder.glob("H_1_*"):
+        np.savetxt(path, change(np.loadtxt(path)))
+
+
+WRONG = {  # what users do to homographies, each of which still maps into the image
+    "inverted": np.linalg.inv,
+    "of images of another size": lambda h: np.diag([0.7, 0.7, 1]) @ h,
+    "of another scene": lambda h: np.array([[-1.0, 0, 440], [0, 1, 0], [0, 0, 1]]),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_homographies_that_map_nothing_onto_itself_are_said_by_scene(wrong, sequences, tmp_path):
+    change_homographies(sequences / "v_two", WRONG[wrong])
+    chosen = {"points_per_scene": 40, "scenes": "v_two,v_one"}
+    store = open_dataset(f"sequences:{sequences}", tmp_path, **chosen)
+    (warning,) = (note for note in store.notes if "homographies" in note or "too few" in note)
+    assert warning.startswith("v_two") and warning in info(store)
 
 
 def test_a_homography_is_read_up_to_its_factor():

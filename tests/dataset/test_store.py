@@ -190,9 +190,12 @@ def test_summary_counts_and_is_json(tmp_path):
     assert summary["lengths"] == {"a": 4, "b": 4, "c": 4}
 
 
-def test_a_store_can_go_to_another_process_without_its_patches(few):
-    assert len(pickle.dumps(few)) < 1000
-    assert (pickle.loads(pickle.dumps(few)).clean == few.clean).all()
+@pytest.mark.parametrize("points", [None, 5])
+def test_a_store_can_go_to_another_process_without_its_patches(points, few):
+    store = with_fewer_points(few, points)
+    assert len(pickle.dumps(store)) < 1500
+    there = pickle.loads(pickle.dumps(store))
+    assert (there.clean == few.clean).all() and there.summary() == store.summary()
 
 
 def test_the_same_seed_gives_the_same_bytes(few, few_photographs, tmp_path):
@@ -331,6 +334,47 @@ def test_a_place_where_no_folder_can_be_made_is_named(tmp_path):
 def test_an_unknown_dataset_lists_the_known_ones(name, tmp_path):
     with pytest.raises(InputError, match="use photographs, n-hpatches:PATH"):
         open_dataset(name, tmp_path)
+
+
+# --- parts and limits are views -------------------------------------------------------------------
+
+
+def test_one_store_serves_every_split_and_each_has_a_fingerprint_of_its_own(tmp_path):
+    class Another(Counting):
+        scenes = ("a", "b", "c")
+        parts = {"train": ("c",), "validation": ("b",), "test": ()}  # noqa: RUF012
+
+    one, other = Counting(), Another()
+    stores = [open_store(source, tmp_path) for source in (one, other)]
+    assert stores[0].folder == stores[1].folder and not other.filled
+    assert stores[0].fingerprint != stores[1].fingerprint
+    assert stores[1].unused == ("a",) and stores[1].lengths("train") == {"c": 4}
+    assert any("left out: 1 scene in no part" in note and "(a)" in note for note in stores[1].notes)
+
+
+def test_a_scene_in_no_part_does_not_change_what_names_the_runs(few_photographs, tmp_path):
+    class More(few_photographs):
+        scenes = ("i_page", "i_text", "v_chelsea", "v_text")
+
+    smaller, larger = (open_store(kind(0, 3), tmp_path) for kind in (few_photographs, More))
+    assert smaller.folder != larger.folder and smaller.fingerprint == larger.fingerprint
+    rows = [store.rows("test") for store in (smaller, larger)]
+    assert (smaller.noisy[rows[0]] == larger.noisy[rows[1]]).all()
+
+
+def test_a_limit_that_bit_is_said_and_any_other_is_not(few, tmp_path):
+    few_points = Counting()
+    few_points.most_points = 5
+    assert not any("stop" in note for note in open_store(few_points, tmp_path).notes)
+    assert "3 of 3 scenes stop at 12 points" in few.notes[0]
+
+
+def test_a_limit_for_some_parts_leaves_the_test_scenes_whole_and_is_said(few):
+    smaller = with_fewer_points(few, 5, ("train", "validation"))
+    sizes = [smaller.lengths(part) for part in ("train", "validation", "test")]
+    assert sizes == [{"i_text": 5}, {"i_page": 5}, {"v_chelsea": 12}]
+    assert "first 5 points" in smaller.notes[-1] and len(few.notes) < len(smaller.notes)
+    smaller.verify()
 
 
 # --- fewer points ---------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from helpers.benchmark.layout import STRIPS
+from helpers.common import keys
 from helpers.common.errors import InputError
-from helpers.dataset import Choice, find_source, open_dataset, write_strips
+from helpers.dataset import Choice, building, find_source, open_dataset, write_strips
 from helpers.dataset.noise import STRIP_SIGMA, downsample
 from helpers.dataset.sources.strips import Strips
 
@@ -156,8 +157,9 @@ def test_hpatches_strips_get_noise_by_the_recipe_and_its_seed(tmp_path):
     assert (store.clean == downsample(store.clean65)).all()
     deviation = store.noisy.std((0, 2, 3)) / np.maximum(STRIP_SIGMA, 1)
     assert deviation[0] == 0 and np.allclose(deviation[1:], 0.67, atol=0.03)
-    other = open_dataset(source, tmp_path, seed=1, keep65=False)
-    assert other.clean65 is None and (other.noisy[:, 1:] != store.noisy[:, 1:]).any()
+    other = open_dataset(f"hpatches-32:{folder}", tmp_path, seed=1)
+    assert other.name == "hpatches" and other.clean65 is None
+    assert other.folder != store.folder and (other.noisy[:, 1:] != store.noisy[:, 1:]).any()
 
 
 # Bad input ----------------------------------------------------------------------------------------
@@ -366,3 +368,25 @@ def test_the_split_file_is_json(strip_folder, tmp_path):
     split.write_text("{")
     with pytest.raises(InputError, match="is no split"):
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
+
+
+def test_noise_that_is_drawn_here_is_part_of_what_names_a_store(tmp_path, monkeypatch):
+    for strip in STRIPS:
+        (tmp_path / "v_boat").mkdir(exist_ok=True)
+        overwrite(tmp_path / "v_boat" / f"{strip}.png", np.zeros((65, 65), np.uint8))
+    copy = shutil.copytree(keys.HELPERS, tmp_path / "helpers")
+    before = find_source(f"hpatches:{tmp_path}", Choice()).recipe
+    monkeypatch.setattr(keys, "HELPERS", copy)
+    assert find_source(f"hpatches:{tmp_path}", Choice()).recipe == before
+    with (copy / "dataset" / "noise.py").open("a") as edited:
+        edited.write("another = 1\n")
+    assert find_source(f"hpatches:{tmp_path}", Choice()).recipe != before
+
+
+def test_the_size_of_a_store_is_said_before_it_is_built(capsys, tmp_path):
+    source = Strips.__new__(Strips)
+    source.name, source.lighter, source.keeps65 = "hpatches", "hpatches-32", True
+    source.scenes = ("i_text",)
+    building._announce(source, 156_967, tmp_path)
+    said = capsys.readouterr().out
+    assert "15.8 GB" in said and "10.6 GB less as hpatches-32" in said
