@@ -28,7 +28,7 @@ from helpers.settings import TrainingSettings, profile
 from helpers.training import runs
 
 LONG = profile("long")
-PACKED = ("history.csv", "model.keras", "outcome.json", "settings.json")
+PACKED = ("checksums.json", "history.csv", "model.keras", "outcome.json", "settings.json")
 LARGEST = 10e6  # bytes in all: every clone and every installed package carries them
 TITLES = {  # of the datasets that are scored
     "genuine_480": "genuine, 480 points a scene",
@@ -95,9 +95,11 @@ def pack(denoiser_run: Path, descriptor_run: Path, folder: Path) -> None:
         (folder / role).mkdir(parents=True)
         for name in PACKED:
             shutil.copyfile(run / name, folder / role / name)
+        runs.seal(folder / role)
     described = files.read_json(folder / "descriptor" / "settings.json")
     described["denoiser"] = runs.pretrained_name("denoiser")
     files.write_json(folder / "descriptor" / "settings.json", described)
+    runs.seal(folder / "descriptor")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > LARGEST:
         raise InputError(

@@ -16,7 +16,7 @@ OWN_SEARCH = ("approach", "role", "space", "trials", "budget", "measure", "winne
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0, or 2 after a one-sentence error."""
+    """Runs one command; returns its exit status: 0, or 2 or 130 after a sentence."""
     try:
         options = _parser().parse_args(arguments)
         require_backend()
@@ -30,6 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         where = f"{error.filename} cannot be used ({error.strerror})"
         problem = f"{where}: choose a place that you may write to."
+    except KeyboardInterrupt:
+        print(
+            "interrupted: the same command again goes on from the last checkpoint, and finds what "
+            "is finished.",
+            file=sys.stderr,
+        )
+        return 130  # as shells say it
     else:
         return 0
     print(f"error: {problem}", file=sys.stderr)

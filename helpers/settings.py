@@ -6,42 +6,50 @@ coursework's numbers of epochs and triplets and far beyond, for a GPU).
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from helpers.common.errors import InputError
+from helpers.common.values import Checked, Count, Options, Seed, Some, Word
 
 APPROACHES = ("baseline", "improved")
-JOININGS = ("direct", "frozen", "end_to_end")
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """Everything that decides one training run, apart from the data."""
+class TrainingSettings(Checked):
+    """Everything that decides one training run, apart from the data; checked when it is made.
 
-    approach: str  # "baseline", "improved", or "search" for a trial
-    role: str  # "denoiser" or "descriptor"
+    Raises:
+        InputError: a value is of another kind or out of its range.
+    """
+
+    approach: Word  # "baseline", "improved", or "search" for a trial
+    role: Literal["denoiser", "descriptor"]
     network: str  # a name in DENOISERS or DESCRIPTORS of `helpers.training.registry`, as are ...
     loss: str  # ... one in LOSSES
     batches: str  # ... and one in BATCHES: "DenoisingPairs", "Triplets" or "Views"
-    batch: int  # patches, triplets or points a batch
-    optimizer: str  # "sgd", "nesterov" (momentum 0.9) or "adamw"
-    learning_rate: float  # the highest, where it has a schedule
-    epochs: float  # passes over the training data; 0.5 stops half-way through the first
-    network_options: dict = field(default_factory=dict)  # arguments of the network's function
-    loss_options: dict = field(default_factory=dict)  # arguments of the loss, such as a margin
-    batch_options: dict = field(default_factory=dict)  # arguments of the batches: views_per_level
-    joining: str = "frozen"  # of a descriptor: behind a denoiser that stays as it is; "direct": on
-    # noisy patches, without a denoiser; "end_to_end": the denoiser in front learns along
+    batch: Annotated[int, Field(ge=2, le=2**20)]  # patches, triplets or points a batch
+    optimizer: Literal["sgd", "nesterov", "adamw"]  # "nesterov": momentum 0.9
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]  # the highest, where it has a schedule
+    epochs: Annotated[float, Field(gt=0, le=10**6)]  # passes over the training data, in parts, too
+    network_options: Options = field(default_factory=dict)  # arguments of the network's function
+    loss_options: Options = field(default_factory=dict)  # arguments of the loss, such as a margin
+    batch_options: Options = field(default_factory=dict)  # of the batches: views_per_level
+    joining: Literal["direct", "frozen", "end_to_end"] = "frozen"  # of a descriptor: without a
+    # denoiser; behind one that stays as it is; behind one that learns along
     assembly: str = "plain"  # how network, denoiser and loss are put together: one in ASSEMBLIES
-    assembly_options: dict = field(default_factory=dict)  # arguments of the assembly
-    schedule: str = "constant"  # or "cosine": falls to zero over all epochs
-    weight_decay: float = 0.0  # of "adamw"
-    triplets: int = 0  # an epoch, for "Triplets"
+    assembly_options: Options = field(default_factory=dict)  # arguments of the assembly
+    schedule: Literal["constant", "cosine"] = "constant"  # "cosine" falls to zero over all epochs
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0  # of "adamw"
+    triplets: Some = 0  # an epoch, for "Triplets"
     redraw: bool = False  # draw the noise anew at each step
     augment: bool = False  # flips and quarter turns
-    validations: int = 10  # how often the validation loss is measured, over the whole run
-    validation_batches: int = 20  # batches of held-out training scenes each time
-    patience: int = 0  # validations without a better loss until training stops; 0: never
-    seed: int = 1  # of weights, batches, noise and dropout
+    validations: Annotated[int, Field(ge=1, le=1000)] = 10  # of the loss, over the whole run
+    validation_batches: Count = 20  # batches of held-out training scenes each time
+    patience: Some = 0  # validations without a better loss until training stops; 0: never
+    seed: Seed = 1  # of weights, batches, noise and dropout
 
     @property
     def name(self) -> str:
@@ -49,31 +57,48 @@ class TrainingSettings:
         return f"{self.approach}-{self.role}"
 
 
+def checked(values: Any, where: str) -> TrainingSettings:
+    """Settings out of a file that somebody may have written or damaged.
+
+    Args:
+        values: what the file holds: {"approach": "improved", "role": ...}.
+        where: what the sentence begins with, such as the path of the file.
+
+    Raises:
+        InputError: a field is missing, not known, of another kind or out of its range.
+    """
+    try:
+        return TrainingSettings(**values)
+    except (InputError, TypeError) as error:  # TypeError: a field is not known, or missing
+        problem = str(error).replace("TrainingSettings.__init__()", "a training's settings")
+        raise InputError(f"{where}: {problem.removesuffix('.')}.") from error
+
+
 @dataclass(frozen=True)
-class SearchSettings:
+class SearchSettings(Checked):
     """A search for better settings of the improved descriptor, see `helpers.search`."""
 
-    trials: int  # in all, of all workers
-    budget: float  # part of the descriptor's epochs that each trial is trained for
-    points_per_scene: int | None  # at most: the search works on a smaller dataset
+    trials: Count  # in all, of all workers
+    budget: Share  # part of the descriptor's epochs that each trial is trained for
+    points_per_scene: Count | None  # at most: the search works on a smaller dataset
     measure: str = "validation_error"  # 1 - S on validation scenes, or "validation_loss"
-    space: dict = field(default_factory=dict)  # what to vary, see `helpers.search.space`
+    space: dict[str, Any] = field(default_factory=dict)  # what to vary, see `helpers.search.space`
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Checked):
     """How much of everything: data, training and benchmark."""
 
     name: str
     duration: str  # of all of `make report` on two CPU cores, in words
-    points_per_scene: int | None  # of training and validation scenes; None: all that were found
-    pairs: int  # verification pairs of each kind
+    points_per_scene: Count | None  # of training and validation scenes; None: all that were found
+    pairs: Count  # verification pairs of each kind
     baseline_denoiser: TrainingSettings
     baseline_descriptor: TrainingSettings
     improved_denoiser: TrainingSettings
     improved_descriptor: TrainingSettings
     search: SearchSettings
-    seed: int = 1  # of the dataset and of the search
+    seed: Seed = 1  # of the dataset and of the search
     limits_test: bool = (
         False  # no more points are built of any scene, so test scenes have fewer, too
     )

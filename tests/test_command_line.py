@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -64,6 +65,19 @@ def test_an_error_ends_the_process_with_status_2_and_no_stack_trace():
     done = start("dataset", "--profile", "huge")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_ends_a_training_with_one_line_and_the_same_command_goes_on(new_home):
+    command = [sys.executable, "-m", "helpers", "train", "baseline", *SMOKE]
+    told = {"cwd": paths.ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **told) as training:
+        while "parameters" not in training.stdout.readline():
+            pass
+        training.send_signal(signal.SIGINT)
+        _, complaint = training.communicate(timeout=120)
+    assert training.returncode == 130 and "Traceback" not in complaint
+    assert complaint.splitlines()[-1].startswith("interrupted: the same command again goes on")
+    assert list(paths.RUNS.glob("*.unfinished"))
 
 
 @pytest.mark.parametrize("target", ["report", "figures"])

@@ -1,9 +1,12 @@
 """Reading and writing small files so that a killed run never leaves a half-written one."""
 
 import errno
+import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from helpers.common.errors import InputError
 
 _CAUSES = ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EFBIG"]
+OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES)  # the last one on Windows
 NOT_WRITABLE = {getattr(errno, name) for name in _CAUSES if hasattr(errno, name)}
 
 
@@ -22,7 +26,8 @@ NOT_WRITABLE = {getattr(errno, name) for name in _CAUSES if hasattr(errno, name)
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path beside `path` that takes its place once the block succeeds.
 
-    The temporary name keeps the suffix of `path`, since savers choose their format by it.
+    The temporary name keeps the suffix of `path`, since savers choose their format by it. Of two
+    processes the last one's file stays, but the first one's folder.
 
     Args:
         path: file or folder to be made; missing parent folders are created.
@@ -31,14 +36,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         InputError: the place cannot be written (no permission, disk full).
     """
     path = Path(path).absolute()  # "." has no name of its own
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    unique = f"{owner()}-{uuid.uuid4().hex[:8]}"
+    temporary = path.with_name(f".{path.stem}-{unique}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if temporary.is_file():
             with temporary.open("r+b") as file:
                 os.fsync(file.fileno())  # else the name may reach the disk before the content
-        os.replace(temporary, path)
+        _put(temporary, path)
     except OSError as error:
         where = Path(error.filename or path)
         # A missing parent may be what cannot be made.
@@ -53,10 +59,45 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         _remove(temporary)
 
 
+def _put(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        beaten = temporary.is_dir() and path.is_dir() and error.errno in OCCUPIED
+        if not beaten:  # another process was first, and has made the same
+            raise
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed processes left of `atomic_path` in a folder that nobody else writes."""
+    """Removes what killed processes of this machine left of `atomic_path` in a folder."""
     for path in folder.glob(".*"):
-        _remove(path)
+        found = re.search(r"-([0-9a-f]{6}-\d+)-[0-9a-f]{8}(\.\w+)?$", path.name)
+        if found and is_gone(found[1]):
+            _remove(path)
+
+
+def machine() -> str:
+    """A short name of this machine, the same for all of its processes."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def owner() -> str:
+    """A name of this process, by which others can tell whether it is alive."""
+    return f"{machine()}-{os.getpid()}"
+
+
+def is_gone(owner: str) -> bool:
+    """Whether a process is known to have ended; of another machine's that is never known."""
+    home, _, number = owner.partition("-")
+    if home != machine() or not number.isdecimal() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(number), 0)  # sends nothing; on Windows it would
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def _remove(path: Path) -> None:

@@ -12,15 +12,25 @@ from helpers.common.errors import InputError
 
 PACKAGES = ["keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "scipy", "scikit-image"]
 PACKAGES += ["opencv-python-headless", "pandas"]
+OLDEST_KERAS = [3, 13]  # as in requirements.txt
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def require_backend() -> None:
-    """Looks whether the backend that KERAS_BACKEND names is there, before Keras is imported.
+    """Looks whether Keras is new enough, and the backend that KERAS_BACKEND names is there.
+
+    Before Keras is imported, which would fail in many lines.
 
     Raises:
-        InputError: it is unknown or not installed.
+        InputError: Keras is too old, or the backend is unknown or not installed.
     """
+    found = package_versions().get("keras")
+    if not found or [int(part) for part in found.split(".")[:2]] < OLDEST_KERAS:
+        needed = ".".join(map(str, OLDEST_KERAS))
+        raise InputError(
+            f"Keras {needed} or newer is needed, and {found or 'none'} is installed: "
+            f"`pip install --upgrade 'keras>={needed}'`, and restart what is running."
+        )
     name = os.environ.get("KERAS_BACKEND") or "tensorflow"
     there = [backend for backend in BACKENDS if find_spec(backend)]
     if name not in there:

@@ -1,11 +1,15 @@
 """Parts that several networks share; each takes a tensor `x` and returns the next one."""
 
 import math
+from typing import Annotated
 
 import keras
 from keras import layers
+from pydantic import Field
 
 PATCH_SHAPE = (32, 32, 1)  # rows, columns, grey
+Width = Annotated[int, Field(ge=1, le=512)]  # filters, of an argument that settings can choose
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 def patch_input() -> keras.KerasTensor:

@@ -6,7 +6,7 @@ All but the baseline estimate the noise and subtract it, and start out as the id
 import keras
 from keras import layers
 
-from helpers.networks.blocks import patch_input, residual_block
+from helpers.networks.blocks import Width, patch_input, residual_block
 
 
 def shallow_unet() -> keras.Model:
@@ -29,7 +29,7 @@ def shallow_unet() -> keras.Model:
     return keras.Model(x, y, name="shallow_unet")
 
 
-def residual_unet(width: int = 16) -> keras.Model:
+def residual_unet(width: Width = 16) -> keras.Model:
     """A small residual U-Net.
 
     Args:

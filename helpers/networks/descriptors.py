@@ -6,7 +6,7 @@ All but the baseline standardise the patch first and give vectors of unit length
 import keras
 from keras import layers
 
-from helpers.networks.blocks import conv_norm_relu, patch_input, standardise
+from helpers.networks.blocks import Dropout, Width, conv_norm_relu, patch_input, standardise
 
 BODY = ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1))  # (filters / width, stride), L2-Net table 1
 
@@ -26,7 +26,7 @@ def l2net() -> keras.Model:
     return keras.Model(patch, layers.Reshape((128,), name="descriptor")(x), name="l2net")
 
 
-def hardnet(width: int = 32, dropout: float = 0.3) -> keras.Model:
+def hardnet(width: Width = 32, dropout: Dropout = 0.3) -> keras.Model:
     """HardNet: the L2-Net body on standardised patches, with output of unit length.
 
     Args:

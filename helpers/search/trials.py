@@ -18,7 +18,6 @@ So no trial is lost and none is done twice, whenever a worker is killed.
 # than there should be, and none waits to see whether the last ones are lost.
 
 import itertools
-import logging
 import math
 import shutil
 import threading
@@ -64,14 +63,12 @@ def train_or_give_up(
         TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
         InputError: something else is wrong, such as a full disk; what was trained stays.
     """
-    # TensorFlow warns of each further network that one process trains.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     folder = runs.run_folder(settings, store, denoiser_run)
     try:
         return training.train(settings, store, denoiser_run, on_validation=on_validation)
     except (optuna.TrialPruned, UntrainableError) as error:
         with files.locked(folder.with_name(f".{folder.name}.lock")):
-            shutil.rmtree(folder.with_name(f"{folder.name}.unfinished"), ignore_errors=True)
+            shutil.rmtree(runs.unfinished_folder(folder), ignore_errors=True)
         raise optuna.TrialPruned(str(error)) from error
 
 

@@ -27,10 +27,10 @@ def make_deterministic(seed: int) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def seed_stretch(seed: int, step: int) -> None:
+def seed_step(seed: int, step: int) -> None:
     """Seeds what no checkpoint holds: on PyTorch, dropout draws from a global generator.
 
-    Called at each step that a training can be taken up from, interrupted or not.
+    Called before each step, so that no bit depends on where checkpoints were made.
     """
     if keras.backend.backend() == "torch":
         import torch

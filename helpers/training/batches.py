@@ -10,19 +10,23 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import keras
 import numpy as np
+from pydantic import Field
 
 from helpers.benchmark.layout import IMAGES, LEVELS, STRIPS
 from helpers.benchmark.workers import cores
 from helpers.common.errors import InputError
+from helpers.common.values import PerLevel, Weights
 from helpers.dataset.noise import STRIP_SIGMA, add_noise, downsample
 from helpers.dataset.store import PatchStore
 from helpers.settings import TrainingSettings
 from helpers.training.augmentation import turn
 from helpers.training.registry import BATCHES, find
 
+LevelWeights = Annotated[Weights, Field(min_length=4, max_length=4)]
 BATCHES_AHEAD = 4  # made while the network is busy with those before
 THREADS = max(1, min(4, cores() - 1))  # a core is left to the network
 
@@ -84,7 +88,7 @@ class DenoisingPairs(Batches):
             array (B,); None: all alike, without it.
     """
 
-    level_weights: tuple[float, float, float, float] | None = None
+    level_weights: LevelWeights | None = None
 
     @property
     def items(self) -> int:
@@ -143,7 +147,7 @@ class Views(Batches):
         views_per_level: strips of each level, K = 1 + 3 * views_per_level.
     """
 
-    views_per_level: int = 1
+    views_per_level: PerLevel = 1
 
     def __call__(self, step: int) -> tuple:
         rng, point = self.rng(step), self.shuffled(step)

@@ -97,7 +97,7 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> Path:
     with files.atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays, **curves)
     for old in newest_first(folder)[KEPT:]:
-        old.unlink()
+        old.unlink(missing_ok=True)
     return path
 
 
@@ -121,7 +121,7 @@ def restore(folder: Path, model: keras.Model) -> Progress:
 def remove(folder: Path) -> None:
     """Removes all checkpoints of a folder."""
     for path in folder.glob("*checkpoint-*.npz"):  # damaged ones, too
-        path.unlink()
+        path.unlink(missing_ok=True)  # another process may be at it
 
 
 def newest_first(folder: Path) -> list[Path]:
@@ -177,10 +177,12 @@ def tensorboard(folder: Path) -> Iterator[Callable[[Validation], None]]:
         return
     from tensorboard.summary import Writer
 
-    writer = Writer(str(folder / "tensorboard"))
+    writers = []  # one, made with the first row
 
     def add(row: Validation) -> None:
         try:
+            writer = writers[0] if writers else Writer(str(folder / "tensorboard"))
+            writers[:] = [writer]
             for name in ("epoch", "loss", "validation_loss", "learning_rate"):
                 writer.add_scalar(name, getattr(row, name), int(row.step))
             writer.flush()
@@ -191,4 +193,4 @@ def tensorboard(folder: Path) -> Iterator[Callable[[Validation], None]]:
         yield add
     finally:
         with suppress(Exception):
-            writer.close()
+            writers[0].close()

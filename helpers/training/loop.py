@@ -3,17 +3,17 @@
 A run folder holds `settings.json` (settings, dataset, seed, versions, device), `steps.csv` (the
 loss of each training step), `history.csv` (validation loss at intervals), `model.keras` and
 `outcome.json`. Its name ends in a hash of all that decides the result, so that a finished run is
-loaded, never mistaken for one of other settings. While it is being trained the name ends in
-`.unfinished` and the folder holds checkpoints too: killed at any moment and started again, a run
-goes on from the last one and ends with the same bits as one that was never interrupted.
+loaded, never mistaken for one of other settings; `checksums.json` tells damage. While it is being
+trained the name ends in `.unfinished` and the folder holds checkpoints too: killed at any moment
+and started again, a run goes on from the last one, takes the same batches and ends with the same
+bits as one that was never interrupted. But for a large descriptor on TensorFlow: on busy cores its
+last digits can differ from run to run, interrupted or not.
 """
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,17 +23,17 @@ from keras import ops
 
 from helpers.common import files
 from helpers.common.errors import InputError, UntrainableError
-from helpers.common.provenance import device, provenance
+from helpers.common.provenance import device
 from helpers.dataset.store import PatchStore
 from helpers.networks.blocks import PATCH_SHAPE, macs
 from helpers.settings import TrainingSettings
-from helpers.training import backend, checkpoints
+from helpers.training import backend, checkpoints, runs, workplace
 from helpers.training.batches import Batches, make_batches, stream, validation_set
 from helpers.training.checkpoints import Validation
-from helpers.training.model import check_joining, compiled
+from helpers.training.model import check, compiled
 from helpers.training.plan import CHECKPOINT_STEPS, Plan
-from helpers.training.runs import describe_run, run_folder, unfinished_folder
 
+CHECKPOINT_SECONDS = 60  # where so many steps take longer
 COLLAPSED = 1e-3  # share of the descriptors' length in which those of different points differ
 
 
@@ -51,7 +51,8 @@ def train(
         store: patches; only its "train" and "validation" parts are looked at.
         denoiser_run: for a descriptor that is not joined "direct": the run folder of the denoiser
             in front of it. That run stays as it is, also where its network learns along.
-        checkpoint_steps: at most this many steps are lost by an interruption.
+        checkpoint_steps: at most this many steps are lost by an interruption, or the steps of
+            about a minute if these are fewer.
         on_validation: is given all validation losses so far; may raise to interrupt the training.
 
     Returns:
@@ -61,41 +62,21 @@ def train(
         UntrainableError: the loss became NaN, all descriptors became alike, or the batch does not
             fit into the device's memory.
         InputError: the training part is smaller than one batch, the disk is full, a checkpoint is
-            not this run's, or settings and runs given do not fit together.
+            not this run's, a finished run is damaged, or settings and runs given do not fit
+            together.
     """
-    check_joining(settings, denoiser_run)
-    folder = run_folder(settings, store, denoiser_run)
-    with files.locked(folder.with_name(f".{folder.name}.lock")):  # waits for another process
+    check(settings, denoiser_run)
+    folder = runs.run_folder(settings, store, denoiser_run)
+    with workplace.claimed(folder) as unfinished:
         if folder.is_dir():
             print(f"{folder.name}: trained already, loaded.")
         else:
-            unfinished = unfinished_folder(folder)
-            _open_unfinished(unfinished, describe_run(settings, store, denoiser_run))
+            described = runs.describe_run(settings, store, denoiser_run)
+            workplace.open_folder(unfinished, folder, described)
             Training(unfinished, settings, store, denoiser_run, checkpoint_steps).run(on_validation)
-            os.replace(unfinished, folder)
-        checkpoints.remove(folder)  # only now: a run killed while finishing must find them
-    return folder
-
-
-def _open_unfinished(folder: Path, described: dict) -> None:
-    """Writes down what is being trained, and anything that changed since an interruption."""
-    path, now = folder / "settings.json", provenance()
-    described = json.loads(json.dumps(described))  # as it will be read: lists for tuples
-    files.remove_leftovers(folder)
-    if not path.is_file():
-        files.write_json(path, described | now)
-        return
-    before = files.read_json(path)
-    if any(before.get(name) != value for name, value in described.items()):
-        raise InputError(f"{folder} holds a training of other settings: delete it and start again.")
-    latest = before.copy()
-    for change in before.get("continued_on", []):
-        latest |= change
-    changed = {name: value for name, value in now.items() if latest.get(name) != value}
-    if changed:  # only the same device and versions give the same bits, so this must be known
-        before["continued_on"] = [*before.get("continued_on", []), changed]
-        files.write_json(path, before)
-        print(f"  Not on the same {', '.join(changed)} as before the interruption.")
+            workplace.hand_over(unfinished, folder)
+        workplace.clean_up(folder)
+    return runs.find_run(settings, store, denoiser_run)
 
 
 class Training:
@@ -131,7 +112,8 @@ class Training:
     def _take_up(self) -> None:
         settings, steps = self.settings, self.plan.steps
         self.validation = validation_set(self.held_out, settings.validation_batches)
-        self.network, self.model = compiled(settings, self.denoiser_run, steps)
+        with _fitting_together(settings):
+            self.network, self.model = compiled(settings, self.denoiser_run, steps)
         self.progress = checkpoints.restore(self.folder, self.model)
         step = self.progress.step
         goes_on = f", goes on from step {step:,}" if self.progress.rows else ""
@@ -157,8 +139,8 @@ class Training:
             self._say_validation()
 
     def _train_stretch(self) -> None:
-        step, losses = self.progress.step, []
-        backend.seed_stretch(self.settings.seed, step)
+        """Takes the steps up to the next stop, or those of a minute."""
+        step, losses, started = self.progress.step, [], time.perf_counter()
         for loss in step_losses(self.model, self.batches, step, self.plan.next_stop(step) - step):
             losses.append(loss)
             if not math.isfinite(loss):
@@ -166,12 +148,15 @@ class Training:
                     f"The training loss became {loss} at step {step + len(losses)}: "
                     f"lower the learning rate (the weights of step {step} are kept)."
                 )
+            if time.perf_counter() - started > CHECKPOINT_SECONDS:
+                break
         self.progress.losses += losses
 
     def _validate(self) -> None:
         """Measures the validation loss, adds a row to the curves and keeps the best weights."""
         plan, progress, step = self.plan, self.progress, self.progress.step
-        loss = self._validation_loss()
+        with nullcontext() if step else _fitting_together(self.settings):
+            loss = self._validation_loss()
         if not math.isfinite(loss):
             raise UntrainableError(
                 f"The validation loss became {loss} at step {step}: lower the learning rate "
@@ -214,6 +199,7 @@ class Training:
             self.network.save(temporary)
         checkpoints.write_curves(self.folder, self.progress)
         files.write_json(self.folder / "outcome.json", self._outcome())
+        runs.seal(self.folder)
 
     def _outcome(self) -> dict:
         plan, progress, network = self.plan, self.progress, self.network
@@ -263,6 +249,21 @@ class _TooLargeError(Exception):
 
 
 @contextmanager
+def _fitting_together(settings: TrainingSettings) -> Iterator[None]:
+    """Around what Keras does first with a combination that nobody may have tried before."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise UntrainableError(
+            f"The {settings.role} {settings.network}, the loss {settings.loss} and the batches "
+            f"{settings.batches} do not fit together ({first}): choose others, or other options."
+        ) from error
+
+
+@contextmanager
 def _fitting_into_memory() -> Iterator[None]:
     try:
         yield
@@ -273,10 +274,15 @@ def _fitting_into_memory() -> Iterator[None]:
 
 
 def step_losses(model: keras.Model, batches: Batches, first: int, count: int) -> Iterator[float]:
-    """Trains on batches `first` to `first + count - 1` and yields the loss of each step."""
+    """Trains on batches `first` to `first + count - 1` and yields the loss of each step.
+
+    Handing over a batch and its loss costs some 6 ms a step, which is what a GPU waits for where
+    batches are small.
+    """
     # Not `fit`: on two cores the threads that it feeds TensorFlow with took up to a third of the
     # rate of the bare step away; and this gives the loss of each step itself, not running means.
-    for batch in stream(batches, first, count):
+    for step, batch in enumerate(stream(batches, first, count), start=first):
+        backend.seed_step(batches.seed, step)
         with _fitting_into_memory():
             loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
         yield loss

@@ -19,6 +19,7 @@ import itertools
 from keras import ops
 
 from helpers.common.errors import InputError
+from helpers.common.values import Margin, PerLevel, Weights
 
 TINY = 1e-6  # keeps the gradient of a square root finite at zero (HardNet's own constant)
 NEAR_DUPLICATE = 0.008  # HardNet: two points this close are the same structure seen twice
@@ -30,7 +31,7 @@ def mean_absolute_error(clean, denoised):
     return ops.mean(ops.abs(clean - denoised), axis=(1, 2, 3))
 
 
-def charbonnier(clean, denoised, epsilon: float = 1.0):
+def charbonnier(clean, denoised, epsilon: Margin = 1.0):
     """Mean sqrt(error^2 + epsilon^2): absolute error, smooth below `epsilon` grey levels.
 
     Reference: Charbonnier et al., ICIP 1994; used for image restoration by Lai et al., CVPR 2017.
@@ -38,7 +39,7 @@ def charbonnier(clean, denoised, epsilon: float = 1.0):
     return ops.mean(ops.sqrt(ops.square(clean - denoised) + epsilon**2), axis=(1, 2, 3))
 
 
-def triplet(point, views, margin: float = 1.0):
+def triplet(point, views, margin: Margin = 1.0):
     """max(0, mean((a-p)^2) - mean((a-n)^2) + margin), the coursework's triplet loss.
 
     Args:
@@ -55,7 +56,11 @@ def triplet(point, views, margin: float = 1.0):
 
 
 def hardest_in_batch(
-    point, views, margin: float = 1.0, views_per_level: int = 1, level_weights=None
+    point,
+    views,
+    margin: Margin = 1.0,
+    views_per_level: PerLevel = 1,
+    level_weights: Weights | None = None,
 ):
     """Triplet margin loss whose negative is the hardest of the batch.
 

@@ -9,14 +9,11 @@ from keras import ops
 from helpers.common.errors import InputError
 from helpers.networks.blocks import PATCH_SHAPE
 from helpers.networks.pipeline import join, join_end_to_end
-from helpers.settings import JOININGS, TrainingSettings
+from helpers.settings import TrainingSettings
 from helpers.training import backend
 from helpers.training.losses import LOSSES
-from helpers.training.registry import ASSEMBLIES, find, networks, require_known
+from helpers.training.registry import ASSEMBLIES, BATCHES, find, networks
 from helpers.training.runs import load_network
-
-OPTIMIZERS = ("sgd", "nesterov", "adamw")
-SCHEDULES = ("constant", "cosine")
 
 
 def compiled(
@@ -62,13 +59,7 @@ def make_loss(settings: TrainingSettings) -> Callable:
 
 
 def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.Optimizer:
-    """The optimiser, with its learning rate over `steps` steps.
-
-    Raises:
-        InputError: an optimiser or schedule of that name is not known.
-    """
-    require_known("optimizer", settings.optimizer, OPTIMIZERS)
-    require_known("schedule", settings.schedule, SCHEDULES)
+    """The optimiser, with its learning rate over `steps` steps."""
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         warm_up = steps // 20
@@ -81,11 +72,23 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
     return keras.optimizers.SGD(rate, momentum=momentum, nesterov=momentum > 0)
 
 
-def check_joining(settings: TrainingSettings, denoiser_run: Path | None) -> None:
-    """Raises InputError where settings and the denoiser in front do not fit together."""
+def check(settings: TrainingSettings, denoiser_run: Path | None) -> None:
+    """Checks what can be told before anything is built.
+
+    Raises:
+        InputError: a name or option is not known, or settings and denoiser do not fit together.
+    """
+    find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
+    find("batches", settings.batches, BATCHES, settings.batch_options)
+    find(settings.role, settings.network, networks(settings.role), settings.network_options)
+    make_loss(settings)
+    if settings.batches == "Triplets" and settings.triplets < settings.batch:
+        raise InputError(
+            f"triplets cannot be {settings.triplets}: an epoch of Triplets needs at least one "
+            f"batch of {settings.batch}."
+        )
     if settings.role == "denoiser":
         return
-    require_known("joining", settings.joining, JOININGS)
     if settings.joining == "end_to_end" and not denoiser_run:
         raise InputError("End to end needs a denoiser to begin with: give its run folder.")
     if settings.joining == "direct" and denoiser_run:

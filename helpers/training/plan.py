@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from helpers.settings import TrainingSettings
 from helpers.training.checkpoints import Progress
 
-CHECKPOINT_STEPS = 200  # seconds on a GPU, a minute or two on two CPU cores
+CHECKPOINT_STEPS = 200  # seconds on a GPU
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ Everything that settings choose by name is a function in one of these dictionari
     BATCHES                 (store, part, batch, seed, ..., **batch_options), see `batches`
     ASSEMBLIES              (settings, network, denoiser_run, **assembly_options), see `model`
 
-The source of what is added from outside (by a notebook, an experiment, a user's script) is part of
-the name of the runs that use it.
+The code of what is added from outside (by a notebook, an experiment, a user's script) is part of
+the name of the runs that use it, comments and docstrings apart.
 """
 
 import inspect
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.common.errors import InputError
+from helpers.common.keys import source_key
+from helpers.common.values import check_options
 from helpers.networks.denoisers import DENOISERS
 from helpers.networks.descriptors import DESCRIPTORS
 from helpers.settings import TrainingSettings
@@ -40,15 +42,10 @@ def find(kind: str, name: str, known: dict[str, Callable], options: dict[str, An
         kind: what it is, for the message: "loss", for example.
 
     Raises:
-        InputError: there is none of that name, or it does not take one of the options.
+        InputError: there is none of that name, or it does not take one of the options or its value.
     """
     require_known(kind, name, known)
-    takes = inspect.signature(known[name]).parameters
-    if unknown := set(options) - set(takes):
-        raise InputError(
-            f"{known[name].__name__} has no option {', '.join(sorted(unknown))}: "
-            f"choose from {', '.join(takes)}."
-        )
+    check_options(known[name], options)
     return partial(known[name], **options)
 
 
@@ -58,7 +55,7 @@ def networks(role: str) -> dict[str, Callable]:
 
 
 def outside_sources(settings: TrainingSettings) -> list[str]:
-    """Source of what the settings choose and `helpers` does not hold, in a fixed order.
+    """Keys of the code that the settings choose and `helpers` does not hold, in a fixed order.
 
     Raises:
         InputError: the source of one cannot be read.
@@ -73,7 +70,7 @@ def outside_sources(settings: TrainingSettings) -> list[str]:
 
 
 def _sources(thing: Callable) -> list[str]:
-    """The file that defines it, all of its folder if that is a package; nothing of `helpers`.
+    """Keys of the file that defines it, or of all its package's folder; nothing of `helpers`.
 
     Of a function in a notebook it is the function alone, of a `functools.partial` its arguments
     as well.
@@ -86,12 +83,12 @@ def _sources(thing: Callable) -> list[str]:
         module = inspect.getmodule(thing)
         if getattr(module, "__package__", None):
             folder = Path(inspect.getfile(module)).parent
-            return [file.read_text(encoding="utf-8") for file in folder.glob("*.py")]
-        return [inspect.getsource(module)]
+            return [source_key(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
+        return [source_key(inspect.getsource(module))]
     except (OSError, TypeError):  # `__main__` of a notebook has no file
         pass
     try:
-        return [inspect.getsource(thing)]
+        return [source_key(inspect.getsource(thing))]
     except (OSError, TypeError) as error:
         raise InputError(
             f"The source of {thing} cannot be read, but is part of a run's name: define it in a "

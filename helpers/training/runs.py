@@ -1,17 +1,19 @@
 """Run folders: where the run of certain settings on certain data lives, and what is in it."""
 
 import hashlib
-import os
+import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, Literal, NotRequired
 
 import keras
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from helpers.common import files, paths
 from helpers.common.errors import InputError
-from helpers.common.keys import code_key, key
+from helpers.common.keys import code_key, deciding, key
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import join
 from helpers.settings import TrainingSettings
@@ -19,8 +21,22 @@ from helpers.training.checkpoints import UNREADABLE
 from helpers.training.registry import outside_sources
 
 PRETRAINED = Path(__file__).parent / "pretrained"  # run folders: denoiser/ and descriptor/
+UNFINISHED = ".unfinished"
+MODEL, CHECKSUMS = "model.keras", "checksums.json"
+SMALL = ("settings.json", "steps.csv", "history.csv", "outcome.json")
+Sums = dict[Literal[(*SMALL, MODEL)], str]
 # Code whose change makes a trained network a different one.
-TRAINING_CODE = ("networks", "training", "dataset/noise.py")
+TRAINING_CODE = (
+    *("networks", "training", "dataset/noise.py"),
+    *("dataset/layout.py", "benchmark/layout.py"),
+)
+
+
+class Described(TypedDict):
+    """What `settings.json` holds, and more."""
+
+    settings: dict[str, Any]
+    denoiser: NotRequired[str | None]
 
 
 def run_folder(
@@ -28,6 +44,8 @@ def run_folder(
 ) -> Path:
     """Where the run of these settings on these data lives, trained or not."""
     decisive = describe_run(settings, store, denoiser_run) | {
+        "settings": deciding(_used(settings, store)),
+        "scenes": [[*store.lengths(part).items()] for part in ("train", "validation")],
         "code": code_key(*TRAINING_CODE),
         "outside": outside_sources(settings),
         "backend": keras.backend.backend(),
@@ -35,22 +53,28 @@ def run_folder(
     return paths.RUNS / f"{settings.name}-{key(decisive, 10)}"
 
 
-def unfinished_folder(folder: Path) -> Path:
-    """Where a run is while it is being trained."""
-    return folder.with_name(f"{folder.name}.unfinished")
+def unfinished_folder(run: Path) -> Path:
+    """Where this machine trains a run, or this process alone if there are no locks on its disk."""
+    names = [f"{run.name}.{owner}{UNFINISHED}" for owner in (files.owner(), files.machine())]
+    alone, shared = map(run.with_name, names)
+    return alone if alone.is_dir() else shared
 
 
 def describe_run(
     settings: TrainingSettings, store: PatchStore, denoiser_run: Path | None = None
 ) -> dict:
     """Settings and data of a run as JSON-able values."""
-    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
-    redraw = settings.redraw and store.clean65 is not None
     return {
-        "settings": asdict(settings) | {"redraw": redraw},
+        "settings": asdict(_used(settings, store)),
         "dataset": {"name": store.name, "fingerprint": store.fingerprint},
         "denoiser": denoiser_run.name if denoiser_run else None,
     }
+
+
+def _used(settings: TrainingSettings, store: PatchStore) -> TrainingSettings:
+    # Without clean 65 px patches (genuine N-HPatches) there is only the noise that was stored.
+    redraw_nothing = settings.redraw and store.clean65 is None
+    return replace(settings, redraw=False) if redraw_nothing else settings
 
 
 def find_run(
@@ -67,7 +91,59 @@ def find_run(
             f"{folder} is missing: train the {settings.name} with these settings first "
             "(the notebook before this one, or `python -m helpers train`)."
         )
+    require_same(folder, describe_run(settings, store, denoiser_run))
+    verify(folder)
     return folder
+
+
+def require_same(folder: Path, described: dict) -> dict:
+    """What the `settings.json` of a run says, if it is a run of these settings and data.
+
+    Its name leaves out what is at its default, and a default may have changed since.
+
+    Raises:
+        InputError: it is damaged, or one of others.
+    """
+    found = files.read_json(folder / "settings.json", cure=_deletion(folder))
+    told = json.loads(json.dumps(described))  # as it is read: lists for tuples
+    before = found.get("settings")
+    if isinstance(before, dict):  # fields that are newer than the run had their default
+        told["settings"] = {name: told["settings"].get(name) for name in before}
+    if any(found.get(name) != value for name, value in told.items()):
+        raise InputError(f"{folder} holds a training of other settings: {_deletion(folder)}.")
+    return found
+
+
+def seal(run: Path) -> None:
+    """Writes the check sums of all files of a finished run."""
+    sums = {name: _digest(run / name) for name in (*SMALL, MODEL) if (run / name).is_file()}
+    files.write_json(run / CHECKSUMS, sums)
+
+
+def verify(run: Path, names: Iterable[str] = SMALL, cure: str = "") -> None:
+    """Compares files of a run with their check sums; runs that older code left have none.
+
+    Raises:
+        InputError: one is missing or damaged, and so no result of this run.
+    """
+    if not (run / CHECKSUMS).exists():
+        return
+    cure = cure or _deletion(run)
+    sums = files.read_json(run / CHECKSUMS, Sums, cure)
+    for name in names:
+        if name in sums and sums[name] != _digest(run / name):
+            raise InputError(f"{run / name} is missing or has changed since training: {cure}.")
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _deletion(run: Path) -> str:
+    return f"delete the folder {run} and start again"
 
 
 def named(run: Path | str) -> Path:
@@ -80,6 +156,7 @@ def named(run: Path | str) -> Path:
         return pretrained()
     if not Path(run).is_dir():
         raise InputError(f"{run} is missing: name the run folder of a descriptor, or pretrained.")
+    verify(Path(run))
     return Path(run).resolve()  # the denoiser's folder lies beside it, also beside "."
 
 
@@ -94,32 +171,34 @@ def pretrained(role: str = "descriptor") -> Path:
     """
     if role == "descriptor":
         pretrained("denoiser")
+    source, restore = PRETRAINED / role, "restore it from the repository"
     folder = paths.RUNS / pretrained_name(role)
-    with files.locked(folder.with_name(f".{folder.name}.lock")):
-        if not folder.is_dir():
-            unfinished = unfinished_folder(folder)
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a copy that was killed
-            shutil.copytree(PRETRAINED / role, unfinished)
-            os.replace(unfinished, folder)
+    if not folder.is_dir():
+        verify(source, (*SMALL, MODEL), restore)
+        with files.atomic_path(folder) as temporary:
+            shutil.copytree(source, temporary)
+        files.remove_leftovers(paths.RUNS)
+    verify(folder)
     return folder
 
 
 def pretrained_name(role: str) -> str:
     """The name of a pretrained network's run folder, which ends in a hash of its weights."""
-    model = PRETRAINED / role / "model.keras"
+    model = PRETRAINED / role / MODEL
     if not model.is_file():
         raise InputError(f"{model} is missing: restore it from the repository.")
     return f"pretrained-{role}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}"
 
 
 def learned_scenes(run: Path, names: Iterable[str]) -> list[str]:
-    """Which of these scenes have taught the pretrained networks, if the run is one of theirs.
+    """Which of these scenes have taught a run, if it is of the pretrained networks.
 
     Descriptors of such a scene are better than those of scenes that the networks have not seen.
     """
     if not run.name.startswith("pretrained-"):
         return []
-    taught = files.read_json(PRETRAINED / "data.json")["trained_on"]["scenes"]
+    kind, cure = dict[str, dict[str, Any]], "restore it from the repository"
+    taught = files.read_json(PRETRAINED / "data.json", kind, cure)["trained_on"]["scenes"]
     return sorted(set(names) & {*taught["train"], *taught["validation"]})
 
 
@@ -137,11 +216,13 @@ def denoiser_of(descriptor_run: Path) -> Path | None:
     Raises:
         InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
     """
-    described = files.read_json(descriptor_run / "settings.json")
-    settings = described.get("settings", {}) if isinstance(described, dict) else {}
+    verify(descriptor_run)
+    path = descriptor_run / "settings.json"
+    described = files.read_json(path, Described, _deletion(descriptor_run))
+    settings = described["settings"]
     if settings.get("role", settings.get("part")) != "descriptor":  # runs of older code say part
         raise InputError(f"{descriptor_run} is no descriptor's run: name one of a descriptor.")
-    if not described["denoiser"] or settings["joining"] == "end_to_end":
+    if not described.get("denoiser") or settings.get("joining") == "end_to_end":
         return None
     denoiser_run = descriptor_run.parent / described["denoiser"]
     if not denoiser_run.is_dir():
@@ -155,16 +236,17 @@ def load_network(run: Path) -> keras.Model:
     Raises:
         InputError: the file is missing or damaged.
     """
-    path = run / "model.keras"
-    if run.suffix == ".unfinished":
+    path = run / MODEL
+    if run.suffix == UNFINISHED:
         raise InputError(f"{run} is a training that has not ended: start it again to go on.")
+    verify(run, [MODEL])
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UNREADABLE as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise InputError(
             f"{path} is missing or damaged, or needs code that is not imported ({first}): "
-            f"import what defines its layers, or else delete the folder {run} and train again."
+            f"import what defines its layers, or else {_deletion(run)}."
         ) from error
 
 

@@ -70,3 +70,14 @@ def test_json_of_another_kind_ends_in_one_sentence(tmp_path, text):
     path.write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match=r"scores\.json .*: correct it\."):
         files.read_json(path, dict[str, float], cure="correct it")
+
+
+def test_of_two_that_make_the_same_folder_the_first_ones_stays(tmp_path):
+    target = tmp_path / "run"
+    with files.atomic_path(target) as second:
+        with files.atomic_path(target) as first:
+            first.mkdir()
+            (first / "whose").write_text("first")
+        second.mkdir()
+        (second / "whose").write_text("second")
+    assert (target / "whose").read_text() == "first" and os.listdir(tmp_path) == ["run"]

@@ -35,6 +35,40 @@ def test_the_key_of_code_changes_with_every_file_of_its_folders(code, name):
     assert keys.code_key("room", "alone.py") != before
 
 
+WRITTEN = """
+def area(width: int, *, height=None):
+    return f"{width * (height or width):>{4}} {width=}"
+"""
+SAME = """
+"What it does."
+# why
+def area(
+    width: int, *, height=None  # in pixels
+):
+    "Says the area."
+    return f"{width*(height or width):>{4}} {width=}"
+"""
+
+
+def test_comments_docstrings_and_formatting_do_not_change_the_key_of_code():
+    assert keys.source_key(WRITTEN) == keys.source_key(SAME)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("=None", "=0"), (">{4}", "<{4}"), (" or ", " and "), ("{width=}", "")]
+)
+def test_any_other_change_does(old, new):
+    assert keys.source_key(WRITTEN) != keys.source_key(WRITTEN.replace(old, new))
+
+
+def test_code_that_is_no_plain_python_has_the_key_of_its_text():
+    assert keys.source_key("%magic 1") != keys.source_key("%magic 2")
+
+
+def test_the_key_of_code_is_the_same_in_each_version_of_python():
+    assert keys.source_key(WRITTEN)[:10] == "810a67342e"  # found with 3.11, 3.12 and 3.13
+
+
 @pytest.mark.parametrize("name", ["other.py", "room/notes.txt"])
 def test_the_key_of_code_does_not_change_with_other_files(code, name):
     before = keys.code_key("room", "alone.py")

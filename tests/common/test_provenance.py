@@ -20,5 +20,11 @@ def test_an_unknown_backend_ends_the_command_line_with_a_sentence(monkeypatch, c
     assert "'theano', which is no backend of Keras" in capsys.readouterr().err
 
 
+def test_an_older_keras_is_named_with_the_one_that_is_needed(monkeypatch, capsys):
+    monkeypatch.setattr(provenance, "version", lambda name: "3.9.2")
+    assert main(["dataset"]) == 2
+    assert "Keras 3.13 or newer is needed, and 3.9.2 is installed" in capsys.readouterr().err
+
+
 def test_the_backend_of_the_tests_is_there():
     provenance.require_backend()

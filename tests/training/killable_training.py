@@ -15,7 +15,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
 from conftest import TinyStore
-from tiny_networks import NETWORKS
+from tiny_networks import NETWORKS, with_rate
 
 from helpers.common import paths
 from helpers.settings import TrainingSettings
@@ -46,7 +46,8 @@ def train(order: dict) -> None:
         checkpoints.np = HalfWritten()
     if order["hang_in"] == "finish":
         loop.files = HangsBeforeOutcome(loop.files)
-    settings = TrainingSettings(**order["settings"])
+    rate = order["settings"]["learning_rate"]
+    settings = with_rate(TrainingSettings(**order["settings"] | {"learning_rate": 1}), rate)
     folder = loop.train(settings, TinyStore(), checkpoint_steps=3)
     say(f"finished {folder}")
 

@@ -1,6 +1,9 @@
 """Training on a tiny store: what a run folder holds, what stops it, what is loaded again."""
 
+import fcntl
 import json
+import re
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +12,14 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers import training
 from helpers.common import files, paths
 from helpers.common.errors import InputError, UntrainableError
 from helpers.settings import SMOKE
-from helpers.training import checkpoints, loop, runs
+from helpers.training import checkpoints, loop, runs, workplace
 from helpers.training.registry import networks
 
 SMALL = {"redraw": False, "network_options": {}}
@@ -184,6 +189,102 @@ def test_nan_loss_stops_at_the_step_and_keeps_the_last_good_weights(
     assert all(np.isfinite(array).all() for array in saved)
 
 
+def test_without_locks_two_that_train_the_same_run_both_end_well(
+    trained, tiny_store, folder, monkeypatch, capsys
+):
+    def no_locks(*_):
+        raise OSError(95, "Operation not supported")
+
+    def train_elsewhere(losses):
+        if len(losses) == 2:
+            with monkeypatch.context() as patch:
+                patch.setattr(files, "owner", lambda: "0123ab-77")
+                training.train(DENOISER, tiny_store)
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    run = training.train(DENOISER, tiny_store, on_validation=train_elsewhere)
+    assert "goes on from step" in capsys.readouterr().out  # the second, from a copy
+    assert [path for path in folder.iterdir() if path.is_dir()] == [run]
+    assert_same_network(run, trained["denoiser"])
+
+
+def test_a_checkpoint_is_made_after_some_seconds_as_well(trained, tiny_store, folder, monkeypatch):
+    saved, save = [], checkpoints.save
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(
+        checkpoints, "save", lambda *given: saved.append(given[2].step) or save(*given)
+    )
+    run = training.train(DENOISER, tiny_store)
+    assert saved == list(range(outcome(run)["steps"] + 1))
+    assert_same_network(run, trained["denoiser"])
+
+
+SMALL_FILES = ("settings.json", "steps.csv", "history.csv", "outcome.json")
+
+
+@pytest.fixture
+def finished(trained, folder):
+    """A copy of a finished run, to be damaged."""
+    return Path(shutil.copytree(trained["denoiser"], folder / trained["denoiser"].name))
+
+
+@pytest.mark.parametrize("name", [*SMALL_FILES, "model.keras", "checksums.json"])
+def test_a_damaged_file_of_a_run_is_named_and_the_cure_works(name, finished, tiny_store):
+    def load():
+        return runs.load_network(training.train(DENOISER, tiny_store))
+
+    (finished / name).write_bytes((finished / name).read_bytes()[:-9])
+    with pytest.raises(InputError, match=rf"{name} .*delete the folder {finished} and start again"):
+        load()
+    if name == "outcome.json":  # the cures are all the same
+        shutil.rmtree(finished)
+        assert load().count_params() and outcome(finished)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(
+    name=st.sampled_from([*SMALL_FILES, "model.keras", "checksums.json"]),
+    place=st.floats(0, 1, exclude_max=True),
+    flip=st.integers(0, 255),
+)
+def test_no_damage_by_a_byte_or_a_cut_goes_unnoticed(trained, tiny_store, name, place, flip):
+    folder = trained["denoiser"]
+    whole = (folder / name).read_bytes()
+    at = int(place * len(whole))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "RUNS", trained.folder)
+        damaged = whole[:at] + (bytes([whole[at] ^ flip]) + whole[at + 1 :] if flip else b"")
+        (folder / name).write_bytes(damaged)
+        try:
+            runs.load_network(runs.find_run(DENOISER, tiny_store))
+        except InputError as error:
+            assert re.fullmatch(r".* delete the folder .* and start again\.", str(error))
+        else:  # other white space
+            assert name == "checksums.json" and json.loads(damaged) == json.loads(whole)
+        finally:
+            (folder / name).write_bytes(whole)
+
+
+def test_the_network_of_another_run_is_refused(finished, trained):
+    shutil.copy(trained["frozen"] / "model.keras", finished)
+    with pytest.raises(InputError, match=r"model\.keras .* changed since training: delete"):
+        runs.load_network(finished)
+
+
+def test_a_run_of_older_code_without_check_sums_is_loaded(finished, tiny_store):
+    (finished / "checksums.json").unlink()
+    assert runs.load_network(training.train(DENOISER, tiny_store)).count_params()
+
+
+def test_a_run_whose_settings_have_changed_is_not_taken_for_this_one(finished, tiny_store):
+    described = files.read_json(finished / "settings.json")
+    described["settings"]["validations"] += 1  # as if another default had been there
+    files.write_json(finished / "settings.json", described)
+    runs.seal(finished)
+    with pytest.raises(InputError, match="holds a training of other settings: delete"):
+        training.train(DENOISER, tiny_store)
+
+
 def interrupted(*_):
     raise KeyboardInterrupt
 
@@ -197,8 +298,8 @@ def test_settings_with_tuples_are_taken_up_and_another_device_is_written_down(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(loop.Training, "_finish", interrupted)
         training.train(settings, tiny_store)
-    now = loop.provenance() | {"device": "another one"}
-    monkeypatch.setattr(loop, "provenance", lambda: now)
+    now = workplace.provenance() | {"device": "another one"}
+    monkeypatch.setattr(workplace, "provenance", lambda: now)
     run = training.train(settings, tiny_store)
     described = json.loads((run / "settings.json").read_text())
     assert described["continued_on"] == [{"device": "another one"}]
@@ -290,8 +391,10 @@ def test_end_to_end_moves_the_denoiser_and_a_frozen_one_stays(trained):
 
 
 def test_it_stops_early_and_the_best_weights_are_kept_not_the_last(tiny_store, folder):
-    worse_each_step = {"optimizer": "sgd", "learning_rate": -1e-4, "schedule": "constant"}
-    settings = replace(DENOISER, validations=4, patience=2, **worse_each_step)
+    from tiny_networks import with_rate
+
+    settings = replace(DENOISER, validations=4, patience=2, optimizer="sgd", schedule="constant")
+    settings = with_rate(settings, -1e-4)  # worse at each step
     run = training.train(settings, tiny_store)
     history = pd.read_csv(run / "history.csv")["validation_loss"][1:]
     assert len(history) == 3 and history.iloc[-1] > history.iloc[0] == history.min()
@@ -307,11 +410,13 @@ def test_it_stops_early_and_the_best_weights_are_kept_not_the_last(tiny_store, f
 @pytest.mark.parametrize(
     ("changes", "given", "message"),
     [
-        ({"joining": "sideways"}, {}, "There is no joining 'sideways': choose one of direct"),
         ({"joining": "end_to_end"}, {}, "End to end needs a denoiser"),
         ({"joining": "direct"}, {"denoiser_run": "a"}, "direct descriptor has no denoiser"),
         ({"batch_options": {"relight": True}}, {}, "Views has no option relight: choose from"),
-        ({"batch": 10_000, "batches": "Triplets"}, {}, "less than one batch of 10000"),
+        ({"batch": 10_000}, {}, "less than one batch of 10000"),
+        ({**TRIPLETS, "joining": "direct", "triplets": 0}, {}, "triplets cannot be 0"),
+        ({**TRIPLETS, "joining": "direct", "batches": "DenoisingPairs"}, {}, "do not fit together"),
+        ({"network_options": {"width": 0}, "network": "hardnet"}, {}, "width of hardnet cannot"),
     ],
 )
 def test_settings_and_runs_that_do_not_fit_are_refused(changes, given, message, tiny_store, folder):
@@ -332,7 +437,10 @@ def test_descriptors_that_become_alike_stop_the_training(tiny_store, folder, mon
         training.train(replace(DESCRIPTOR, joining="direct"), tiny_store)
 
 
-def test_level_weights_scale_the_loss_of_their_patches(tiny_store, folder):
-    settings = replace(DENOISER, epochs=0.1, batch_options={"level_weights": [0, 0, 0, 0]})
-    steps, history = curves(training.train(settings, tiny_store))
-    assert not steps["loss"].any() and not history["validation_loss"].any()
+def test_level_weights_scale_the_loss_of_their_patches(trained, tiny_store, folder):
+    settings = replace(DENOISER, epochs=0.1, batch_options={"level_weights": [2, 2, 2, 2]})
+    firsts = (
+        curves(run)[1]["validation_loss"].iloc[0]
+        for run in (training.train(settings, tiny_store), trained["denoiser"])
+    )
+    assert next(firsts) == pytest.approx(2 * next(firsts), rel=1e-5)

@@ -17,8 +17,6 @@ numbers = keras.ops.convert_to_numpy
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"schedule": "linear"}, "no schedule 'linear': choose one of constant, cosine"),
-        ({"optimizer": "adam"}, "no optimizer 'adam': choose one of sgd, nesterov, adamw"),
         ({"network": "resnet"}, "no denoiser 'resnet': choose one of shallow_unet, residual_unet"),
         ({"network_options": {"witdh": 4}}, "residual_unet has no option witdh: choose from width"),
         ({"loss": "l1"}, "no loss 'l1': choose one of mean_absolute_error, charbonnier"),

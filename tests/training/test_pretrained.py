@@ -1,5 +1,7 @@
 """The networks that come with the code: small, whole, and with what is to be known beside them."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,28 @@ def test_a_missing_model_is_named(tmp_path, monkeypatch):
         runs.pretrained()
 
 
+@pytest.mark.parametrize("name", ["model.keras", "outcome.json"])
+def test_a_damaged_file_of_it_is_to_be_restored_from_the_repository(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PRETRAINED", shutil.copytree(runs.PRETRAINED, tmp_path / "code"))
+    monkeypatch.setattr(runs.paths, "RUNS", tmp_path)
+    path = runs.PRETRAINED / "denoiser" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    with pytest.raises(InputError, match=rf"{name} .*changed since training: restore it from"):
+        runs.pretrained()
+    path.write_bytes(whole)
+    assert runs.pretrained().is_dir()
+
+
+def test_a_damaged_copy_of_it_is_made_anew_when_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.paths, "RUNS", tmp_path)
+    (runs.pretrained() / "history.csv").write_text("epoch,step")
+    with pytest.raises(InputError, match=r"history.csv .*: delete the folder"):
+        runs.named("pretrained")
+    shutil.rmtree(next(tmp_path.glob("pretrained-descriptor-*")))
+    assert runs.named("pretrained").is_dir()
+
+
 def test_settings_data_device_and_scores_lie_beside_it():
     for role in ("denoiser", "descriptor"):
         described = files.read_json(runs.PRETRAINED / role / "settings.json")
@@ -49,6 +73,6 @@ def test_no_scene_that_was_scored_has_taught_it():
 
 def test_scenes_that_have_taught_it_are_known():
     pretrained = runs.PRETRAINED.with_name("pretrained-descriptor-0")
-    assert runs.learned_scenes(pretrained, ["v_x", "v_boat"]) == ["v_boat"]
+    assert runs.learned_scenes(pretrained, ["v_x", "v_boat", "i_moon"]) == ["i_moon", "v_boat"]
     assert runs.learned_scenes(pretrained, ["v_abstract"]) == []
     assert runs.learned_scenes(runs.PRETRAINED.with_name("improved-0"), ["v_boat"]) == []

@@ -31,11 +31,11 @@ IN_BATCH = replace(
     batch=4,
     epochs=4,
     optimizer="sgd",
-    learning_rate=-0.5,  # against learning, so that it stops early
     schedule="constant",
     validations=6,
     patience=2,
 )
+AGAINST = -0.5  # the rate of "in-batch", so that it stops early
 TRIPLETS = replace(
     IN_BATCH,
     batches="Triplets",
@@ -73,7 +73,8 @@ class Trainer:
         Returns:
             The run folder, or None if it was killed.
         """
-        order = {"settings": asdict(settings), "runs": str(folder), "hang_in": hang_in}
+        values = asdict(settings) | ({"learning_rate": AGAINST} if settings.patience else {})
+        order = {"settings": values, "runs": str(folder), "hang_in": hang_in}
         print(json.dumps(order), file=self.process.stdin, flush=True)
         child, seen, finished = 0, 0, None
         for line in self.process.stdout:

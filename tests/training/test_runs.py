@@ -4,7 +4,7 @@ import importlib.util
 import linecache
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import keras
@@ -12,7 +12,7 @@ import pytest
 
 from helpers.common import files, keys, paths
 from helpers.common.errors import InputError
-from helpers.settings import SMOKE
+from helpers.settings import SMOKE, TrainingSettings
 from helpers.training import runs
 from helpers.training.losses import LOSSES
 
@@ -44,7 +44,10 @@ def test_another_denoiser_is_another_run(tiny_store, folder):
 
 @pytest.mark.parametrize(
     "file",
-    ["networks/pipeline.py", "training/augmentation.py", "dataset/noise.py", "training/new.py"],
+    [
+        *("networks/pipeline.py", "training/augmentation.py", "training/new.py"),
+        *("dataset/noise.py", "benchmark/layout.py"),
+    ],
 )
 def test_another_line_in_a_file_of_the_code_is_another_run(file, tiny_store, tmp_path, monkeypatch):
     for place in runs.TRAINING_CODE:
@@ -54,9 +57,23 @@ def test_another_line_in_a_file_of_the_code_is_another_run(file, tiny_store, tmp
     before = runs.run_folder(DENOISER, tiny_store)
     monkeypatch.setattr(keys, "HELPERS", tmp_path / "helpers")
     assert runs.run_folder(DENOISER, tiny_store) == before
-    with (tmp_path / "helpers" / file).open("a") as edited:
-        edited.write("# another line")
-    assert runs.run_folder(DENOISER, tiny_store) != before
+    for line, same in (("# a comment", "new" not in file), ("another = 'line'", False)):
+        with (tmp_path / "helpers" / file).open("a") as edited:
+            edited.write(f"\n{line}\n")
+        assert (runs.run_folder(DENOISER, tiny_store) == before) == same
+
+
+@dataclass(frozen=True)
+class Later(TrainingSettings):
+    new: int = 5
+
+
+def test_a_new_setting_renames_a_run_only_if_it_is_not_at_its_default(tiny_store):
+    places = [
+        runs.run_folder(Later(**asdict(DENOISER), **new), tiny_store)
+        for new in ({}, {"new": 5}, {"new": 6})
+    ]
+    assert places[0] == places[1] == runs.run_folder(DENOISER, tiny_store) != places[2]
 
 
 def test_other_arguments_of_an_outside_loss_are_another_run(tiny_store, monkeypatch):
@@ -70,8 +87,8 @@ def test_other_arguments_of_an_outside_loss_are_another_run(tiny_store, monkeypa
 
 def test_another_line_in_an_outside_loss_is_another_run(tiny_store, tmp_path, monkeypatch):
     settings = replace(DENOISER, loss="outside_loss")
-    found = set()
-    for source in ("def outside_loss(a, b): return a - b", "def outside_loss(a, b): return b - a"):
+    found, loss = set(), "def outside_loss(a, b): return"
+    for source in (f"{loss} a - b", f"{loss} b - a", f"# why\n{loss} (b  -\n a)"):
         (tmp_path / "outside.py").write_text(source)
         spec = importlib.util.spec_from_file_location("outside", tmp_path / "outside.py")
         module = importlib.util.module_from_spec(spec)

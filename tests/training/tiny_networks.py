@@ -1,9 +1,12 @@
 """Networks of a few weights, which TensorFlow traces in a second; not a test itself."""
 
+from dataclasses import replace
+
 import keras
 from keras import layers
 
 from helpers.networks.blocks import patch_input, standardise
+from helpers.settings import TrainingSettings
 
 
 def tiny_denoiser() -> keras.Model:
@@ -23,6 +26,13 @@ def tiny_descriptor() -> keras.Model:
     return keras.Model(
         patch, layers.UnitNormalization()(layers.Flatten()(x)), name="tiny_descriptor"
     )
+
+
+def with_rate(settings: TrainingSettings, rate: float) -> TrainingSettings:
+    """Any learning rate, below zero as well: so a training gets worse, which users cannot ask."""
+    changed = replace(settings)
+    object.__setattr__(changed, "learning_rate", rate)
+    return changed
 
 
 NETWORKS = {"denoiser": tiny_denoiser, "descriptor": tiny_descriptor}

@@ -1,0 +1,121 @@
+"""Two that train the same run at once, with and without locks: neither harms the other."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helpers.common import files, paths
+from helpers.training import checkpoints, runs, workplace
+
+GONE, ELSEWHERE = "0123ab", "0123ab-77"  # names of another machine and of a process there
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    return tmp_path / "improved-denoiser-0123456789"
+
+
+@pytest.fixture
+def without_locks(monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+@pytest.fixture
+def ended():
+    """The name of a process of this machine that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return f"{files.machine()}-{process.pid}"
+
+
+def folder_of(run, owner, *steps):
+    folder = run.with_name(f"{run.name}.{owner}.unfinished")
+    folder.mkdir(exist_ok=True)
+    for step in steps:
+        (folder / f"checkpoint-{step:09}.npz").write_bytes(f"{owner} {step}".encode())
+    files.write_json(folder / "settings.json", {"settings": {}, "dataset": {}})
+    return folder
+
+
+def opened(run):
+    with workplace.claimed(run) as folder:
+        workplace.open_folder(folder, run, {"settings": {}, "dataset": {}})
+    return folder
+
+
+def test_with_locks_all_of_this_machine_go_on_in_one_folder(run):
+    assert opened(run) == opened(run) == runs.unfinished_folder(run)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_each_process_has_a_folder_of_its_own(run):
+    folder = opened(run)
+    assert str(os.getpid()) in folder.name and opened(run) == folder
+    assert runs.unfinished_folder(run) == folder
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_the_newest_checkpoints_of_a_machine_that_may_be_gone_are_copied(run, locks, request):
+    if not locks:
+        request.getfixturevalue("without_locks")
+    others = [folder_of(run, GONE, 200, 400), folder_of(run, ELSEWHERE, 300)]
+    folder = opened(run)
+    names = [path.name for path in checkpoints.newest_first(folder)]
+    assert names == ["checkpoint-000000400.npz", "checkpoint-000000200.npz"]
+    assert [len(list(other.iterdir())) for other in others] == [3, 2]  # nothing is taken away
+
+
+def test_own_checkpoints_stay_where_they_are_newer(run):
+    own = folder_of(run, files.machine(), 500)
+    folder_of(run, GONE, 400)
+    assert checkpoints.newest_first(opened(run)) == [own / "checkpoint-000000500.npz"]
+
+
+def test_only_what_is_surely_left_is_removed_once_the_run_is_finished(run, ended):
+    living = f"{files.machine()}-{os.getppid()}"
+    folders = {owner: folder_of(run, owner, 1) for owner in (ended, living, GONE, ELSEWHERE)}
+    for path in (*folders[GONE].iterdir(), folders[GONE]):
+        os.utime(path, (1, 1))
+    folder_of(run, "other", 1).rename(other := run.with_name("improved-denoiser-9.x.unfinished"))
+    run.mkdir()
+    workplace.clean_up(run)
+    assert {*run.parent.iterdir()} == {run, other, folders[living], folders[ELSEWHERE]}
+
+
+def test_of_two_that_finish_the_same_run_the_first_one_stays(run):
+    for owner in ("first", "second"):
+        workplace.hand_over(folder_of(run, owner, 1), run)
+    assert (run / "checkpoint-000000001.npz").read_text() == "first 1"
+    assert [*run.parent.iterdir()] == [run]
+
+
+def test_leftovers_of_files_are_removed_only_of_processes_that_are_gone(tmp_path, ended):
+    for owner in (ended, ELSEWHERE, files.owner()):
+        (tmp_path / f".model-{owner}-01234567.keras").touch()
+        (tmp_path / f".folder-{owner}-01234567").mkdir()
+    files.remove_leftovers(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert len(left) == 4 and not any(ended in name for name in left)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_many_at_once_get_the_pretrained_networks_without_locks(run):
+    together = threading.Barrier(8)
+
+    def copy(_):
+        together.wait()
+        return runs.pretrained()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(copy, range(8)))
+    assert len(found) == 1 and (found.pop() / "model.keras").is_file()
+    assert len([*run.parent.iterdir()]) == 2  # denoiser and descriptor, nothing beside them
