@@ -124,19 +124,16 @@ def _read_sequence(path: Path, name: str) -> np.ndarray:
 def _load(path: Path, member: str | None = None):
     """The array of a `.npy` file, mapped; the names in an `.npz` file, or one of its arrays."""
     try:
-        # Copy-on-write only because compiled code is otherwise built twice.
-        found, zipped = np.load(path, mmap_mode="c"), path.suffix == ".npz"
-        if isinstance(found, np.lib.npyio.NpzFile) is not zipped:
-            raise ValueError("one array" if zipped else "an archive of arrays")
-        if zipped:
-            with found:
-                if member is None:
-                    return found.files
-                _check_claim(found.zip, member)
-                found = found[member]
-        if not isinstance(found, np.ndarray):
-            raise ValueError("no array")
-        return found
+        if path.suffix != ".npz":
+            # Copy-on-write only because compiled code is otherwise built twice.
+            return np.lib.format.open_memmap(path, "c")
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as found:
+            if member is None:
+                return found.files
+            _check_claim(found.zip, member)
+            if not isinstance(array := found[member], np.ndarray):
+                raise ValueError("no array")
+            return array
     except Exception as error:  # NumPy, zipfile and zlib raise a dozen kinds for damaged files
         kind = path.suffix.removeprefix(".")
         where = f"{path} ({member})" if member else path

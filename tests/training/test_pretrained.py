@@ -73,6 +73,6 @@ def test_no_scene_that_was_scored_has_taught_it():
 
 def test_scenes_that_have_taught_it_are_known():
     pretrained = runs.PRETRAINED.with_name("pretrained-descriptor-0")
-    assert runs.learned_scenes(pretrained, ["v_x", "v_boat"]) == ["v_boat"]
+    assert runs.learned_scenes(pretrained, ["v_x", "v_boat", "i_moon"]) == ["i_moon", "v_boat"]
     assert runs.learned_scenes(pretrained, ["v_abstract"]) == []
     assert runs.learned_scenes(runs.PRETRAINED.with_name("improved-0"), ["v_boat"]) == []
