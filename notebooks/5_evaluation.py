@@ -59,7 +59,7 @@ from helpers.evaluation import classical, samples, scoring
 from helpers.notebook.data import find_data, open_data
 from helpers.report import diagram, figures, tables
 
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True, needs="report")
 
 # %% [markdown]
 # ## Describe and score

@@ -85,8 +85,15 @@ def summary_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.Da
         cells = [(scores[key], _interval(scores, key)) for key in TASKS]
         return pd.DataFrame(cells, TASKS.values(), ["Score", "95 % interval"])
 
-    frame = _side_by_side(columns, "Task", baseline=baseline, improved=improved, **others)
-    frame["Interim report", "on genuine N-HPatches"] = [INTERIM_SCORES[key] for key in TASKS]
+    where, interim = ("Interim report", "on genuine N-HPatches"), pd.Series(INTERIM_SCORES)
+    frame = _by_approach(columns, "Task", baseline=baseline, improved=improved, **others)
+    if others:
+        rows = pd.DataFrame({"Score": interim.rename(index=lambda key: f"{where[0]}, {key}")})
+        notes = frame.attrs
+        frame = pd.concat([frame, rows]).rename_axis(index="Task")
+        frame.attrs |= notes
+    else:
+        frame[where] = [interim[key] for key in TASKS]
     return frame
 
 
@@ -96,7 +103,7 @@ def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
     Args:
         errors: `denoising_errors` of "noisy" and of approaches.
     """
-    names = {"noisy": "Noisy input", **TITLES}
+    names = {"noisy": "Noisy input", **(TITLES if len(errors) <= 3 else {})}
     frame = pd.DataFrame(errors).rename(index=str.title, columns=names).rename_axis(index=ERROR)
     frame.attrs["approaches"] = [name for name in frame.columns if name != "Noisy input"]
     return frame
