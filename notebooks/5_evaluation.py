@@ -24,7 +24,7 @@
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the four runs of notebooks 2 and 4 | `scores.json` in the run folders of the descriptors | about 3 minutes on two CPU cores |
+# | the four runs of notebooks 2 and 4 | scores in the run folders of the descriptors | about 3 minutes on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
