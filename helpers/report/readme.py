@@ -68,8 +68,8 @@ def _made_on(numbers: dict[str, Any]) -> str:
         f"{numbers['provenance.backend']} on {numbers['provenance.device']}. What is tested on the "
         "sequences learned from training scenes of the same split, the pretrained networks for "
         "longer and from the photographs, too. RootSIFT, made by hand, reaches an S of "
-        f"{by_hand} on the noisy patches of the photographs. {longer}The last row is of other, larger data "
-        "and cannot be compared."
+        f"{by_hand} on the noisy patches of the photographs. {longer}The last row is of other, "
+        "larger data and cannot be compared."
     )
 
 
