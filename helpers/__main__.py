@@ -122,7 +122,7 @@ def _train(options) -> None:
     from helpers import search, training
     from helpers.training import runs
 
-    profile, store = _open(options)
+    profile, store = _open(options, needs="train")
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
     denoiser, descriptor = profile.trainings(options.approach)
@@ -143,7 +143,7 @@ def _search(options) -> None:
 def _search_profile(options) -> None:
     from helpers import search
 
-    profile, store = _open(options)
+    profile, store = _open(options, needs="search")
     upstream_run = _upstream_run(*profile.trainings("improved"), store)
     study, winner = search.search_improved(profile, store, upstream_run, options.storage)
     print(search.trials_table(study).to_string(index=False))
@@ -223,6 +223,7 @@ def _report(options) -> None:
     duration, dataset = settings.profile(options.profile).duration, options.dataset
     more = "" if dataset == "photographs" else " on the photographs, longer on larger data"
     print(f"Profile {options.profile} on {dataset}: {duration}{more}.", flush=True)
+    _open(options, needs="report")[1].verify()
     _execute(options)
 
 
