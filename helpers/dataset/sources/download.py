@@ -185,7 +185,9 @@ def unpack(path: Path) -> Path:
             for member in tqdm(archive, f"unpacking {path.name}", unit=" files"):
                 if member.isfile() or member.isdir():
                     archive.extract(member, temporary, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # fuzzing finds half a dozen kinds, of tarfile and zlib
         raise InputError(
             f"{path} cannot be unpacked ({error}): delete it and fetch it again."
         ) from error
