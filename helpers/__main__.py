@@ -148,7 +148,7 @@ def _train(options) -> None:
     from helpers.training import runs
 
     _trainings(settings.profile(options.profile), options)  # before anything that takes long
-    profile, store = _open(options)
+    profile, store = _open(options, needs="train")
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
     denoiser, descriptor = _trainings(profile, options)
@@ -180,7 +180,7 @@ def _search(options) -> None:
 def _search_profile(options) -> None:
     from helpers import search
 
-    profile, store = _open(options)
+    profile, store = _open(options, needs="search")
     upstream_run = _upstream_run(*profile.trainings("improved"), store)
     study, winner = search.search_improved(profile, store, upstream_run, options.storage)
     print(search.trials_table(study).to_string(index=False))
