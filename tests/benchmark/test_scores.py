@@ -234,6 +234,9 @@ def test_whitening_without_training_sequences_is_refused():
         benchmark.pca_power_law(described(), [], ["v_one"])
     with pytest.raises(benchmark.BenchmarkError, match="v_no has none"):
         benchmark.pca_power_law(described(), ["v_no"], ["v_one"])
+    same = {name: np.ones_like(each) for name, each in described().items()}
+    with pytest.raises(benchmark.BenchmarkError, match="that vary in more than 40%"):
+        benchmark.pca_power_law(same, ["i_two"], ["v_one"])
 
 
 def test_draws_of_scenes_without_any_query_do_not_count_as_zero():
