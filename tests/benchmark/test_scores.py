@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,17 @@ def test_whole_numbers_of_two_bytes_score_as_they_are(tasks, distance):
         benchmark.evaluate(each, tasks, distance, pools=[20]).to_json() for each in (short, long)
     )
     assert first == second
+
+
+def test_whole_numbers_are_never_held_in_a_wider_type_all_at_once():
+    rng = np.random.default_rng(0)
+    each = {name: rng.integers(-9999, 9999, (16, 150, 1024), np.int16) for name in "abcd"}
+    tasks = benchmark.generate_tasks(dict.fromkeys(each, 150), pairs=500)
+    tracemalloc.start()
+    benchmark.evaluate(each, tasks, pools=[50], resources=Resources(memory=2**20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < sum(array.nbytes for array in each.values())  # float32 takes twice as much
 
 
 def test_few_ties_give_no_warning(tasks):
