@@ -16,6 +16,7 @@ import pytest
 
 from helpers import settings
 from helpers.__main__ import _absolute, _absolute_split, _trainings, main
+from helpers.benchmark.layout import STRIPS
 from helpers.common import paths
 from helpers.dataset.layout import PARTS
 from helpers.notebook import execute
