@@ -104,7 +104,7 @@ def _measure(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     if empty := [scene for scene, count in counts.items() if count == 0]:
         raise InputError(
             f"{source.name}: scene {empty[0]} gives not a single patch (for images: too little "
-            "detail, or no region that all six show), so name only the others as --scenes (SCENES=)."
+            "detail, or no region that all six show), so let --scenes (SCENES=) name others."
         )
     return counts, found
 
