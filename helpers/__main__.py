@@ -277,7 +277,7 @@ def _score(options) -> None:
 def _report(options) -> None:
     from helpers.notebook import duration
 
-    profile, store = _open(options)
+    profile, store = _open(options, needs="report")
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
     store.verify()  # what is kept below was made from these patches
     print("Every patch of the dataset is as it was built.", flush=True)

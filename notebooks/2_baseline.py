@@ -59,7 +59,7 @@ from helpers.evaluation import samples
 from helpers.notebook.data import open_data
 from helpers.report import figures, tables
 
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, needs="report")
 
 # %% [markdown]
 # ## The denoiser

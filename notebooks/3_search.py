@@ -63,7 +63,7 @@ from helpers.notebook import explorer
 from helpers.notebook.data import open_data
 from helpers.report import figures, search_plots, tables
 
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, needs="report")
 
 # %% [markdown]
 # ## What is tried

@@ -62,7 +62,7 @@ from helpers.notebook.data import open_data
 from helpers.report import figures, tables
 from helpers.training import runs
 
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True, needs="report")
 
 # %% [markdown]
 # ## The denoiser

@@ -24,7 +24,7 @@
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the four runs of notebooks 2 and 4 | `scores.json` in the run folders of the descriptors | about 3 minutes on two CPU cores |
+# | the four runs of notebooks 2 and 4 | scores in the run folders of the descriptors | about 3 minutes on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
@@ -59,7 +59,7 @@ from helpers.evaluation import classical, samples, scoring
 from helpers.notebook.data import find_data, open_data
 from helpers.report import diagram, figures, tables
 
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True, needs="report")
 
 # %% [markdown]
 # ## Describe and score

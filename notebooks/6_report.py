@@ -63,7 +63,7 @@ from helpers.evaluation import classical, samples, scoring, spectra
 from helpers.notebook.data import find_data, open_data
 from helpers.report import diagram, figures, latex, numbers, paragraphs, tables
 
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True, needs="report")
 
 # %%
 runs = {

@@ -23,7 +23,8 @@ def make(tmp_path):
         (tmp_path / program).write_text(text)
         (tmp_path / program).chmod(0o755)
     (tmp_path / ".venv" / "ready").touch()
-    outside = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
+    ours = ("MAKE", "NHPATCHES", "KERAS")
+    outside = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     outside["PATH"] = f"{tmp_path}{os.pathsep}{outside['PATH']}"
 
     def run(target, *given, **environment):

@@ -10,6 +10,7 @@ from helpers.common.files import read_json, write_text
 from helpers.report.rounding import format_number
 from helpers.report.tables import INTERIM_SCORES
 
+POINTS = "dataset.parts.test.points"
 BLOCK = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
 # Where a row's numbers stand -> the row's name; those of genuine sequences begin with "genuine".
 ROWS = {
@@ -56,8 +57,10 @@ def _row(numbers: dict[str, Any], prefix: str) -> str:
 
 
 def _made_on(numbers: dict[str, Any]) -> str:
-    points = [f"{numbers[key]:,}" for key in ("dataset.parts.test.points", "genuine.points")]
-    by_hand = format_number(numbers["classical.root_sift.noisy.S"])
+    points = [f"{numbers[key]:,}" for key in (POINTS, "genuine.points")]
+    by_hand, longer = format_number(numbers["classical.root_sift.noisy.S"]), ""
+    if "seeds.early_stopped.S" in numbers and numbers["seeds.points"] != numbers[POINTS]:
+        longer = f"The row until early stopping is of {numbers['seeds.points']:,} points of them. "
     return (
         f"Noisy patches (clean ones where a row says so) of {points[0]} points of the photographs "
         f"and {points[1]} of the sequences; profile `{numbers['provenance.profile']}`, one "
@@ -65,8 +68,8 @@ def _made_on(numbers: dict[str, Any]) -> str:
         f"{numbers['provenance.backend']} on {numbers['provenance.device']}. What is tested on the "
         "sequences learned from training scenes of the same split, the pretrained networks for "
         "longer and from the photographs, too. RootSIFT, made by hand, reaches an S of "
-        f"{by_hand} on the noisy patches of the photographs. The last row is of other, larger data "
-        "and cannot be compared."
+        f"{by_hand} on the noisy patches of the photographs. {longer}The last row is of other, "
+        "larger data and cannot be compared."
     )
 
 

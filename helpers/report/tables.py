@@ -85,8 +85,9 @@ def summary_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.Da
         cells = [(scores[key], _interval(scores, key)) for key in TASKS]
         return pd.DataFrame(cells, TASKS.values(), ["Score", "95 % interval"])
 
-    frame = _side_by_side(columns, "Task", baseline=baseline, improved=improved, **others)
-    frame["Interim report", "on genuine N-HPatches"] = [INTERIM_SCORES[key] for key in TASKS]
+    frame = _by_approach(columns, "Task", baseline=baseline, improved=improved, **others)
+    heading = "Interim report" if others else ("Interim report", "on genuine N-HPatches")
+    frame[heading] = [INTERIM_SCORES[key] for key in TASKS] * (len(frame) // len(TASKS))
     return frame
 
 
@@ -96,7 +97,7 @@ def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
     Args:
         errors: `denoising_errors` of "noisy" and of approaches.
     """
-    names = {"noisy": "Noisy input", **TITLES}
+    names = {"noisy": "Noisy input", **(TITLES if len(errors) <= 3 else {})}
     frame = pd.DataFrame(errors).rename(index=str.title, columns=names).rename_axis(index=ERROR)
     frame.attrs["approaches"] = [name for name in frame.columns if name != "Noisy input"]
     return frame
@@ -285,9 +286,7 @@ def _marked(title: str, scores: Scores) -> str:
     return title + MARK * bool(scores.get("warnings"))
 
 
-def _side_by_side(
-    columns: Callable[[Scores], pd.DataFrame], name: str, **scores: Scores
-) -> pd.DataFrame:
+def _side_by_side(columns: Callable, name: str, **scores: Scores) -> pd.DataFrame:
     titles = {key: _marked(TITLES.get(key, key), one) for key, one in scores.items()}
     frames = {titles[key]: columns(one) for key, one in scores.items()}
     frame = pd.concat(frames, axis=1).rename_axis(index=name)
@@ -295,9 +294,7 @@ def _side_by_side(
     return frame
 
 
-def _by_approach(
-    columns: Callable[[Scores], pd.DataFrame], name: str, **scores: Scores
-) -> pd.DataFrame:
+def _by_approach(columns: Callable, name: str, **scores: Scores) -> pd.DataFrame:
     """Two approaches side by side, more of them below one another, as pages are not that wide."""
     if len(scores) == 2:
         return _side_by_side(columns, name, **scores)

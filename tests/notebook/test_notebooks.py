@@ -45,7 +45,12 @@ def test_a_notebook_ends_with_a_link_to_the_next_one(source, following):
 def test_notebooks_behind_the_search_take_its_winner_before_anything_else(source):
     codes = [c.source for c in jupytext.read(source).cells if c.cell_type == "code"]
     (opening,) = [code for code in codes if "open_data(" in code]
-    assert opening.endswith("open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True)")
+    assert opening.endswith('SPLIT, SCENES, winner=True, needs="report")')
+
+
+@pytest.mark.parametrize("source", SOURCES[1:], ids=ids)
+def test_what_cannot_work_is_refused_where_the_data_are_opened(source):
+    assert 'needs="report")' in source.read_text()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=ids)

@@ -15,6 +15,7 @@ from helpers.benchmark.layout import LEVELS, POOLS
 from helpers.common import files, paths
 from helpers.dataset.noise import SIGMA
 from helpers.report.figures import style
+from helpers.report.paragraphs import KNOWN
 
 MACHINE = {
     "backend": "tensorflow", "device": "cpu", "python": "3.12.1", "commit": "abc",
@@ -65,13 +66,15 @@ def scores() -> Callable[[float], dict]:
 def write_runs() -> Callable[[Path], dict[str, Path]]:
     """Writes the run folders of both approaches: name of a network -> folder."""
 
-    def write(folder: Path) -> dict[str, Path]:
+    def write(folder: Path, **others: float) -> dict[str, Path]:
         runs = {}
-        for approach, value in (("baseline", 0.4), ("improved", 0.6)):
+        for approach, value in {"baseline": 0.4, "improved": 0.6, **others}.items():
             for role in ("denoiser", "descriptor"):
                 runs[f"{approach}-{role}"] = run = folder / f"{approach}-{role}"
                 dataset = {"name": "made_up", "fingerprint": "0123456789abcdef"}
-                made = {"settings": SETTINGS, "dataset": dataset, **MACHINE}
+                network, loss = KNOWN.get(run.name, ("my_network", "my_loss"))
+                made = {"settings": SETTINGS | {"network": network, "loss": loss}}
+                made |= {"dataset": dataset, **MACHINE}
                 files.write_json(run / "settings.json", made)
                 files.write_json(run / "outcome.json", OUTCOME)
             files.write_json(run / "scores.json", make_scores(value))
@@ -138,10 +141,15 @@ def write_report() -> Callable[..., None]:
     """
     codes = tables_and_numbers()
 
-    def write(runs: dict[str, Path], dataset: dict | None = None, matched: dict = MATCHES) -> None:
+    def write(
+        runs: dict[str, Path],
+        dataset: dict | None = None,
+        matched: dict = MATCHES,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        names = [run.removesuffix("-denoiser") for run in runs if run.endswith("-denoiser")]
         approaches = {
-            name: (runs[f"{name}-denoiser"], runs[f"{name}-descriptor"])
-            for name in settings.APPROACHES
+            name: (runs[f"{name}-denoiser"], runs[f"{name}-descriptor"]) for name in names
         }
         scores = {
             name: files.read_json(descriptor / "scores.json")
@@ -154,12 +162,16 @@ def write_report() -> Callable[..., None]:
         by_hand = dict.fromkeys(("root_sift", "root_sift_clean"), make_scores(0.5))
         namespace = {
             "runs": approaches, "scores": scores, "measured": measured, "by_hand": by_hand,
-            "pair": (scores["baseline"], scores["improved"]), "on_clean": make_scores(0.7),
-            "profile": settings.SMOKE, "store": SimpleNamespace(summary=lambda: summary),
+            "on_clean": make_scores(0.7), "profile": settings.SMOKE,
+            "store": SimpleNamespace(summary=lambda: summary, notes=notes),
             "errors": dict.fromkeys(("noisy", "baseline", "improved"), errors),
             "clean": range(200), "bands": dict.fromkeys(("baseline", "improved"), bands),
-            "noise": SimpleNamespace(SIGMA=SIGMA), "matched": matched,
-            "searched": {"trials": 2, "best": 0.3, "base": 0.4, "budget": 0.5, "widths": ["12"]},
+            "info": SimpleNamespace(measured_sigma=lambda _: SIGMA), "matched": matched,
+            "searched": {
+                "trials": 2, "best": 0.3, "base": 0.4, "budget": 0.5,
+                "settings": ["network_options.width"], "tried": ["12, 16"],
+            },
+            "described": {"improved": {"v_a": None}},
         }  # fmt: skip
         for code in codes:
             exec(code, namespace)

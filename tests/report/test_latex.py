@@ -20,20 +20,30 @@ needs_latex = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, move_home, write_runs, write_report):
-    """The folder of a report of made-up runs, with its PDF."""
-    folder = tmp_path_factory.mktemp("built")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        move_home(folder, monkeypatch)
-        write_report(write_runs(folder / "runs"))
-        figure = folder / "figure.pdf"
-        Figure(figsize=(3.3, 1)).savefig(figure)
-        text = (paths.REPORT_SOURCES / "report.tex").read_text()
-        text += (paths.GENERATED / "matches.tex").read_text()
-        for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", text):
-            shutil.copy(figure, paths.FIGURES / f"{name}.pdf")
-        assert latex.build_pdf() == folder / "report" / "report.pdf"
-    return folder / "report"
+def build(tmp_path_factory, move_home, write_runs, write_report):
+    """Builds the report of made-up runs; returns its folder."""
+
+    def make(notes=(), **others):
+        folder = tmp_path_factory.mktemp("built")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            move_home(folder, monkeypatch)
+            write_report(write_runs(folder / "runs", **others), notes=notes)
+            figure = folder / "figure.pdf"
+            Figure(figsize=(3.3, 1)).savefig(figure)
+            text = (paths.REPORT_SOURCES / "report.tex").read_text()
+            text += (paths.GENERATED / "matches.tex").read_text()
+            for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", text):
+                shutil.copy(figure, paths.FIGURES / f"{name}.pdf")
+            assert latex.build_pdf() == folder / "report" / "report.pdf"
+        return folder / "report"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def built(build):
+    """The folder of a report of both approaches, with its PDF."""
+    return build()
 
 
 @pytest.mark.latex
@@ -42,6 +52,13 @@ def test_the_report_builds_with_no_warning(built):
     assert (built / "report.pdf").read_bytes().startswith(b"%PDF")
     log = (built / "build" / "report.log").read_text(errors="replace")
     assert "undefined" not in re.sub(r"LaTeX Font Warning:.*(\n\(Font\).*)*", "", log)
+
+
+@pytest.mark.latex
+@needs_latex
+def test_a_report_of_more_approaches_and_many_notes_builds_with_no_line_too_long(build):
+    names = ", ".join(f"i_a_rather_long_name_{number}" for number in range(6))
+    build([f"left out: 6 scenes in no part of split a ({names})."], mine_v2=0.7, yours=0.5)
 
 
 def latexmk(folder):

@@ -195,3 +195,16 @@ def test_an_edited_outcome_reaches_text_tables_and_readme(reported, runs):
 
 def test_the_notebook_writes_every_number_that_the_text_asks_for(reported):
     assert set(re.findall(r"\\result\{([^}#]+)\}", reported()["text"])) == set()
+
+
+def test_a_report_of_three_approaches_with_notes_and_warnings_asks_for_nothing_that_is_missing(
+    home, tmp_path, write_runs, write_report
+):
+    runs = write_runs(tmp_path / "three", mine_v2=0.7)
+    edit(runs["mine_v2-descriptor"] / "scores.json", warnings=["Ties made this score."])
+    write_report(runs, notes=["left out: 1 scene in no part of split a (i_x)."])
+    text = expanded(latex.source_text(paths.REPORT_SOURCES / "report.tex"))
+    assert set(re.findall(r"\\result\{([^}#]+)\}", text)) == set()
+    assert r"left out: 1 scene in no part of split a (i\_x)." in text
+    assert "mine\\_v2: Ties made this score." in text and "my\\_network" in text
+    assert "mine\\_v2*" in (paths.GENERATED / "comparison.tex").read_text()

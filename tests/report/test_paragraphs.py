@@ -8,8 +8,11 @@ from helpers.report import latex, paragraphs
 
 @pytest.fixture
 def numbers():
-    """The numbers that are committed."""
-    return files.read_json(paths.ROOT / "report" / "generated" / "numbers.json")
+    """The numbers that are committed, and what reports before them had not."""
+    searched = {"search.settings": ["learning_rate"], "search.tried": ["0.001 to 0.01"]}
+    limits = {"limits.notes": [], "limits.warnings": [], "pictures.scenes": 5}
+    committed = files.read_json(paths.ROOT / "report" / "generated" / "numbers.json")
+    return searched | limits | committed
 
 
 def described(numbers: dict, name: str) -> str:
@@ -71,8 +74,8 @@ def test_the_abstract_names_the_long_baseline_of_the_same_data_and_profile_alone
 
 def test_noise_that_is_drawn_anew_is_said(numbers):
     name = "settings.improved-descriptor.redraw"
-    assert "drawn anew" in paragraphs.phrases(numbers | {name: True})["redraw"]
-    assert paragraphs.phrases(numbers | {name: False})["redraw"] == ""
+    assert "drawn anew" in paragraphs.phrases(numbers | {name: True})["improved"]
+    assert "drawn anew" not in paragraphs.phrases(numbers | {name: False})["improved"]
 
 
 def test_which_weights_were_kept_is_said(numbers):
@@ -95,6 +98,46 @@ def test_what_was_not_measured_is_left_out(numbers):
     texts = paragraphs.paragraphs(kept)
     assert texts["matches"] == texts["early-stopped"] == ""
     assert r"{matches}" in paragraphs.paragraphs(numbers)["matches"]
+
+
+def test_a_network_that_the_report_does_not_know_is_called_as_in_the_settings(numbers):
+    known = paragraphs.paragraphs(numbers)
+    run = "settings.improved-descriptor"
+    options = {name: value for name, value in numbers.items() if not name.startswith(f"{run}.n")}
+    own = options | {f"{run}.network": "my_net", f"{run}.network_options.my_size": 3}
+    assert "HardNet" in known["improved-descriptor"]
+    text = paragraphs.paragraphs(own)["improved-descriptor"]
+    assert "HardNet" not in text and rf"my size \result{{{run}.network_options.my_size}}" in text
+    assert paragraphs.paragraphs(own)["improved-denoiser"] == known["improved-denoiser"]
+    assert rf"\emph{{\result{{{run}.network}}}}" in paragraphs.phrases(own)["improved"]
+
+
+def test_what_was_left_out_and_warned_of_is_said(numbers):
+    said = {"limits.notes": ["left out: i_a & b."], "limits.warnings": ["improved: ties."]}
+    texts = paragraphs.paragraphs(numbers | said)
+    assert r"left out: i\_a \& b." in texts["dataset-notes"]
+    assert "improved: ties." in texts["warnings"]
+    assert paragraphs.paragraphs(numbers)["warnings"] == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "phrase"),
+    [
+        ({"dataset.parts.test.points": 5000}, "measured_on.seeds"),
+        ({"cost.improved": 1e6}, "timed"),
+    ],
+)
+def test_what_was_measured_with_other_points_or_networks_says_so(numbers, change, phrase):
+    assert paragraphs.phrases(numbers)[phrase] == ""
+    assert paragraphs.phrases(numbers | change)[phrase]
+    assert paragraphs.phrases(numbers | change)["early_stopped.abstract"] == (
+        paragraphs.phrases(numbers)["early_stopped.abstract"] if phrase == "timed" else ""
+    )
+
+
+def test_networks_that_cost_more_are_not_called_cheaper(numbers):
+    assert "cheaper" in paragraphs.phrases(numbers)["size"]
+    assert "cheaper" not in paragraphs.phrases(numbers | {"cost.improved": 1e6})["size"]
 
 
 def test_the_text_asks_for_every_phrase_and_paragraph_and_for_no_other(numbers):

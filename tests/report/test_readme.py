@@ -37,6 +37,14 @@ def test_another_result_changes_the_block():
     assert "0.988" in readme.results_block({**numbers, "improved.S": 0.98765})
 
 
+def test_a_row_of_other_points_says_so():
+    numbers = committed("report/generated/numbers.json")
+    assert "stopping is of" not in readme.results_block(
+        {**numbers, "seeds.points": numbers[readme.POINTS]}
+    )
+    assert "stopping is of 99 points" in readme.results_block({**numbers, "seeds.points": 99})
+
+
 def test_the_readme_takes_no_results_of_another_profile(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "GENERATED", tmp_path)
     write_json(
