@@ -143,7 +143,7 @@ def _train(options) -> None:
     from helpers.training import runs
 
     _trainings(settings.profile(options.profile), options)  # before anything that takes long
-    profile, store = _open(options)
+    profile, store = _open(options, needs="train")
     if options.approach == "improved":
         profile = search.with_winner(profile, store)
     denoiser, descriptor = _trainings(profile, options)
@@ -175,7 +175,7 @@ def _search(options) -> None:
 def _search_profile(options) -> None:
     from helpers import search
 
-    profile, store = _open(options)
+    profile, store = _open(options, needs="search")
     upstream_run = _upstream_run(*profile.trainings("improved"), store)
     study, winner = search.search_improved(profile, store, upstream_run, options.storage)
     print(search.trials_table(study).to_string(index=False))
@@ -277,8 +277,9 @@ def _score(options) -> None:
 def _report(options) -> None:
     from helpers.notebook import duration
 
-    profile, store = _open(options, needs="report")
+    profile = settings.profile(options.profile)
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
+    _, store = _open(options, needs="report")
     store.verify()  # what is kept below was made from these patches
     print("Every patch of the dataset is as it was built.", flush=True)
     if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):

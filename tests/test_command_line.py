@@ -16,7 +16,9 @@ import pytest
 
 from helpers import settings
 from helpers.__main__ import _absolute, _absolute_split, _trainings, main
+from helpers.benchmark.layout import STRIPS
 from helpers.common import paths
+from helpers.dataset.layout import PARTS
 from helpers.notebook import execute
 from helpers.report import latex
 
@@ -336,6 +338,26 @@ def test_the_stores_are_listed_and_dropped_by_name(new_home, call, monkeypatch):
     assert "photographs-1" in call("dataset", "list")[1]
     assert call("dataset", "drop", "photographs-1")[0] == 0
     assert "photographs-1" not in call("dataset", "list")[1]
+
+
+TOO_FEW = {  # what is refused: how many scenes a, b, c ... each part has
+    "train improved": {"validation": "a", "test": "b"},
+    "search": {"train": "a", "validation": "b", "test": "cd"},
+    "report": {"train": "a", "validation": "bc", "test": "d"},
+}
+
+
+@pytest.mark.parametrize(("command", "part"), [*zip(TOO_FEW, PARTS, strict=True)])
+def test_too_few_scenes_are_refused_before_anything_is_built(command, part, new_home, call):
+    for scene in "abcd":
+        (new_home / "strips" / scene).mkdir(parents=True)
+        for strip in STRIPS:
+            (new_home / "strips" / scene / f"{strip}.png").touch()
+    split = new_home / "mine.json"
+    split.write_text(json.dumps({name: list(scenes) for name, scenes in TOO_FEW[command].items()}))
+    asked = ("--dataset", f"hpatches:{new_home / 'strips'}", "--split", split, *SMOKE)
+    status, _, complaint = call(*command.split(), *asked)
+    assert status == 2 and f"The {part} part of split mine.json" in complaint
 
 
 def test_a_written_dataset_can_be_opened_again(new_home, call, monkeypatch):

@@ -1,4 +1,4 @@
-"""The one exception that users see."""
+"""The one exception that users see, and what goes into its brackets."""
 
 
 class InputError(ValueError):
@@ -11,3 +11,9 @@ class InputError(ValueError):
 
 class UntrainableError(InputError):
     """These settings cannot be trained: the loss became NaN, or a batch is too large."""
+
+
+def reason(error: Exception) -> str:
+    """What a library complained of, short even where it repeats the junk of a damaged file."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:200]

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict  # pydantic takes no other before Python
 
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.workers import Resources
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 from helpers.common.files import read_json
 from helpers.common.keys import key
 from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE
@@ -220,7 +220,7 @@ def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     try:
         mapped = np.lib.format.open_memmap(path, "r")
     except Exception as error:  # junk in a header makes NumPy raise half a dozen kinds
-        raise InputError(f"{path} is damaged ({error}): {_cure(path.parent)}") from error
+        raise InputError(f"{path} is damaged ({reason(error)}): {_cure(path.parent)}") from error
     if mapped.shape != shape or mapped.dtype != np.uint8:
         raise InputError(
             f"{path} has shape {mapped.shape} and type {mapped.dtype} instead of {shape} and "

@@ -18,6 +18,7 @@ def open_data(
     winner: bool = False,
     *,
     needs: str | None = None,
+    whole: bool = False,
     say: bool = True,
 ) -> tuple[settings.Profile, PatchStore]:
     """A profile and the dataset in its size, which is built on first use.
@@ -28,6 +29,7 @@ def open_data(
         winner: take the settings that the profile's search has found for this dataset, if any.
         needs: what it is for, if each part must have the scenes that `parts.LEAST` names for it:
             "train", "search", "score" or "report".
+        whole: all points of training and validation scenes, too, whatever the profile.
         say: print the store's notes: what was left out or limited, and what looks wrong.
 
     Raises:
@@ -37,7 +39,8 @@ def open_data(
     found, source = settings.profile(profile), find_data(profile, dataset, split, scenes)
     if needs:
         require(source, needs)  # before anything is built
-    store = with_fewer_points(open_store(source, paths.DATA), found.points_per_scene, LIMITED)
+    store = open_store(source, paths.DATA)
+    store = store if whole else with_fewer_points(store, found.points_per_scene, LIMITED)
     if say and store.notes:
         print(*store.notes, sep="\n")
     if winner:

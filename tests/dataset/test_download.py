@@ -186,10 +186,11 @@ def test_links_in_a_tar_are_left_out(tmp_path):
     assert not list(download.unpack(tmp_path / "link.tar.gz").iterdir())
 
 
-def test_a_truncated_tar_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("length", [2, 3, 9, 60])
+def test_a_truncated_tar_leaves_nothing(length, tmp_path):
     path = tmp_path / "short.tar.gz"
     tar(path, "i_text/ref.png")
-    path.write_bytes(path.read_bytes()[:60])
+    path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(InputError, match="cannot be unpacked"):
         download.unpack(path)
     assert [path.name for path in tmp_path.iterdir()] == ["short.tar.gz"]

@@ -82,6 +82,15 @@ def test_a_damaged_member_is_read_right_or_one_sentence_however_it_is_packed(pac
     assert refused > 40
 
 
+def test_a_member_without_a_name_is_one_sentence(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"text")
+    path.write_bytes(path.read_bytes().replace(b"a", b"\0"))
+    with pytest.raises(InputError, match=r"x\.zip"):
+        open_tree(path).read("")
+
+
 def test_an_encrypted_zip_is_one_sentence(tmp_path):
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 from tqdm.auto import tqdm
 
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 from helpers.common.files import atomic_path
 
 TIMEOUT = 60  # seconds without a byte
@@ -185,9 +185,11 @@ def unpack(path: Path) -> Path:
             for member in tqdm(archive, f"unpacking {path.name}", unit=" files"):
                 if member.isfile() or member.isdir():
                     archive.extract(member, temporary, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # fuzzing finds half a dozen kinds, of tarfile and zlib
         raise InputError(
-            f"{path} cannot be unpacked ({error}): delete it and fetch it again."
+            f"{path} cannot be unpacked ({reason(error)}): delete it and fetch it again."
         ) from error
     return folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 
 LARGEST_IMAGE = 89_478_485  # pixels; Pillow warns of larger ones
 # Of what else Pillow reads, some starts other programs: an EPS picture Ghostscript, for example.
@@ -40,7 +40,7 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
         ) from error
     except Exception as error:  # fuzzing finds Pillow to raise a dozen kinds on damaged files
         raise InputError(
-            f"{name} is damaged or no picture ({error}): fetch or export it again."
+            f"{name} is damaged or no picture ({reason(error)}): fetch or export it again."
         ) from error
     if grey is None:
         raise InputError(f"{name} has more than 8 bits a pixel ({mode}): save it as 8-bit grey.")

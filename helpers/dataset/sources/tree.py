@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 
 LARGEST_FILE = 2**30  # bytes; the largest genuine strip has some 20 MB
 LARGEST_RATIO = 200  # PNG files hardly shrink in a zip; a bomb shrinks a thousandfold
@@ -91,16 +91,16 @@ class Zip(Tree):
         self._lock = threading.Lock()
         try:
             self._zip = zipfile.ZipFile(path)
+            entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         except Exception as error:  # fuzzing finds a dozen kinds, of each way of packing its own
             if path.name.endswith((".tar.gz", ".tgz", ".tar")):
                 raise InputError(
                     f"{path} is no zip file: unpack it, and give the folder."
                 ) from error
             raise InputError(
-                f"{path} is no complete zip file ({error}): fetch it again, "
+                f"{path} is no complete zip file ({reason(error)}): fetch it again, "
                 "a download that broke off can be resumed."
             ) from error
-        entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         for entry in entries:
             _check(entry, path)
         self.files = {entry.filename: (entry.file_size, entry.CRC) for entry in entries}
@@ -111,7 +111,7 @@ class Zip(Tree):
                 return file.read(-1 if limit is None else limit)
         except Exception as error:  # fuzzing finds a dozen kinds, of each way of packing its own
             raise InputError(
-                f"{name} in {self.path} cannot be read ({error}): fetch the zip file again."
+                f"{name} in {self.path} cannot be read ({reason(error)}): fetch the zip file again."
             ) from error
 
 
