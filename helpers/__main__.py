@@ -262,7 +262,8 @@ def _score(options) -> None:
         tasks = scoring.make_tasks(store, pairs)
     if options.write_tasks:
         write_tasks(tasks, options.write_tasks)
-        print(f"As `helpers.benchmark --split {tasks.split} --tasks {options.write_tasks}` does:")
+        same = f"--split {tasks.split} --tasks {options.write_tasks}"
+        print(f"Lists written: `helpers.benchmark {options.descriptors} {same}` scores the same.")
     scores, warnings = describing.score_folder(options.descriptors, store, tasks)
     print(
         f"{store.name}, split {store.split}, {len(tasks.sequences)} scenes. Lists: {tasks.origin}."

@@ -26,7 +26,8 @@ def pca_power_law(
         (16, N, D) float64 of each test sequence.
 
     Raises:
-        BenchmarkError: the split has no training sequences, or one has no descriptors.
+        BenchmarkError: the split has no training sequences, one has no descriptors, or they vary
+            too little.
     """
     missing = [name for name in (*train, *test) if name not in descriptors]
     if not train or missing:
@@ -45,7 +46,13 @@ def _whitening(rows: np.ndarray) -> np.ndarray:
     rows -= rows.mean(axis=0)
     covariance = rows.T @ rows
     values, vectors = np.linalg.eigh((covariance + covariance.T) / (2 * len(rows)))
-    values = np.maximum(values, np.sort(values)[int(KEPT * len(values))])
+    floor = np.sort(values)[int(KEPT * len(values))]
+    if not floor > 0:  # NaN as well
+        raise BenchmarkError(
+            f"PCA needs training descriptors that vary in more than {1 - KEPT:.0%} of their "
+            f"{len(values)} directions: give more training points, or leave --pca-power-law out."
+        )
+    values = np.maximum(values, floor)
     return vectors @ np.diag(1 / np.sqrt(values)) @ vectors.T
 
 

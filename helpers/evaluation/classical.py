@@ -138,11 +138,9 @@ def describe_row(row: Row, store: PatchStore, part: str) -> dict[str, np.ndarray
     """Descriptors of the scenes of a part: {scene: (16, N, D)}."""
     found = {}
     for name in store.parts[part]:
-        scene = getattr(store, row.patches)[store.scenes[name]].swapaxes(0, 1)
-        patches = scene.reshape(-1, *scene.shape[2:])
-        if row.denoiser:
-            patches = row.denoiser(patches)
-        found[name] = row.descriptor(patches).reshape(*scene.shape[:2], -1)
+        strips = getattr(store, row.patches)[store.scenes[name]].swapaxes(0, 1)
+        denoised = (row.denoiser(strip) if row.denoiser else strip for strip in strips)
+        found[name] = np.stack([row.descriptor(strip) for strip in denoised])
     return found
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,17 @@ def test_whole_numbers_of_two_bytes_score_as_they_are(tasks, distance):
     assert first == second
 
 
+def test_whole_numbers_are_never_held_in_a_wider_type_all_at_once():
+    rng = np.random.default_rng(0)
+    each = {name: rng.integers(-9999, 9999, (16, 150, 1024), np.int16) for name in "abcd"}
+    tasks = benchmark.generate_tasks(dict.fromkeys(each, 150), pairs=500)
+    tracemalloc.start()
+    benchmark.evaluate(each, tasks, pools=[50], samples=2, resources=Resources(memory=2**20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < sum(array.nbytes for array in each.values())  # float32 takes twice as much
+
+
 def test_few_ties_give_no_warning(tasks):
     # One copied row in one of 45 strips.
     descriptors = described()
@@ -234,6 +246,9 @@ def test_whitening_without_training_sequences_is_refused():
         benchmark.pca_power_law(described(), [], ["v_one"])
     with pytest.raises(benchmark.BenchmarkError, match="v_no has none"):
         benchmark.pca_power_law(described(), ["v_no"], ["v_one"])
+    same = {name: np.ones_like(each) for name, each in described().items()}
+    with pytest.raises(benchmark.BenchmarkError, match="that vary in more than 40%"):
+        benchmark.pca_power_law(same, ["i_two"], ["v_one"])
 
 
 def test_draws_of_scenes_without_any_query_do_not_count_as_zero():
