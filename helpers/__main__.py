@@ -48,14 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
-    kinds = "photographs, n-hpatches:PATH, hpatches[-32]:PATH, sequences[-32]:PATH, joined by +"
-    data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
-    names = "a, b, c, illum, view, full or a JSON file"
-    data.add_argument("--split", type=_absolute_split, help=names)
-    chosen = "only these, separated by commas"
-    data.add_argument("--scenes", type=lambda names: names or None, help=chosen)
+    data = _data_options()
 
     def add(name: str, command, text: str):
         added = commands.add_parser(name, help=text, description=text, parents=[data])
@@ -87,6 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     add("report", _report, "Execute the notebooks and build the report.")
     add("figures", _figures, "Draw the figures and tables of a finished report again.")
     return parser
+
+
+def _data_options() -> argparse.ArgumentParser:
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--profile", default="coursework", help=", ".join(settings.PROFILES))
+    kinds = "photographs, n-hpatches:PATH, hpatches[-32]:PATH, sequences[-32]:PATH, joined by +"
+    data.add_argument("--dataset", type=_absolute, default="photographs", help=kinds)
+    names = "a, b, c, illum, view, full or a JSON file"
+    data.add_argument("--split", type=_absolute_split, help=names)
+    chosen = "only these, separated by commas"
+    data.add_argument("--scenes", type=lambda names: names or None, help=chosen)
+    return data
 
 
 def _part_options(add, usual: str) -> None:

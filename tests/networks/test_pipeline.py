@@ -1,5 +1,3 @@
-import logging
-
 import keras
 import numpy as np
 import pytest
@@ -80,18 +78,3 @@ def test_prediction_in_blocks_equals_prediction_at_once(monkeypatch):
     blocks = predict_patches(descriptor, patches)
     assert blocks.shape == (3, 3, 128)
     np.testing.assert_allclose(blocks.reshape(9, 128), at_once, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others give no such warning")
-def test_one_process_may_predict_with_many_networks_and_other_warnings_are_heard(caplog):
-    patch = patch_input()
-    networks = [keras.Model(patch, keras.layers.Rescaling(1.0)(patch)) for _ in range(8)]
-    logger = logging.getLogger("tensorflow")
-    logger.addHandler(caplog.handler)
-    try:
-        for network in networks:
-            predict_patches(network, np.zeros((4, 32, 32), np.uint8))
-        logger.warning("something else")
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert {record.getMessage() for record in caplog.records} == {"something else"}
