@@ -283,8 +283,9 @@ def _score(options) -> None:
 def _report(options) -> None:
     from helpers.notebook import duration
 
-    profile, store = _open(options, needs="report")
+    profile = settings.profile(options.profile)
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
+    _, store = _open(options, needs="report")
     store.verify()  # what is kept below was made from these patches
     print("Every patch of the dataset is as it was built.", flush=True)
     if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):

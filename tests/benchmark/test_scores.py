@@ -184,7 +184,7 @@ def test_whole_numbers_are_never_held_in_a_wider_type_all_at_once():
     each = {name: rng.integers(-9999, 9999, (16, 150, 1024), np.int16) for name in "abcd"}
     tasks = benchmark.generate_tasks(dict.fromkeys(each, 150), pairs=500)
     tracemalloc.start()
-    benchmark.evaluate(each, tasks, pools=[50], resources=Resources(memory=2**20))
+    benchmark.evaluate(each, tasks, pools=[50], samples=2, resources=Resources(memory=2**20))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < sum(array.nbytes for array in each.values())  # float32 takes twice as much
