@@ -123,6 +123,7 @@ def test_one_sequence_gives_tables_numbers_and_pictures(tmp_path, capsys):
     assert main([str(tmp_path), "--split", "found", *options, "--plots", str(tmp_path / "p")]) == 0
     printed = capsys.readouterr().out
     assert "There is one sequence only" in printed and "may hold flat patches" in printed
+    assert "from 1 sequence," in printed
     (content,) = json.loads((tmp_path / "x.json").read_text()).values()
     assert content["V"] is None and content["R"] > 0 and content["tasks"]["lists"]
 
