@@ -180,7 +180,7 @@ def paragraphs(numbers: dict[str, Any]) -> dict[str, str]:
 def _warnings(sentences: list[str]) -> str:
     if not sentences:
         return ""
-    start = r"\paragraph{Warnings.} An asterisk marks scores of which this is to be known. "
+    start = r"\paragraph{What is to be known of these scores.} "
     return start + escape(" ".join(sentences))
 
 

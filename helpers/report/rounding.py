@@ -20,7 +20,6 @@ from helpers.common import paths
 from helpers.common.files import write_text
 
 BASELINE, IMPROVED = "Baseline approach", "Improved approach"  # first headings of a comparison
-MARK = "*"  # behind the name of what has scores with warnings
 ERROR = "MAE"  # heading of rows in which the lower number is the better one
 MISSING = "–"
 SCORE_DECIMALS = 3
@@ -86,7 +85,7 @@ def show(frame: pd.DataFrame) -> Styler:
     """A table for a notebook: rounded, the best in bold, notes below; names are no HTML."""
     table = _render(frame, "font-weight: bold", html.escape)
     if notes := frame.attrs.get("notes"):
-        table.set_caption(html.escape(MARK + " " + " ".join(notes)))
+        table.set_caption(html.escape(" ".join(notes)))
         below = [("caption-side", "bottom"), ("text-align", "left")]
         table.set_table_styles([{"selector": "caption", "props": below}])
     return table.set_properties(subset=[table.columns[0]], **{"text-align": "left"})

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
-from helpers.report.rounding import BASELINE, ERROR, IMPROVED, MARK, Spread
-from helpers.report.rounding import show as show  # both are passed on to callers
+from helpers.report.marks import marked
+from helpers.report.marks import warnings_of as warnings_of
+from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
+from helpers.report.rounding import show as show  # these are passed on to callers
 from helpers.report.rounding import write_table as write_table
 
 TITLES = {"baseline": BASELINE, "improved": IMPROVED}  # others have none but their names
@@ -141,7 +143,7 @@ def comparison_table(
     notes = warnings_of(rows)
     rows = {
         key: {"interval": _interval(scores, "S"), **scores, **(costs or {}).get(key, {})}
-        | {"title": _marked(scores.get("title", key), scores)}
+        | {"title": marked(scores.get("title", key), scores, rows)}
         for key, scores in rows.items()
     }
     columns = SCORES | {"95 % interval of S": "interval"} | COSTS
@@ -269,25 +271,8 @@ def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
 # --- shared pieces -------------------------------------------------------------------------------
 
 
-def warnings_of(rows: dict[str, Scores]) -> list[str]:
-    """What has to be known before scores are believed: "improved: this score is due to ties."
-
-    Args:
-        rows: id -> scores dictionary.
-    """
-    return [
-        f"{row.get('title', key)}: {sentence}"
-        for key, row in rows.items()
-        for sentence in row.get("warnings", ())
-    ]
-
-
-def _marked(title: str, scores: Scores) -> str:
-    return title + MARK * bool(scores.get("warnings"))
-
-
 def _side_by_side(columns: Callable, name: str, **scores: Scores) -> pd.DataFrame:
-    titles = {key: _marked(TITLES.get(key, key), one) for key, one in scores.items()}
+    titles = {key: marked(TITLES.get(key, key), one, scores) for key, one in scores.items()}
     frames = {titles[key]: columns(one) for key, one in scores.items()}
     frame = pd.concat(frames, axis=1).rename_axis(index=name)
     frame.attrs |= {"approaches": list(frames), "notes": warnings_of(scores)}
@@ -299,7 +284,9 @@ def _by_approach(columns: Callable, name: str, **scores: Scores) -> pd.DataFrame
     if len(scores) == 2:
         return _side_by_side(columns, name, **scores)
     frames = [
-        columns(one).rename(index=lambda row, key=key, one=one: f"{_marked(key, one)}, {row}")
+        columns(one).rename(
+            index=lambda row, key=key, one=one: f"{marked(key, one, scores)}, {row}"
+        )
         for key, one in scores.items()
     ]
     frame = pd.concat(frames).rename_axis(index=name)

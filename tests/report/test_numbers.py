@@ -206,5 +206,5 @@ def test_a_report_of_three_approaches_with_notes_and_warnings_asks_for_nothing_t
     text = expanded(latex.source_text(paths.REPORT_SOURCES / "report.tex"))
     assert set(re.findall(r"\\result\{([^}#]+)\}", text)) == set()
     assert r"left out: 1 scene in no part of split a (i\_x)." in text
-    assert "mine\\_v2: Ties made this score." in text and "my\\_network" in text
+    assert "mine\\_v2*: Ties made this score." in text and "my\\_network" in text
     assert "mine\\_v2*" in (paths.GENERATED / "comparison.tex").read_text()

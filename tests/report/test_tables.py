@@ -237,10 +237,20 @@ def test_scores_with_a_warning_are_marked_and_the_warning_stands_below():
         tables.comparison_table({"improved": tied, "baseline": scores(0.4)}),
     ):
         page, tabular = tables.show(frame).to_html(), to_tabular(frame)
-        assert re.search(r"\* \w+: Ties &lt;b&gt;made", page)
+        assert re.search(r"\w\*: Ties &lt;b&gt;made", page)
         assert re.search(r"(?:approach|line|improved)\*", page)
         assert tabular.count("*}") + tabular.count("* ") + tabular.count("*,") >= 1
     assert best_cells(tables.matching_table(tied, scores(0.4))).sum(axis=None) == 4
+
+
+def test_what_holds_for_all_rows_is_said_once_and_marks_none():
+    few = {"warnings": ["There are few distractors."]}
+    tied = {"warnings": [*few["warnings"], "Ties made this score."]}
+    rows = {"baseline": scores(0.5) | few, "improved": scores(0.6) | tied}
+    frame = tables.comparison_table(rows)
+    said = ["all: There are few distractors.", "improved*: Ties made this score."]
+    assert frame.attrs["notes"] == said
+    assert list(frame.index) == ["baseline", "improved*"]
 
 
 def test_notebook_shows_plain_headings():
