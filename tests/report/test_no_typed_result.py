@@ -33,10 +33,11 @@ DEFINITIONS = [
     r"all\s+116 sequences",  # of HPatches
     r"\b(?:19|20)\d\d\b|Python 3\.\d+(?: to 3\.\d+)?|4\.1 GB|100MB",  # years, versions, sizes
     r'width="\d+"',  # of a picture
-    r"at most 200 steps",  # test_readme.py compares it with the code
+    r"at most 200 steps\s+or about a minute",  # test_readme.py compares it with the code
     r"^\| `(?:smoke|coursework|long|full)`.*$|about 45 minutes",  # the same, with the profiles
     r"^\| (?!needs).*\bminutes?\b[\w ]* on two CPU cores \|$|^\| .*under a minute \|$",  # "takes"
     r"in ten minutes on two cores",  # what `make test` may take
+    r"at most\s+900 points a scene and sequences 2,000",  # test_readme.py compares it with the code
     r"waits three\s+minutes",  # until a trial counts as lost
     r'\["log", 0\.001, 0\.01\]',  # an example of a search space
 ]
@@ -91,7 +92,9 @@ def test_no_result_is_typed_in_the_phrases_and_paragraphs_of_the_report():
 @pytest.mark.parametrize("page", ["README.md", "helpers/EXTENDING.md"])
 def test_pages_contain_no_typed_result(page):
     text = readme.BLOCK.sub("", (paths.ROOT / page).read_text(encoding="utf-8"))
-    code = re.compile(r"^```python$.*?^```$", re.DOTALL | re.MULTILINE)  # examples, no results
+    code = re.compile(
+        r"^```(?:python|diff)$.*?^```$", re.DOTALL | re.MULTILINE
+    )  # examples, no results
     assert typed_results(code.sub("", text)) == []
 
 

@@ -14,6 +14,8 @@ from helpers import settings
 from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.files import write_json
+from helpers.dataset.cutting import regions
+from helpers.dataset.sources import photographs
 from helpers.report import readme
 
 README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
@@ -112,7 +114,11 @@ def test_the_table_of_profiles_says_what_the_settings_say(profile):
 def test_other_promises_are_those_of_the_code():
     plan = (paths.ROOT / "helpers" / "training" / "plan.py").read_text()  # imported: seconds
     assert re.search(r"^CHECKPOINT_STEPS = 200\b", plan, re.MULTILINE)
-    assert "at most 200 steps\n" in README
+    loop = (paths.ROOT / "helpers" / "training" / "loop.py").read_text()
+    assert re.search(r"^CHECKPOINT_SECONDS = 60\b", loop, re.MULTILINE)
+    assert "at most 200 steps\nor about a minute" in README
+    most = photographs.POINTS_PER_SCENE, regions.MOST_POINTS
+    assert "{} points a scene and sequences {:,}".format(*most) in " ".join(README.split())
     assert "in about 45 minutes" in README
     assert settings.COURSEWORK.duration.startswith("about 45 minutes")
 

@@ -1,7 +1,6 @@
 """Workers: no trial is lost and none is done twice, whoever is killed."""
 
 import collections
-import os
 import subprocess
 import sys
 import threading
@@ -73,10 +72,7 @@ def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, kind, other
 
     def start(how):
         command = [sys.executable, "-c", WORKER, str(tmp_path), storage, how]
-        environment = os.environ | {"KERAS_BACKEND": "numpy"}  # the quickest to load
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, cwd=paths.ROOT, env=environment
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=paths.ROOT)
 
     working, killed = [start("works") for _ in range(others)], start("hangs")
     while "in the middle" not in (line := killed.stdout.readline()):
