@@ -5,6 +5,8 @@ import shutil
 import subprocess
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from helpers.common import paths
 
@@ -33,7 +35,7 @@ def make(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert not (tmp_path / "pwned").exists()
-        return (tmp_path / "called").read_text().splitlines()
+        return (tmp_path / "called").read_text().split("\n")[:-1]
 
     return run
 
@@ -54,6 +56,15 @@ def test_no_option_runs_a_command_and_honest_paths_arrive(make, target, text):
     given = dict.fromkeys((*NAMES, "NHPATCHES_HOME"), text)
     assert make(target, *(f"{name}={value}" for name, value in given.items())) == expected
     assert make(target, **given) == expected
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30))
+def test_any_text_arrives_as_it_was_typed(make, text):
+    text = text.replace("pwned", "")
+    given_text = f"'\"$(touch pwned){text}"
+    arrived = make("report", f"DATASET={given_text}", SCENES=given_text)
+    assert arrived[4] == f"--dataset={given_text}" and arrived[6] == f"--scenes={given_text}"
 
 
 def test_what_is_not_given_has_its_default(make):

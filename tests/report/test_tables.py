@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers.benchmark.layout import LEVELS, POOLS
 from helpers.common import paths
@@ -201,8 +203,13 @@ def test_notebook_shows_the_same_bold_and_dashes():
     assert "font-weight: bold" in html and "–" in html and "0.600" in html
 
 
-@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "i_<script>", "</td>", "a & b"])
+HOSTILE = st.sampled_from(["<img src=x onerror=alert(1)>", "<script>", "</td>", "&lt;", "]]>"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(HOSTILE | st.text(max_size=9), max_size=4).map("".join))
 def test_names_are_text_and_no_html(name):
+    name = f"i_{name}"
     frame = pd.DataFrame({name: [name]}, index=[f"{name}0"]).rename_axis(index=f"{name}1")
     tags, texts = set(), []
     page = HTMLParser()
