@@ -79,9 +79,9 @@ def make(
         packed = Path(scratch) / "pretrained"
         with patch.object(runs, "PRETRAINED", packed):  # so that the packed ones are scored
             pack(*both, packed)
+            files.write_json(packed / "data.json", {"trained_on": taught, "tested_on": facts})
             measured = measure(runs.pretrained(), tested, pairs)
         files.write_json(packed / "measured.json", measured)
-        files.write_json(packed / "data.json", {"trained_on": taught, "tested_on": facts})
         put_in_place(packed, runs.PRETRAINED)
     return measured
 

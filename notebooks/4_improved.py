@@ -115,6 +115,12 @@ else:
 # %%
 figures.plot_losses({"improved": descriptor_run})
 
+# %%
+for approach in profile.approaches[2:]:  # any others that the profile has
+    denoiser, descriptor = profile.trainings(approach)
+    in_front = training.train(denoiser, store)
+    training.train(descriptor, store, runs.upstream_run(descriptor, in_front))
+
 # %% [markdown]
 # This loss cannot be compared with the baseline's: its negatives are the hardest instead of random
 # ones. The benchmark compares.

@@ -1,15 +1,19 @@
 """EXTENDING.md, followed word for word: what its blocks add can be trained and used."""
 
 import importlib.util
+import os
 import re
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers import settings
-from helpers.common import paths
+from helpers.common import files, paths
 from helpers.dataset import open_dataset
 from helpers.training import runs
 from helpers.training.registry import DENOISERS, DESCRIPTORS, LOSSES
@@ -102,6 +106,62 @@ def test_the_noise_of_the_page_is_in_the_dataset_that_is_trained_on(followed, ti
     changed = [np.mean(salted.noisy[:, strip] != salted.clean[:, strip]) for strip in (1, 6, 11)]
     assert changed == pytest.approx([0.05, 0.1, 0.2], abs=0.02)
     assert (followed["salted_run"] / "model.keras").is_file()
+
+
+def moved(checkout: Path) -> Path:
+    """A copy of the checkout in which "Keeping it" was done: the page's descriptor, its diffs."""
+    listed = subprocess.run(["git", "ls-files"], cwd=paths.ROOT, capture_output=True, text=True)
+    for name in listed.stdout.splitlines():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(paths.ROOT / name, checkout / name)
+    [block] = [block for block in BLOCKS if 'DESCRIPTORS["two_convolutions"] =' in block]
+    kept = checkout / "helpers" / "networks" / "descriptors.py"
+    function = re.search(r"^def .*?(?=^\S|\Z)", block, re.DOTALL | re.MULTILINE)[0]
+    imports = kept.read_text().replace("import keras\n", "import keras\nfrom keras import Model\n")
+    kept.write_text(
+        imports + f'\n\n{function}\n\nDESCRIPTORS["two_convolutions"] = two_convolutions\n'
+    )
+    change(checkout / "helpers" / "settings.py")
+    return checkout
+
+
+def change(settings_file: Path) -> None:
+    """Does what the diffs of the page say, where the profile `smoke` is."""
+    text = settings_file.read_text()
+    before, start, after = text.partition("SMOKE = Profile(")
+    for diff in re.findall(r"^```diff\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
+        lines = diff.splitlines()
+        old = "".join(f"{line[1:]}\n" for line in lines if line[0] in "- ")
+        new = "".join(f"{line[1:]}\n" for line in lines if line[0] in "+ ")
+        assert old in after
+        after = after.replace(old, new, 1)
+    settings_file.write_text(before + start + after)
+
+
+@pytest.mark.deep  # three minutes
+@pytest.mark.latex
+@pytest.mark.skipif(not shutil.which("latexmk"), reason="LaTeX is not installed")
+def test_the_report_of_a_profile_with_ones_own_network_is_made_and_names_it(
+    tmp_path, photographs_folder
+):
+    checkout, home = moved(tmp_path / "checkout"), tmp_path / "home"
+    places = {"NHPATCHES_HOME": str(home), "NHPATCHES_DATA": str(photographs_folder)}
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers", "report", "--profile", "smoke"],
+        cwd=checkout,
+        env=os.environ | places | {"PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "Not searched: network_options.dropout; two_convolutions has no" in done.stdout
+    assert (home / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert "undefined" not in (home / "report/build/report.log").read_text(errors="replace")
+    numbers = files.read_json(home / "report" / "generated" / "numbers.json")
+    assert numbers["settings.improved-descriptor.network"] == "two_convolutions"
+    assert 0 < numbers["third.S"] < 1
+    said = (home / "report" / "generated" / "numbers.tex").read_text()
+    assert r"two\_convolutions" in said
 
 
 def test_what_the_page_names_is_where_it_says():

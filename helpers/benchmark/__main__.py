@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BenchmarkError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -101,7 +104,7 @@ def _run(options: argparse.Namespace) -> None:
         descriptors = read_descriptors(path, names, resources)
         tasks = tasks or _drawn_tasks(options, split, descriptors)
         if not scores:
-            print(f"Lists: {tasks.origin}.")
+            print(f"Lists: {tasks.origin}.", flush=True)
             if options.write_tasks:
                 write_tasks(tasks, options.write_tasks)
         name = path.stem if path.suffix == ".npz" else path.name

@@ -92,7 +92,10 @@ def generate_tasks(
     ]
     patches = _draw_patches(textured, queries, distractors, seed)
     flat = "may hold flat patches" if ref_std is None else "without flat patches"
-    origin = f"drawn by the official recipe, {pairs:,} pairs of each kind, retrieval {flat}"
+    origin = (
+        f"drawn by the official recipe from {len(lengths)} sequence{'s' * (len(lengths) != 1)}, "
+        f"{pairs:,} pairs of each kind, retrieval {flat}"
+    )
     return Tasks(split, tuple(lengths), *lists, *patches, origin=origin)
 
 

@@ -15,5 +15,5 @@ class UntrainableError(InputError):
 
 def reason(error: Exception) -> str:
     """What a library complained of, short even where it repeats the junk of a damaged file."""
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]

@@ -103,8 +103,8 @@ def _measure(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     )
     if empty := [scene for scene, count in counts.items() if count == 0]:
         raise InputError(
-            f"{source.name}: scene {empty[0]} gives not a single patch, so leave it out "
-            "(for images: too little detail, or no region that all six show)."
+            f"{source.name}: scene {empty[0]} gives not a single patch (for images: too little "
+            "detail, or no region that all six show), so let --scenes (SCENES=) name others."
         )
     return counts, found
 

@@ -176,7 +176,7 @@ class PatchStore:
             "parts": {part: _counts(lengths) for part, lengths in parts.items()},
             "total": _counts(every),
             "lengths": every,
-            "unused": list(self.unused),
+            "unused": len(self.unused),  # scenes
         }
 
     def verify(self) -> None:
@@ -271,14 +271,9 @@ def with_fewer_points(
         A store whose `scenes`, `rows` and `lengths` are shorter, with a fingerprint of its own;
         the one given if no scene has more points.
     """
-    names = [name for part in parts for name in store.parts[part]]
-    limit = points_per_scene
-    long = [
-        name
-        for name in names
-        if limit is not None and store.scenes[name].stop - store.scenes[name].start > limit
-    ]
-    if not long:
+    points = {name: count for part in parts for name, count in store.lengths(part).items()}
+    limit = points_per_scene or max(points.values(), default=0)
+    if not (long := [name for name, count in points.items() if count > limit]):
         return store
     smaller = copy.copy(store)
     starts = {name: store.scenes[name].start for name in long}
@@ -286,7 +281,7 @@ def with_fewer_points(
     smaller.fingerprint = key([store.fingerprint, limit, list(parts)])
     smaller.notes = [
         *store.notes,
-        f"{', '.join(parts)}: of {len(long)} of {len(names)} scenes only the first {limit} points "
+        f"{', '.join(parts)}: of {len(long)} of {len(points)} scenes only the first {limit} points "
         "are used, which are random ones but for strips.",
     ]
     return smaller

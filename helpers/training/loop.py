@@ -22,7 +22,7 @@ import numpy as np
 from keras import ops
 
 from helpers.common import files
-from helpers.common.errors import InputError, UntrainableError
+from helpers.common.errors import InputError, UntrainableError, reason
 from helpers.common.provenance import device
 from helpers.dataset.store import PatchStore
 from helpers.networks.blocks import PATCH_SHAPE, macs
@@ -256,10 +256,10 @@ def _fitting_together(settings: TrainingSettings) -> Iterator[None]:
     except InputError:
         raise
     except (TypeError, ValueError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise UntrainableError(
             f"The {settings.role} {settings.network}, the loss {settings.loss} and the batches "
-            f"{settings.batches} do not fit together ({first}): choose others, or other options."
+            f"{settings.batches} do not fit together ({reason(error)}): choose others, or "
+            "other options."
         ) from error
 
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from helpers.common import files, paths
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 from helpers.common.keys import code_key, deciding, key
 from helpers.dataset.store import PatchStore
 from helpers.networks.pipeline import join
@@ -245,9 +245,8 @@ def load_network(run: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UNREADABLE as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise InputError(
-            f"{path} is missing or damaged, or needs code that is not imported ({first}): "
+            f"{path} is missing or damaged, or needs code that is not imported ({reason(error)}): "
             f"import what defines its layers, or else {_deletion(run)}."
         ) from error
 

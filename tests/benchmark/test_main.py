@@ -1,6 +1,7 @@
 """The command line, as a stranger would type it."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -123,6 +124,7 @@ def test_one_sequence_gives_tables_numbers_and_pictures(tmp_path, capsys):
     assert main([str(tmp_path), "--split", "found", *options, "--plots", str(tmp_path / "p")]) == 0
     printed = capsys.readouterr().out
     assert "There is one sequence only" in printed and "may hold flat patches" in printed
+    assert "from 1 sequence," in printed
     (content,) = json.loads((tmp_path / "x.json").read_text()).values()
     assert content["V"] is None and content["R"] > 0 and content["tasks"]["lists"]
 
@@ -131,6 +133,18 @@ def test_bad_input_is_one_sentence_and_status_2(place, capsys):
     assert main([str(place / "no.npz"), "--split", "mine", "--tasks", str(place / "tasks")]) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ") and message.count("\n") == 1
+
+
+def test_an_interrupted_evaluation_leaves_no_traceback(tmp_path):
+    views = np.random.default_rng(0).standard_normal((16, 3000, 64)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", a=views, b=views[:, ::-1])
+    words = ["helpers.benchmark", str(tmp_path / "x.npz"), "--split", "found", "--pairs", "1000"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-m", *words], **pipes) as process:
+        assert process.stdout.readline().startswith("Lists: ")
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert process.returncode == 130 and "Traceback" not in said
 
 
 def test_neither_keras_nor_matplotlib_is_imported():

@@ -171,3 +171,13 @@ def test_a_bad_file_is_named_and_nothing_is_left(damage, sequences, tmp_path):
     with pytest.raises(InputError, match=message):
         open_dataset(f"sequences:{sequences}", tmp_path / "stores", scenes="v_three")
     assert not list((tmp_path / "stores").glob("sequences*"))
+
+
+def test_a_scene_without_patches_is_left_out_by_naming_the_others(sequences, tmp_path):
+    plain(sequences / "v_three" / "1.tif", (172, 448))
+    with pytest.raises(InputError, match=r"v_three gives not a single patch .* let --scenes"):
+        open_dataset(f"sequences:{sequences}", tmp_path, points_per_scene=3)
+    store = open_dataset(
+        f"sequences:{sequences}", tmp_path, points_per_scene=3, scenes="v_one,v_two"
+    )
+    assert len(store) == 6

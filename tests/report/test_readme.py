@@ -112,7 +112,7 @@ def test_the_table_of_profiles_says_what_the_settings_say(profile):
 def test_other_promises_are_those_of_the_code():
     plan = (paths.ROOT / "helpers" / "training" / "plan.py").read_text()  # imported: seconds
     assert re.search(r"^CHECKPOINT_STEPS = 200\b", plan, re.MULTILINE)
-    assert "at most 200 steps\nback" in README
+    assert "at most 200 steps\n" in README
     assert "in about 45 minutes" in README
     assert settings.COURSEWORK.duration.startswith("about 45 minutes")
 
