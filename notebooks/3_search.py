@@ -73,7 +73,7 @@ profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, needs="report")
 # many patches of each. The profile's own settings are trial 0: a winner has to beat them.
 
 # %%
-search.space_table(profile.search.space, own=profile.improved_descriptor)
+search.space_table(search.space_of(profile), own=profile.improved_descriptor)
 
 # %% [markdown]
 # ## On a smaller dataset
@@ -179,7 +179,7 @@ profile = search.with_winner(profile, store)
 
 # %%
 own = settings.profile(PROFILE).improved_descriptor
-search.space_table(profile.search.space, own=own, winner=profile.improved_descriptor)
+search.space_table(search.space_of(profile), own=own, winner=profile.improved_descriptor)
 
 # %% [markdown]
 # ## How deep?

@@ -86,7 +86,7 @@ measured = {
     name: files.read_json(paths.MEASURED / f"{name}.json")
     for name in ("ablation", "depth", "seeds", "inference", "genuine")
 }
-winner = files.read_json(search.winner_path(settings.profile(PROFILE), store))
+winner = search.winner_file(search.winner_path(settings.profile(PROFILE), store))
 tried = search.space_table(winner["searched"]["space"])["tried"]
 searched = {
     **search.summary(winner),
