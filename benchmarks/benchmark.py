@@ -109,10 +109,10 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, int]:
 
 def measure(folder: Path, lengths: dict[str, int], options: argparse.Namespace) -> dict:
     """Seconds of each task by the clock and of all cores: ours, the limit and the official."""
-    arrays = list(read_descriptors(folder, list(lengths)).values())  # mapped
     share, results = min(1, options.share), {}
     counts = {"queries": round(10_000 * share), "distractors": round(20_000 * share)}
     tasks = benchmark.generate_tasks(lengths, pairs=options.pairs, **counts)
+    arrays = list(read_descriptors(folder, tasks.sequences).values())  # mapped
     few = {name: noisy_strips(np.random.default_rng(0), 30, options.size) for name in "ab"}
     few_tasks = benchmark.generate_tasks(dict.fromkeys(few, 30), pairs=50)
     benchmark.evaluate(few, few_tasks, pools=[10])  # compiles
