@@ -133,7 +133,7 @@ def _dataset(options) -> None:
         return print(f"Removed {kept.drop(paths.DATA, options.target)}.")
     if options.action == "fetch":
         return print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
-    _, store = _open(options, say=False)  # as `info` says it
+    _, store = _open(options, whole=options.action == "write", say=False)  # as `info` says it
     print(info.info(store))
     if options.verify:
         store.verify()
@@ -196,16 +196,13 @@ def _search_space(options) -> None:
     space = files.read_json(options.space, cure="correct it")  # before anything that takes long
     denoiser, descriptor = _trainings(settings.profile(options.profile), options)
     base = denoiser if options.role == "denoiser" else descriptor
-    search.check_space(space, base)
-    profile, store = _open(options)
-    objective = search.Objective(
-        base,
-        space,
-        store,
-        denoiser_run=_upstream_run(denoiser, base, store),
-        budget=1.0 if options.budget is None else options.budget,
-        measure=options.measure or "validation_loss",
-    )
+    budget = 1.0 if options.budget is None else options.budget
+    measure = options.measure or "validation_loss"
+    objective = search.Objective(base, space, None, budget=budget, measure=measure)
+    objective.check()
+    profile, store = _open(options, needs="search" if measure == "validation_error" else "train")
+    in_front = _upstream_run(denoiser, base, store)
+    objective = replace(objective, store=store, denoiser_run=in_front)
     study = search.search(options.name, objective, options.trials, options.storage, profile.seed)
     print(search.trials_table(study).to_string(index=False))
     if options.winner:

@@ -16,6 +16,12 @@ from helpers.common.errors import InputError
 from helpers.common.values import Checked, Count, Options, Seed, Some, Word
 
 APPROACHES = ("baseline", "improved")
+# What these names stand for in the numbers and tables of the report is something else.
+NO_APPROACHES = (
+    *("ablation", "classical", "columns", "compare", "cost", "dataset", "denoising", "depth"),
+    *("genuine", "improved-clean", "inference", "limits", "matches", "name", "noise", "noisy"),
+    *("outcome", "pictures", "provenance", "search", "seeds", "settings", "spectrum"),
+)
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -109,7 +115,12 @@ class Profile(Checked):
     seed: Seed = 1  # of the dataset and of the search
     limits_test: bool = False  # no more points are built of any scene, of test scenes neither
     # Further approaches by their names: settings of the denoiser and of the descriptor of each.
-    others: dict[str, tuple[TrainingSettings, TrainingSettings]] = field(default_factory=dict)
+    others: dict[Word, tuple[TrainingSettings, TrainingSettings]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if odd := {*self.others} & {*APPROACHES, *NO_APPROACHES}:
+            raise InputError(f"{min(odd)} is no name for a further approach: give it another one.")
 
     @property
     def approaches(self) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ from helpers.report import figures, tables
 # limit or by the split, is said first.
 
 # %%
-profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES)
+profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, needs="look at it")
 tables.show(tables.dataset_table(store.summary()))
 
 # %% [markdown]

@@ -114,10 +114,14 @@ def _announce(source: Source, points: int, folder: Path) -> None:
     large = size.get("clean65", 0)
     less = f"; {large / 1e9:.1f} GB less as {source.lighter}" * bool(source.lighter and large > 1e9)
     print(
-        f"{len(source.scenes)} scenes, {points:,} points, {sum(size.values()) / 1e9:.1f} GB to be "
+        f"{len(source.scenes)} scenes, {points:,} points, {_in_words(sum(size.values()))} to be "
         f"stored in {folder}{less}.",
         flush=True,
     )
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size > 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memmap]:

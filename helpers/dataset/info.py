@@ -41,7 +41,8 @@ def measured_sigma(store: PatchStore) -> dict[str, float]:
 
     Measured where the clean pixels are mid-grey, on at most SAMPLE points; NaN without such pixels.
     """
-    rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
+    rows = np.concatenate([np.arange(rows.start, rows.stop) for rows in _taken(store).values()])
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int))]
     measured = {}
     for level in LEVELS:
         clean, noisy = (array[rows, strip_columns(level)] for array in (store.clean, store.noisy))
@@ -49,6 +50,12 @@ def measured_sigma(store: PatchStore) -> dict[str, float]:
         ratios = ((noisy.astype(np.float32) - clean) / noise_profile())[unclipped]
         measured[level] = float(np.sqrt(np.mean(ratios**2))) if ratios.size else float("nan")
     return measured
+
+
+def _taken(store: PatchStore) -> dict[str, slice]:
+    """Rows of the scenes that the split takes; of all where it takes none."""
+    taken = {scene: rows for scene, rows in store.scenes.items() if scene not in store.unused}
+    return taken or store.scenes
 
 
 def duplicates_and_constants(store: PatchStore) -> tuple[int, int]:
@@ -65,7 +72,7 @@ def correlations(store: PatchStore) -> dict[str, dict[str, float]]:
         Scene -> level -> correlation in -1..1, of at most `likeness.SAMPLE` points; that of patches
         of different points is about 0.15.
     """
-    alike = {scene: likeness(store.clean[rows])[0] for scene, rows in store.scenes.items()}
+    alike = {scene: likeness(store.clean[rows])[0] for scene, rows in _taken(store).items()}
     return {
         scene: {level: float(strips[strip_columns(level)].mean()) for level in LEVELS}
         for scene, strips in alike.items()

@@ -20,6 +20,7 @@ OWN_SPLIT = "its own"  # name of the split that a dataset brings along
 # Scenes that each part must have. Scores of verification and retrieval compare with other scenes,
 # and so does the search, on validation scenes.
 LEAST = {
+    "look at it": {},  # at any part
     "train": {"train": 1, "validation": 1},
     "search": {"train": 1, "validation": 2},
     "score": {"test": 1},
@@ -110,8 +111,13 @@ def require(data: Any, purpose: str) -> None:
         purpose: one in LEAST.
 
     Raises:
-        InputError: a part has too few.
+        InputError: no scene is in any part, or a part has too few.
     """
+    if not any(data.parts.values()):
+        raise InputError(
+            f"Split {data.split} names none of the scenes that are there ({some(data.scenes)}): "
+            "give a JSON file that says which of them are for train, validation and test."
+        )
     for part, least in LEAST[purpose].items():
         if (count := len(names := data.parts[part])) < least:
             raise InputError(

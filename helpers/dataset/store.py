@@ -281,7 +281,7 @@ def with_fewer_points(
     smaller.fingerprint = key([store.fingerprint, limit, list(parts)])
     smaller.notes = [
         *store.notes,
-        f"{', '.join(parts)}: of {len(long)} of {len(points)} scenes only the first {limit} points "
-        "are used, which are random ones but for strips.",
+        f"{' and '.join(parts)}: {len(long)} of {len(points)} scenes have more than {limit} "
+        f"points, of which {limit} random ones are used (of strips the first {limit}).",
     ]
     return smaller

@@ -28,7 +28,7 @@ def open_data(
         dataset, split, scenes: see `source`, `split` and `scenes` of `dataset.open_dataset`.
         winner: take the settings that the profile's search has found for this dataset, if any.
         needs: what it is for, if each part must have the scenes that `parts.LEAST` names for it:
-            "train", "search", "score" or "report".
+            "look at it", "train", "search", "score" or "report".
         whole: all points of training and validation scenes, too, whatever the profile.
         say: print the store's notes: what was left out or limited, and what looks wrong.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 from helpers.benchmark.layout import STRIPS
+from helpers.common.errors import InputError
 from helpers.dataset.store import PatchStore, with_fewer_points
 from helpers.settings import Profile, TrainingSettings
 
@@ -20,13 +21,19 @@ OTHERS = 180  # seconds of kernels, samples, figures and LaTeX
 def minutes(profile: Profile, store: PatchStore) -> float | None:
     """Minutes that the notebooks of a profile will take here, None where no training is left.
 
-    Measured in a process of its own, which gives the memory of a GPU back.
+    Measured in a process of its own, which gives the memory of a GPU back. None, too, where that
+    fails, for lack of memory, say: the training itself then has the better sentence.
 
     Raises:
         InputError: a training cannot be done, since a part is too small, say.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_be_silent) as pool:
-        seconds = pool.submit(_seconds, profile, store).result()
+        try:
+            seconds = pool.submit(_seconds, profile, store).result()
+        except InputError:
+            raise
+        except Exception:
+            return None
     return seconds and seconds / 60
 
 

@@ -51,7 +51,7 @@ def execute_all(
         data_key: JSON-able; changes when the files behind DATASET do.
         force: execute them even if nothing changed.
         needed: gives the files that notebooks leave for each other; all are executed again where
-            one of these has changed or gone since.
+            one of these, of the figures or of the report's parts has changed or gone since.
 
     Returns:
         The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
@@ -63,8 +63,8 @@ def execute_all(
     os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
     if "NHPATCHES_DATA" in os.environ:
         os.environ["NHPATCHES_DATA"] = str(paths.DATA)
-    outputs = paths.EXECUTED / "outputs.sha256"
-    keep = not force and outputs.is_file() and outputs.read_text() == _key_of_made(needed())
+    outputs = paths.EXECUTED / "outputs.json"
+    keep = not force and _are_as_left(outputs, needed())
     made = []
     for source, decisive in _keys([parameters, data_key]).items():
         if not source.name.startswith(only):
@@ -74,7 +74,7 @@ def execute_all(
             print(f"{source.stem}: nothing changed, kept.")
         else:
             _execute(source, target, parameters, decisive)
-            files.write_text(outputs, _key_of_made(needed()))
+            files.write_json(outputs, _made(needed()))
     return made
 
 
@@ -84,27 +84,34 @@ def _keys(asked: list) -> dict[Path, str]:
     # Any helper may matter to any notebook; finished trainings are found again by a finer key.
     decisive, keys = [*asked, backend, package_versions(), code_key(".")], {}
     for source in sources():
-        decisive.append(source.read_text(encoding="utf-8"))
+        decisive.append(text := source.read_text(encoding="utf-8"))
+        if "MEASURED" in text:
+            decisive.append(_contents(paths.MEASURED.glob("*.json")))
         if source.stem.endswith("report"):
             decisive.append(_contents(paths.REPORT_SOURCES / name for name in latex.SOURCES))
-            decisive.append(_contents(paths.MEASURED.glob("*.json")))
         keys[source] = key(decisive)
     return keys
 
 
-def _key_of_made(needed: Iterable[Path]) -> str:
-    """Of runs, figures and report parts: some may be deleted or put back to older ones."""
-    drawn = [_contents(folder.glob("[!.]*")) for folder in (paths.FIGURES, paths.GENERATED)]
-    return key([*drawn, _contents(needed)])
+def _are_as_left(outputs: Path, needed: Iterable[Path]) -> bool:
+    """Whether all that was there is so still: some may be deleted or put back to older ones."""
+    try:
+        left = files.read_json(outputs, dict[str, str])
+    except InputError:
+        return False
+    return left.items() <= _made(needed).items()
 
 
-def _contents(found: Iterable[Path]) -> dict[str, str | None]:
+def _made(needed: Iterable[Path]) -> dict[str, str]:
+    drawn = (path for folder in (paths.FIGURES, paths.GENERATED) for path in folder.glob("[!.]*"))
+    return _contents([*needed, *drawn])
+
+
+def _contents(found: Iterable[Path]) -> dict[str, str]:
     return {  # a home may be moved
         f"{path.parent.name}/{path.name}": sha256(path.read_bytes()).hexdigest()
-        if path.is_file()
-        else None
         for path in found
-        if not path.is_dir()
+        if path.is_file()
     }
 
 

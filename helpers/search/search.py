@@ -1,6 +1,6 @@
 """Searches: of any space, and of the profile for the settings of its improved descriptor."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +9,7 @@ import optuna
 
 from helpers.common import paths
 from helpers.common.errors import InputError
-from helpers.common.keys import key
+from helpers.common.keys import deciding, key
 from helpers.dataset.store import PatchStore, with_fewer_points
 from helpers.search.results import read_winner, verdict, winner_file, write_winner
 from helpers.search.space import Space, fitting, values_inside
@@ -45,10 +45,10 @@ def search(
         InputError: an argument cannot be used, or the study of that name is of another search.
     """
     objective.check()
-    if not (0 < objective.budget <= 1 and trials >= 1 and seed >= 0):
+    if trials < 1 or seed < 0:
         raise InputError(
-            f"A search of {trials} trials with seed {seed} and budget {objective.budget} cannot "
-            "be: give at least 1 trial, a seed of 0 or more and a budget in (0, 1]."
+            f"A search of {trials} trials with seed {seed} cannot be: give at least 1 trial and a "
+            "seed of 0 or more."
         )
     study = begin_study(
         name,
@@ -180,7 +180,7 @@ def winner_path(profile: Profile, store: PatchStore) -> Path:
     """
     direct = profile.improved_descriptor.joining == "direct"
     decisive = _objective(profile, store).describe() | {
-        "denoiser": None if direct else asdict(profile.improved_denoiser),
+        "denoiser": None if direct else deciding(profile.improved_denoiser),
         "points per scene": profile.search.points_per_scene,
         "seed": profile.seed,
     }

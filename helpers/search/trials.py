@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -34,7 +34,7 @@ from optuna.trial import FrozenTrial, TrialState
 from helpers import benchmark, training
 from helpers.common import files
 from helpers.common.errors import InputError, UntrainableError
-from helpers.common.keys import code_key
+from helpers.common.keys import code_key, deciding
 from helpers.dataset.store import PatchStore
 from helpers.evaluation import scoring
 from helpers.search.space import Space, check_space, suggest
@@ -118,6 +118,8 @@ class Objective:
             InputError: they cannot.
         """
         check_space(self.space, self.base)
+        if not 0 < self.budget <= 1:
+            raise InputError(f"A budget of {self.budget} cannot be: give one in (0, 1].")
         changed = {name.partition(".")[0] for name in self.space} & CHANGE_MEANING
         if self.base.batches != "Views":
             changed -= {"batch"}
@@ -134,12 +136,13 @@ class Objective:
 
     def describe(self) -> dict:
         """All that decides the result of a trial, as JSON-able values."""
+        scored = scoring.SCORING_CODE if self.measure == "validation_error" else ()
         return {
             "space": self.space,
-            "settings": asdict(self.base),
+            "settings": deciding(self.base),
             "dataset": {"name": self.store.name, "fingerprint": self.store.fingerprint},
             "denoiser": self.denoiser_run.name if self.denoiser_run else None,
-            "training code": [code_key(*runs.TRAINING_CODE), *outside_sources(self.base)],
+            "code": [code_key(*runs.TRAINING_CODE, *scored), *outside_sources(self.base)],
             "budget": self.budget,
             "measure": self.measure,
         }

@@ -373,7 +373,7 @@ def test_a_limit_for_some_parts_leaves_the_test_scenes_whole_and_is_said(few):
     smaller = with_fewer_points(few, 5, ("train", "validation"))
     sizes = [smaller.lengths(part) for part in ("train", "validation", "test")]
     assert sizes == [{"i_text": 5}, {"i_page": 5}, {"v_chelsea": 12}]
-    assert "first 5 points" in smaller.notes[-1] and len(few.notes) < len(smaller.notes)
+    assert "more than 5 points" in smaller.notes[-1] and len(few.notes) < len(smaller.notes)
     smaller.verify()
 
 
