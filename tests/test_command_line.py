@@ -317,6 +317,16 @@ def test_a_broken_space_blocks_no_name(new_home, call):
     assert not (new_home / "x").exists()
 
 
+@pytest.mark.parametrize("odd", [("--measure", "nonsense"), ("--budget", "2")])
+def test_a_search_that_cannot_be_trains_no_denoiser(new_home, call, odd):
+    space = new_home / "space.json"
+    space.write_text('{"learning_rate": ["log", 0.001, 0.01]}')
+    asked = ("--space", space, "--storage", f"sqlite:///{new_home}/x.db", "--trials", 1)
+    status, _, complaint = call("search", "mine", *asked, *odd, *SMOKE)
+    assert status == 2 and odd[1] in complaint and len(complaint.splitlines()) == 1
+    assert not (new_home / "runs").exists() and not (new_home / "x.db").exists()
+
+
 @pytest.mark.parametrize("name", ["--role", "--part"])
 def test_options_of_a_search_of_ones_own_need_its_name(call, name):
     status, _, complaint = call("search", "--approach", "baseline", name, "denoiser")

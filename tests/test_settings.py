@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -42,3 +42,11 @@ def test_every_training_is_named_after_its_place(profile):
     for approach in settings.APPROACHES:
         names = [training.name for training in profile.trainings(approach)]
         assert names == [f"{approach}-denoiser", f"{approach}-descriptor"]
+
+
+@pytest.mark.parametrize("name", ["improved", "search", "name", "../x"])
+def test_a_further_approach_has_a_name_of_its_own(name):
+    pair = settings.SMOKE.trainings("improved")
+    with pytest.raises(InputError):
+        replace(settings.SMOKE, others={name: pair})
+    assert replace(settings.SMOKE, others={"third": pair}).approaches[-1] == "third"

@@ -5,7 +5,7 @@ from helpers.benchmark.layout import LEVELS
 from helpers.dataset.building import open_store
 from helpers.dataset.info import correlations, duplicates_and_constants, info, measured_sigma
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
-from helpers.dataset.store import Source
+from helpers.dataset.store import PatchStore, Source
 
 
 class Grey(Source):
@@ -59,3 +59,10 @@ def test_correlation_is_that_of_numpy(few):
         each = [np.corrcoef(p[0], p[k])[0, 1] for p in patches for k in range(1, 6)]
     expected = np.mean(np.nan_to_num(each))
     assert correlations(few)["i_page"]["easy"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_numbers_are_of_the_scenes_that_the_split_takes(few):
+    some = PatchStore(few.folder, {"test": ("v_chelsea",)}, "mine")
+    assert set(correlations(some)) == {"v_chelsea"} != set(correlations(few))
+    whole = correlations(PatchStore(few.folder, {}, "none"))
+    assert set(whole) == set(few.scenes)
