@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from helpers.common import paths
 from helpers.networks.blocks import patch_input
 from helpers.networks.denoisers import DENOISERS, residual_unet, shallow_unet, without_noise
 from helpers.networks.descriptors import DESCRIPTORS, hardnet, l2net
@@ -110,3 +111,12 @@ def test_no_two_texts_overlap(pipeline):
         if a.padded(-1).overlaps(b.padded(-1))
     ]
     assert not touching
+
+
+def test_saving_moves_nothing(pipeline, tmp_path, monkeypatch):
+    figure, _ = pipeline
+    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+    before = [axis.get_position().bounds for axis in figure.axes]
+    figures.save(figure, "pipeline")  # as PNG, then as PDF
+    figure.draw_without_rendering()
+    assert [axis.get_position().bounds for axis in figure.axes] == before

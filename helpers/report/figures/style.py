@@ -87,6 +87,8 @@ def save(figure: Figure, name: str) -> Path:
     for path in (target.with_suffix(".png"), target):
         # Without a date the same figure gives the same bytes.
         metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
-        with style(), atomic_path(path) as temporary:
+        # Saving would give the style's layout to a figure that has none, and move its parts.
+        own_layout = matplotlib.rc_context(_STYLE | {"figure.constrained_layout.use": False})
+        with own_layout, atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=300, metadata=metadata)
     return target
