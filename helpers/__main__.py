@@ -149,7 +149,10 @@ def _train(options) -> None:
 
     _trainings(settings.profile(options.profile), options)  # before anything that takes long
     profile, store = _open(options, needs="train")
-    if options.approach == "improved":
+    given = options.settings and search.read_winner(options.settings).role
+    if given:
+        print(f"The {given} has the settings of {options.settings}.")
+    if options.approach == "improved" and given != "descriptor":
         profile = search.with_winner(profile, store)
     denoiser, descriptor = _trainings(profile, options)
     denoiser_run = training.train(denoiser, store)
@@ -232,8 +235,10 @@ def _open_part(options):
             f"The {options.part} part of split {store.split} has no scene: choose another --part."
         )
     if options.part != "test":
-        store = PatchStore(store.folder, {"test": names}, f"{options.part} scenes")
-    store = with_fewer_points(store, options.points)
+        split, notes = f"{options.part} scenes", store.notes
+        store = PatchStore(store.folder, {"test": names}, split)
+        store.notes = [note for note in notes if not note.startswith("left out")]  # as asked for
+    store = with_fewer_points(store, options.points, ("test",))
     for note in store.notes:
         print(note)
     return store
@@ -262,11 +267,11 @@ def _score(options) -> None:
         tasks = scoring.read_tasks(options.tasks, store)
     else:
         tasks = scoring.make_tasks(store, pairs)
-    if options.write_tasks:
+    scores, warnings = describing.score_folder(options.descriptors, store, tasks)
+    if options.write_tasks:  # only once they are known to fit
         write_tasks(tasks, options.write_tasks)
         same = f"--split {tasks.split} --tasks {options.write_tasks}"
         print(f"Lists written: `helpers.benchmark {options.descriptors} {same}` scores the same.")
-    scores, warnings = describing.score_folder(options.descriptors, store, tasks)
     print(
         f"{store.name}, split {store.split}, {len(tasks.sequences)} scenes. Lists: {tasks.origin}."
     )

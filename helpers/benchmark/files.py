@@ -98,7 +98,8 @@ def read_descriptors(
     for name in names:
         if name not in there:
             raise BenchmarkError(
-                f"{path} lacks sequence {name}: describe it too, or choose another split."
+                f"{path} lacks sequence {name}: describe it too, or choose another split; "
+                "the benchmark's own command scores what is there by --split found."
             )
     arrays = resources.spread(lambda name: _read_sequence(path, name), names, "reading")
     return dict(zip(names, arrays, strict=True))

@@ -54,7 +54,7 @@ def _fetch(address: str, path: Path, expected: str) -> None:
         raise BenchmarkError(
             f"{address} could not be fetched ({getattr(error, 'reason', error)}): put this file "
             f"and its four companions into {path.parent}, or name their folder with --tasks, or "
-            "draw lists of your own with --generate."
+            "score the sequences that are there, by lists drawn here, with --split found."
         ) from error
     if digest(content, expected) != expected:
         raise BenchmarkError(

@@ -84,6 +84,6 @@ def _find(source: str, choice: Choice) -> Source:
     if place and kind in SIDES:
         return Strips(kind, place, choice)
     raise InputError(
-        f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH "
-        "or sequences:PATH."
+        f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH, "
+        "hpatches-32:PATH, sequences:PATH, sequences-32:PATH, or several joined by +."
     )

@@ -123,7 +123,7 @@ def require(data: Any, purpose: str) -> None:
             raise InputError(
                 f"The {part} part of split {data.split} has {count} scene{'s' * (count != 1)}"
                 f"{f' ({some(names)})' * bool(names)}, but {least} or more are needed to "
-                f"{purpose}: give a split that names more {part} scenes, which may be a JSON file."
+                f"{purpose}: give a split (which may be a JSON file) or scenes with more of them."
             )
 
 

@@ -202,6 +202,8 @@ def _left_out(store: PatchStore) -> list[str]:
     return [
         f"left out: {count} scene{'s' * (count != 1)} in no part of split {store.split} "
         f"({some(store.unused)})."
+        + " A split.json in the folder says which are for what."
+        * (count == len(store.scenes))
     ] * bool(count)
 
 

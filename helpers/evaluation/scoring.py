@@ -97,7 +97,7 @@ def warnings_of(run: Path, scenes: Iterable[str]) -> list[str]:
     seen = ", ".join(runs.learned_scenes(run, scenes))
     return [
         f"The pretrained networks have learned from {seen}: scores of these scenes are too good, "
-        "so name others (--scenes) or take split a."
+        "so leave them out (--part test, or --scenes with others)."
     ] * bool(seen)
 
 
@@ -116,8 +116,11 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
     """
 
     def score() -> dict:
-        count = 16 * len(store.rows("test"))
-        print(f"{descriptor_run.name}: describing {count:,} test patches, scoring ...", flush=True)
+        count, kind = 16 * len(store.rows("test")), "clean" if clean else "noisy"
+        print(
+            f"{descriptor_run.name}: describing {count:,} {kind} test patches, scoring ...",
+            flush=True,
+        )
         pipeline = runs.load_pipeline(descriptor_run)
         descriptors = describe(pipeline, store, store.parts["test"], clean)
         scores = evaluate(descriptors, make_tasks(store, pairs)).to_json()

@@ -164,7 +164,10 @@ def winner_file(path: Path | str) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, damaged or from another version of the settings.
     """
-    cure = "search again with the same options, which trains nothing twice and writes it anew"
+    cure = (
+        "search again with the same options, which trains nothing twice and writes it anew, or "
+        "name a file that --winner has written"
+    )
     winner = files.read_json(path, Winner, cure)
     try:
         checked(winner["settings"], str(path))

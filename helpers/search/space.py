@@ -31,11 +31,11 @@ from helpers.training.registry import ASSEMBLIES, BATCHES, LOSSES, find, network
 Space = dict[str, tuple]
 
 FORMS = {
-    "log": '("log", low, high) with 0 < low < high',
-    "uniform": '("uniform", low, high) with low < high',
-    "integer": '("integer", low, high) with whole numbers low < high',
-    "choice": '("choice", [a, b, ...]) of numbers, words, true, false or null, '
-    'or ("choice", {"name": value, ...}) of other values',
+    "log": '["log", low, high] with 0 < low < high',
+    "uniform": '["uniform", low, high] with low < high',
+    "integer": '["integer", low, high] with whole numbers low < high',
+    "choice": '["choice", [a, b, ...]] of numbers, words, true, false or null, '
+    'or ["choice", {"name": value, ...}] of other values',
 }
 NUMBERS = {"log": (int, float), "uniform": (int, float), "integer": (int,)}
 UNSAID = "–"  # for an option that settings leave out, so that its function's default holds

@@ -69,6 +69,7 @@ def train(
     folder = runs.run_folder(settings, store, denoiser_run)
     with workplace.claimed(folder) as unfinished:
         if folder.is_dir():
+            runs.find_run(settings, store, denoiser_run)  # whole, or refused
             print(f"{folder.name}: trained already, loaded.")
         else:
             described = runs.describe_run(settings, store, denoiser_run)

@@ -95,7 +95,7 @@ def find_run(
             "(the notebook before this one, or `python -m helpers train`)."
         )
     require_same(folder, describe_run(settings, store, denoiser_run))
-    verify(folder)
+    verify(folder, (*SMALL, MODEL))
     return folder
 
 

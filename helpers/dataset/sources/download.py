@@ -105,11 +105,13 @@ def download(archive: Archive, part: Path) -> None:
             error.close()
             if error.code == 416:  # nothing is left to send
                 return
-            raise InputError(_advice(archive, f"the server answers {error.code}")) from error
+            raise InputError(
+                _advice(archive, f"the server answers {error.code}", part.parent)
+            ) from error
         except NO_CONNECTION as error:
             if not part.exists() or part.stat().st_size == before:
                 reason = f"there is no connection ({getattr(error, 'reason', error)})"
-                raise InputError(_advice(archive, reason)) from error
+                raise InputError(_advice(archive, reason, part.parent)) from error
         except OSError as error:
             raise InputError(
                 f"{part} cannot be written ({error.strerror}): free some space or choose another "
@@ -194,8 +196,8 @@ def unpack(path: Path) -> Path:
     return folder
 
 
-def _advice(archive: Archive, problem: str) -> str:
+def _advice(archive: Archive, problem: str, folder: Path) -> str:
     return (
         f"{archive.url} cannot be fetched because {problem}: get {archive.file} from {ELSEWHERE} "
-        "or from your course, put it into the same folder and run this again."
+        f"or from your course, put it into {folder} and run this again."
     )
