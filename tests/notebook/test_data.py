@@ -75,13 +75,11 @@ def test_a_profile_limits_what_is_learned_from_and_not_what_is_tested(strips, ca
     _, store = open_data("small", strips)
     assert store.lengths("train") == {"v_one": 5} and store.lengths("test") == {"v_two": 12}
     said = capsys.readouterr().out
-    assert (
-        "first 5 points" in said
-        and "left out: 1 scene in no part of split its own (v_three)" in said
-    )
+    assert "more than 5 points" in said
+    assert "left out: 1 scene in no part of split its own (v_three)" in said
     _, whole = open_data("small", strips, whole=True, say=False)
     assert whole.lengths("train") == {"v_one": 12} and whole.folder == store.folder
-    assert "first 5" not in capsys.readouterr().out
+    assert "more than 5" not in capsys.readouterr().out
 
 
 def test_two_profiles_share_a_store_unless_one_limits_the_test_scenes(strips, monkeypatch):
