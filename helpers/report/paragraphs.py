@@ -91,16 +91,13 @@ OTHER_NETWORK = r"""It is \emph{\result{settings.RUN.network}}OPTIONS, with
 \result{outcome.RUN.trainable_parameters} trainable parameters. Its loss is
 \emph{\result{settings.RUN.loss}}, in batches of \result{settings.RUN.batch}."""
 SEARCH = r"""TRIED were searched on fewer points of each scene and for \result{search.budget} of
-the training, by \result{search.trials} trials~\cite{optuna}. The first has the settings of the
-profile, the next nine are drawn at random, any later ones come from a tree-structured Parzen
-estimator~\cite{tpe}. They are judged on the validation scenes by $1 - S$
-(Section~\ref{sec:evaluation}; where these scenes have too few points for retrieval, $S$ is the mean
-of $V$ and $M$), one training each: the first reached \result{search.base}, the best
-\result{search.best}. What the descriptor of this report was trained with: CHOSEN."""
-WEIGHTS = r"""The weights are of easy, hard and tough: the attention to each level that the interim
-report planned~\cite{interim}. A batch holds equally many patches of each level, so the attention
-given to a level is set by its weight in the loss, which has the same expected gradient as drawing
-it more often."""
+the training, by \result{search.trials} trials~\cite{optuna}: the first has the settings of the
+profile, nine are drawn at random, any later ones come from a tree-structured Parzen
+estimator~\cite{tpe}. Validation scenes judge them by $1 - S$ (Section~\ref{sec:evaluation}; by $V$
+and $M$ alone where they are too small for retrieval), one training each: the first reached
+\result{search.base}, the best \result{search.best}. Chosen were CHOSEN."""
+WEIGHTS = r"""The weights are of easy, hard and tough in the loss: as each batch holds equally many
+of them, they set the attention to each level that the interim report planned~\cite{interim}."""
 FURTHER = r"""\emph{TITLE}, the denoiser \emph{\result{settings.NAME-denoiser.network}} with the
 descriptor \emph{\result{settings.NAME-descriptor.network}}, reaches a $V$ of \result{NAME.V}, an
 $M$ of \result{NAME.M}, an $R$ of \result{NAME.R} and an $S$ of \result{NAME.S}
