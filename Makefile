@@ -28,7 +28,7 @@ report figures: .venv/ready latex
 	  --split="$$SPLIT" --scenes="$$SCENES"
 
 # One worker a core; whoever has finished takes over tests of the others.
-PYTEST := .venv/bin/pytest -n auto --dist worksteal
+PYTEST := .venv/bin/pytest -n auto --dist worksteal --durations=10
 
 test: .venv/ready-for-tests latex browser
 	.venv/bin/ruff check .
