@@ -7,10 +7,7 @@ taken beforehand, so that a full disk ends in a sentence.
 
 import errno
 import os
-import platform
-import shutil
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,12 @@ import numpy as np
 
 from helpers.benchmark.layout import STRIPS
 from helpers.common.errors import InputError
-from helpers.common.files import atomic_path, locked, write_json
+from helpers.common.files import atomic_path, locked, remove_leftovers, write_json
 from helpers.common.keys import key
 from helpers.dataset.likeness import unlike_ref
 from helpers.dataset.store import SHOWN, VERSION, PatchStore, Source, sides, spans
 
 FORMAT = 3  # raise it when store.json says more or says it in another way
-HOST = "host"  # file in an unfinished store: the machine that builds it
 
 
 def open_store(source: Source, folder: Path | str) -> PatchStore:
@@ -44,7 +40,7 @@ def open_store(source: Source, folder: Path | str) -> PatchStore:
         with locked(target.with_name(f".{target.name}.lock")) as alone:
             if not target.is_dir():  # another process may have built it while this one waited
                 if alone:
-                    _remove_leftovers(target)
+                    remove_leftovers(target.parent)
                 try:
                     _build(source, target)
                 except (OSError, InputError):
@@ -53,22 +49,10 @@ def open_store(source: Source, folder: Path | str) -> PatchStore:
     return PatchStore(target, source.parts, source.split)
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Removes what killed builds of this machine left; those of others may still be at work.
-
-    Disks that several machines share may give each of them the lock.
-    """
-    for leftover in target.parent.glob(f".{target.name}-*"):
-        with suppress(OSError):
-            if (leftover / HOST).read_text() == platform.node():
-                shutil.rmtree(leftover, ignore_errors=True)
-
-
 def _build(source: Source, target: Path) -> None:
     print(f"Building the patches of {source.name} (once, for all splits) ...", flush=True)
     with atomic_path(target) as temporary:
         temporary.mkdir()
-        (temporary / HOST).write_text(platform.node())
         counts, found = _measure(source)
         _announce(source, sum(counts.values()), target.parent)
         arrays = _empty_arrays(temporary, sum(counts.values()), source.keeps65)
@@ -91,7 +75,6 @@ def _build(source: Source, target: Path) -> None:
             "checksums": dict(zip(source.scenes, sums, strict=True)),
             "notes": source.notes(counts) + [warning for warning in warnings if warning],
         }
-        (temporary / HOST).unlink()
         write_json(temporary / "store.json", table | {"checksum": key(table)})
 
 

@@ -25,8 +25,8 @@ import optuna
 
 from helpers.common.errors import InputError
 from helpers.settings import TrainingSettings
-from helpers.training.model import make_loss
-from helpers.training.registry import ASSEMBLIES, BATCHES, LOSSES, find, networks
+from helpers.training.model import check_functions
+from helpers.training.registry import LOSSES, networks
 
 Space = dict[str, tuple]
 
@@ -147,7 +147,7 @@ def _check_values(space: Space, base: TrainingSettings) -> None:
         start = dict(zip(choosing, chosen, strict=True))
         for name, value in ((one, value) for one in space for value in values[one]):
             try:
-                _check_functions(with_values(base, start | {name: value}))
+                check_functions(with_values(base, start | {name: value}))
             except InputError as error:
                 raise InputError(f"{name} cannot be searched so: {error}") from error
 
@@ -156,15 +156,6 @@ def _values(kind: str, *limits) -> list:
     if kind != "choice":
         return list(limits)
     return list(limits[0].values() if isinstance(limits[0], dict) else limits[0])
-
-
-def _check_functions(settings: TrainingSettings) -> None:
-    """Raises InputError if what settings choose by name is not there or takes no such options."""
-    known = networks(settings.role)
-    find(settings.role, settings.network, known, settings.network_options)
-    find("batches", settings.batches, BATCHES, settings.batch_options)
-    find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
-    make_loss(settings)
 
 
 def fitting(space: Space, base: TrainingSettings) -> Space:

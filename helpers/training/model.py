@@ -78,10 +78,7 @@ def check(settings: TrainingSettings, denoiser_run: Path | None) -> None:
     Raises:
         InputError: a name or option is not known, or settings and denoiser do not fit together.
     """
-    find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
-    find("batches", settings.batches, BATCHES, settings.batch_options)
-    find(settings.role, settings.network, networks(settings.role), settings.network_options)
-    make_loss(settings)
+    check_functions(settings)
     if settings.batches == "Triplets" and settings.triplets < settings.batch:
         raise InputError(
             f"triplets cannot be {settings.triplets}: an epoch of Triplets needs at least one "
@@ -93,6 +90,14 @@ def check(settings: TrainingSettings, denoiser_run: Path | None) -> None:
         raise InputError("End to end needs a denoiser to begin with: give its run folder.")
     if settings.joining == "direct" and denoiser_run:
         raise InputError("A direct descriptor has no denoiser in front: leave that run out.")
+
+
+def check_functions(settings: TrainingSettings) -> None:
+    """Raises InputError if what settings choose by name is not there or takes no such options."""
+    find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
+    find("batches", settings.batches, BATCHES, settings.batch_options)
+    find(settings.role, settings.network, networks(settings.role), settings.network_options)
+    make_loss(settings)
 
 
 # Assemblies take settings, network and denoiser_run, and give three things: the network that is

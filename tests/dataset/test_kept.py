@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from helpers.common.errors import InputError
-from helpers.dataset.building import HOST
 from helpers.dataset.kept import drop, listed
 
 
@@ -15,7 +14,7 @@ def folder(few, tmp_path):
     for name in ("good-1", "old-2", ".begun-3-12ab"):
         shutil.copytree(few.folder, tmp_path / name)
     (tmp_path / "old-2" / "store.json").write_text("{}")
-    (tmp_path / ".begun-3-12ab" / "store.json").rename(tmp_path / ".begun-3-12ab" / HOST)
+    (tmp_path / ".begun-3-12ab" / "store.json").unlink()
     (tmp_path / "n-hpatches.zip").write_bytes(bytes(2_000_000))
     (tmp_path / "mine" / "i_text").mkdir(parents=True)
     (tmp_path / ".good-1.lock").touch()

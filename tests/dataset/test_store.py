@@ -3,7 +3,6 @@ import fcntl
 import json
 import os
 import pickle
-import platform
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.common import paths
+from helpers.common import files, paths
 from helpers.common.errors import InputError
 from helpers.dataset import PatchStore, building, open_dataset
 from helpers.dataset.building import open_store
@@ -93,15 +92,17 @@ def test_a_full_disk_leaves_nothing_half_built(tmp_path, monkeypatch):
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("host", [platform.node(), "another machine"])
-def test_leftovers_of_a_killed_build_are_not_used_and_ones_own_removed(host, tmp_path):
+GONE = 2**31 - 1  # the number of no process
+
+
+@pytest.mark.parametrize("machine", [files.machine(), "ffffff"])
+def test_leftovers_of_a_killed_build_are_not_used_and_ones_own_removed(machine, tmp_path):
     folder = open_store(Counting(), tmp_path).folder
-    leftover = folder.with_name(f".{folder.name}-12345678")
+    leftover = folder.with_name(f".{folder.name}-{machine}-{GONE}-12345678")
     folder.rename(leftover)
-    (leftover / building.HOST).write_text(host)
     source = Counting()
     open_store(source, tmp_path)
-    assert source.filled and leftover.exists() == (host == "another machine")
+    assert source.filled and leftover.exists() == (machine != files.machine())
 
 
 def test_two_builds_at_once_build_once(tmp_path):
