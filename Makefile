@@ -1,6 +1,6 @@
 # make report    the coursework report, from photographs to PDF (set up included)
 # make figures   its figures, tables and PDF again, from finished runs: nothing is trained
-# make test      all checks and tests, in ten minutes on two cores (set up included)
+# make test      all checks and tests, in about eleven minutes on two cores (set up included)
 # make test-all  the same and deeper: more kills, more cases, all of training on JAX as well
 # make notebook  JupyterLab on the notebooks
 # make readme    results of the last report into README.md
