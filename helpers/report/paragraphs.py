@@ -177,7 +177,7 @@ def paragraphs(numbers: dict[str, Any]) -> dict[str, str]:
 def _warnings(sentences: list[str]) -> str:
     if not sentences:
         return ""
-    start = r"\paragraph{What is to be known of these scores.} "
+    start = r"\paragraph{Warnings.} "
     return start + escape(" ".join(sentences))
 
 
