@@ -3,6 +3,6 @@
 `import ingredients` from a script in `experiments/`; nothing in `helpers` knows these.
 """
 
-from ingredients import assemblies, losses, networks, views
+from ingredients import assemblies, losses, networks, scenes, views
 
-__all__ = ["assemblies", "losses", "networks", "views"]
+__all__ = ["assemblies", "losses", "networks", "scenes", "views"]

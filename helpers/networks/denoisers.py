@@ -59,6 +59,32 @@ def residual_unet(width: Width = 16) -> keras.Model:
     return keras.Model(noisy, without_noise(noisy, noise), name=f"residual_unet_{width}")
 
 
+def half_unet(width: Width = 16) -> keras.Model:
+    """The residual U-Net at half resolution: its first convolution strides, its last one undoes it.
+
+    Args:
+        width: filters at half resolution; they double at the coarser one.
+
+    Shape: (B, 32, 32, 1) -> (B, 32, 32, 1). At width 16: 50,945 parameters and 5.1 M multiply-adds
+    a patch, a sixth of those of `residual_unet`.
+
+    References: as of `residual_unet`; Zhang et al., FFDNet, 2018 (arXiv 1710.04026) for working at
+    half resolution.
+    """
+    noisy = patch_input()
+    halves = {"kernel_size": 4, "strides": 2, "padding": "same"}
+    x = layers.Conv2D(width, activation="relu", name="stem", **halves)(unit_range(noisy))
+    fine = residual_block(x, width, "fine")
+    x = layers.Conv2D(2 * width, 2, strides=2, name="down")(fine)
+    x = residual_block(x, 2 * width, "coarse1")
+    x = residual_block(x, 2 * width, "coarse2")
+    x = layers.Conv2DTranspose(width, 2, strides=2, name="up")(x)
+    x = layers.Add(name="skip")([x, fine])
+    x = residual_block(x, width, "fine_up")
+    noise = layers.Conv2DTranspose(1, kernel_initializer="zeros", name="noise", **halves)(x)
+    return keras.Model(noisy, without_noise(noisy, noise), name=f"half_unet_{width}")
+
+
 def unit_range(noisy):
     """Grey levels 0..255 as 0..1, where convolutions work best."""
     return layers.Rescaling(1 / 255, name="unit_range")(noisy)
@@ -70,4 +96,8 @@ def without_noise(noisy, noise):
     return layers.Subtract(name="clean")([noisy, noise])
 
 
-DENOISERS = {"shallow_unet": shallow_unet, "residual_unet": residual_unet}
+DENOISERS = {
+    "shallow_unet": shallow_unet,
+    "residual_unet": residual_unet,
+    "half_unet": half_unet,
+}

@@ -14,6 +14,7 @@ from helpers.networks.descriptors import DESCRIPTORS
 SIZES = {
     "shallow_unet": (59_777, 57_491_456),
     "residual_unet": (214_913, 30_703_616),
+    "half_unet": (50_945, 5_111_808),
     "l2net": (1_336_032, 39_092_224),
     "hardnet": (1_334_560, 39_092_224),
 }
@@ -102,8 +103,9 @@ def test_a_constant_patch_gets_a_finite_answer(name, networks):
     assert np.isfinite(numbers(networks[name](flat))).all()
 
 
-def test_an_untrained_residual_denoiser_hands_the_patch_on_unchanged(networks, patches):
-    np.testing.assert_array_equal(numbers(networks["residual_unet"](patches)), patches)
+@pytest.mark.parametrize("name", ["residual_unet", "half_unet"])
+def test_an_untrained_residual_denoiser_hands_the_patch_on_unchanged(name, networks, patches):
+    np.testing.assert_array_equal(numbers(networks[name](patches)), patches)
 
 
 def test_descriptors_have_unit_length(networks, patches):
@@ -120,3 +122,17 @@ def test_descriptors_do_not_see_gain_and_bias_of_the_light(networks, patches):
 def test_half_the_width_costs_about_a_quarter(networks):
     narrow, full = macs(DESCRIPTORS["hardnet"](width=16)), macs(networks["hardnet"])
     assert 0.24 * full < narrow < 0.28 * full
+
+
+# Counted by hand, for width 16: the convolutions in their order, and the last one.
+BODY_COSTS = {
+    "halving": 9 * (256 * (16 + 256) + 64 * (512 + 1024 + 2048 + 4096)) + 64 * 64 * 128,
+    "desdis": 9 * (256 * 16 + 64 * 512 + 16 * (2048 + 4096)) + 16 * 64 * 128,
+}
+
+
+@pytest.mark.parametrize(("body", "cost"), BODY_COSTS.items())
+def test_a_body_that_begins_with_a_stride_is_cheaper(body, cost, patches):
+    network = DESCRIPTORS["hardnet"](width=16, body=body)
+    assert macs(network) == cost < macs(DESCRIPTORS["hardnet"](width=16)) * 0.6
+    np.testing.assert_allclose(np.linalg.norm(numbers(network(patches)), axis=1), 1, atol=1e-5)

@@ -1,0 +1,132 @@
+"""What a multiply-add is worth: scores of cheap and dear networks on scenes they have not seen.
+
+    python experiments/frontier.py                       # about two hours on two cores
+    python experiments/frontier.py --rows quick --folds 3 --dataset photographs+sequences:PATH
+
+Each row is a denoiser with a descriptor. All but the baseline's see as many patches, in the same
+order; they are scored by cross-validation over scenes (`folds.py`), no test scene is looked at, and
+in the end all are timed side by side. Interrupted and started again, it goes on where it was. The
+report draws `report/measured/frontier.json`.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import common
+import folds
+import keras
+import numpy as np
+
+from helpers import training
+from helpers.common import files
+from helpers.common.provenance import provenance
+from helpers.dataset import PatchStore
+from helpers.networks.blocks import macs
+from helpers.networks.pipeline import join, predict_patches
+from helpers.search import with_values
+from helpers.settings import Profile, profile
+
+PATCHES, ROUNDS = 2048, 7  # that are timed
+# What searches of this profile have found for the short trainings that it allows.
+FOUND = {"learning_rate": 0.005, "network_options.dropout": 0.0}
+
+
+class Row(NamedTuple):
+    """A title, and the two networks: names and options; no denoiser where that is None."""
+
+    title: str
+    denoiser: tuple[str, Mapping] | None
+    body: str
+    width: int
+
+
+RESIDUAL = "residual_unet", {"width": 8}
+ROWS = {
+    "today": Row("HardNet 24", RESIDUAL, "l2net", 24),
+    "quick": Row("DesDis 32", ("half_unet", {"width": 12}), "desdis", 32),
+    "quick_direct": Row("DesDis 32, no denoiser", None, "desdis", 32),
+    "quick_residual": Row("DesDis 32, dear denoiser", RESIDUAL, "desdis", 32),
+    "quick_narrow": Row("DesDis 24", ("half_unet", {"width": 8}), "desdis", 24),
+    "quick_wide": Row("DesDis 48", ("half_unet", {"width": 16}), "desdis", 48),
+    "halving": Row("halving 16", ("half_unet", {"width": 12}), "halving", 16),
+    "halving_wide": Row("halving 24", ("half_unet", {"width": 12}), "halving", 24),
+    "narrow": Row("HardNet 16", ("half_unet", {"width": 12}), "l2net", 16),
+    "narrow_direct": Row("HardNet 16, no denoiser", None, "l2net", 16),
+    "full": Row("HardNet 32", RESIDUAL, "l2net", 32),
+}
+BASELINE = "baseline"  # a row of its own: the networks and trainings of the profile
+
+
+def trainings(base: Profile, name: str, budget: float) -> folds.Trainings:
+    """Settings of the denoiser and of the descriptor of a row."""
+    if name == BASELINE:
+        return base.trainings("baseline")
+    row = ROWS[name]
+    denoiser, descriptor = base.trainings("improved")
+    if row.denoiser:
+        network, options = row.denoiser
+        denoiser = replace(denoiser, network=network, network_options=options)
+    else:
+        descriptor = replace(descriptor, joining="direct")
+    options = {"network_options.width": row.width, "network_options.body": row.body}
+    return denoiser, with_values(descriptor.shortened(budget), FOUND | options)
+
+
+def run(base: Profile, store: PatchStore, options: argparse.Namespace) -> dict:
+    """Trains, scores and times rows; writes and returns the table.
+
+    Args:
+        store: its training and validation scenes are dealt into folds.
+        options: of `folds.parser`.
+    """
+    rows = {name: (title(name), trainings(base, name, options.budget)) for name in options.rows}
+    table = folds.fill_table(base, store, rows, options)
+    table["rows"] = add_costs(base, table["rows"], np.reshape(store.noisy[:128], (-1, 32, 32)))
+    table["timed"] = {"patches": PATCHES, "rounds": ROUNDS, "provenance": provenance()}
+    files.write_json(options.json, table)
+    return table
+
+
+def title(name: str) -> str:
+    return ROWS[name].title if name in ROWS else "baseline"
+
+
+def add_costs(base: Profile, rows: dict, patches: np.ndarray) -> dict:
+    """The rows with multiply-adds, parameters and milliseconds a patch, timed in turns."""
+    models = {name: pipeline(base, name) for name in rows}
+    times = {name: [] for name in rows}
+    for _ in range(ROUNDS + 1):  # the first one compiles
+        for name, model in models.items():
+            start = time.perf_counter()
+            predict_patches(model, patches)
+            times[name].append(1e3 * (time.perf_counter() - start) / len(patches))
+    return {
+        name: row
+        | {
+            "macs": macs(models[name]),
+            "parameters": models[name].count_params(),
+            "milliseconds": float(np.median(times[name][1:])),
+        }
+        for name, row in rows.items()
+    }
+
+
+def pipeline(base: Profile, name: str) -> keras.Model:
+    """Both networks of a row, untrained: how long they take does not depend on the weights."""
+    denoiser, descriptor = trainings(base, name, 1.0)
+    network = training.make_network(descriptor)
+    direct = descriptor.joining == "direct"
+    return join(None if direct else training.make_network(denoiser), network)
+
+
+def main(words: list[str] | None = None) -> None:
+    options = folds.parser(__doc__, "frontier.json", (*ROWS, BASELINE)).parse_args(words)
+    base = profile(options.profile)
+    common.show(run(base, common.open_data(options, base), options)["rows"].values())
+
+
+if __name__ == "__main__":
+    main()
