@@ -55,11 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added.add_argument
 
-    about = "Build a dataset and say what is in it; write or fetch one; list or drop stores."
+    about = "Build a dataset and say what is in it; write or fetch one; list what was built."
     dataset = add("dataset", _dataset, about)
-    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch", "list", "drop"))
-    names = "write: new folder; fetch: name of the dataset; drop: name that `list` gives"
-    dataset("target", nargs="?", help=names)
+    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch", "list"))
+    dataset("target", nargs="?", help="write: new folder; fetch: name of the dataset")
     dataset("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
     train("approach", help=", ".join(settings.APPROACHES))
@@ -122,15 +121,13 @@ def _open(options, **how) -> tuple:
 
 
 def _dataset(options) -> None:
-    from helpers.dataset import info, kept, write_strips
+    from helpers.dataset import info, write_strips
     from helpers.dataset.sources import download
 
-    if options.action not in ("info", "list") and not options.target:
+    if options.action in ("write", "fetch") and not options.target:
         raise InputError(f"dataset {options.action} needs a name behind it: see --help.")
     if options.action == "list":
-        return print(kept.listed(paths.DATA))
-    if options.action == "drop":
-        return print(f"Removed {kept.drop(paths.DATA, options.target)}.")
+        return print(info.listed(paths.DATA))
     if options.action == "fetch":
         return print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
     _, store = _open(options, whole=options.action == "write", say=False)  # as `info` says it

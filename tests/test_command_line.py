@@ -394,7 +394,6 @@ def test_a_written_dataset_can_be_opened_again(new_home, call, monkeypatch):
         ("report --split nowhere.json", "The photographs have one fixed split"),
         ("dataset fetch imagenet", "'imagenet' cannot be fetched: choose from"),
         ("dataset write", "dataset write needs a name"),
-        ("dataset drop nothing", "There is no store 'nothing'"),
         ("dataset --dataset sequences:~nosuchuser/x", "nosuchuser/x does not exist"),
         ("search x --space no.json --storage sqlite:///x --trials 1", "no.json is missing"),
         ("describe --run nowhere --output x", "nowhere is missing: name the run"),

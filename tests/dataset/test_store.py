@@ -82,16 +82,6 @@ def test_a_failed_build_leaves_nothing_but_the_lock(tmp_path):
     assert len(open_store(Counting(), tmp_path)) == 12
 
 
-def test_a_full_disk_leaves_nothing_half_built(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(InputError, match="No space left on device"):
-        open_store(Counting(), tmp_path)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
-
-
 GONE = 2**31 - 1  # the number of no process
 
 
@@ -132,7 +122,7 @@ def test_a_truncated_store_is_noticed(tmp_path):
 def test_a_store_of_another_shape_is_noticed(wrong, tmp_path):
     folder = open_store(Counting(), tmp_path).folder
     np.save(folder / "clean.npy", wrong)
-    with pytest.raises(InputError, match=r"clean\.npy has shape .* instead of"):
+    with pytest.raises(InputError, match=r"clean\.npy is damaged .* does not hold"):
         PatchStore(folder)
 
 
@@ -163,7 +153,7 @@ def another(path):
 def test_a_changed_table_is_noticed(change, tmp_path):
     source = Counting()
     change(open_store(source, tmp_path).folder / "store.json")
-    with pytest.raises(InputError, match=r"store\.json is missing or was changed: delete"):
+    with pytest.raises(InputError, match=r"store\.json is damaged .missing or changed.: delete"):
         open_store(source, tmp_path)
 
 
@@ -173,7 +163,7 @@ def test_a_flipped_byte_is_found_on_request_and_its_scene_named(tmp_path):
     with (store.folder / "noisy.npy").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\0")
-    with pytest.raises(InputError, match=r"noisy\.npy has changed in c: delete .* built again"):
+    with pytest.raises(InputError, match=r"noisy\.npy is damaged .*changed in c.: delete"):
         PatchStore(store.folder).verify()
 
 
@@ -311,10 +301,9 @@ def test_a_disk_that_runs_full_leaves_nothing(reserving, small_disk, monkeypatch
     assert len(open_store(Counting(points=4), small_disk)) == 12
 
 
-@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
-def test_a_disk_that_cannot_reserve_space_is_written_instead(number, tmp_path, monkeypatch):
+def test_a_disk_that_cannot_reserve_space_is_written_instead(tmp_path, monkeypatch):
     def refuse(*_):
-        raise OSError(number, "cannot reserve")
+        raise OSError(errno.EOPNOTSUPP, "cannot reserve")
 
     monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
     arrays = building._empty_arrays(tmp_path, points=4, keeps65=False)

@@ -39,7 +39,7 @@ SUPERSAMPLING = 3  # warps are drawn this much larger and then averaged
 
 
 class Photographs(CutSource):
-    """The source that `open_dataset("photographs")` builds from."""
+    """Scenes that ship with installed packages."""
 
     name = "photographs"
     parts = PARTS
@@ -83,25 +83,15 @@ def photograph_path(scene: str) -> Path:
 
 def load_photograph(path: Path) -> np.ndarray:
     """Reads a photograph as grey bytes (height, width), its longest side at most LONGEST_SIDE."""
-    try:
-        grey = Image.fromarray(decode_grey(path.read_bytes(), path))
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}): reinstall its package."
-        ) from error
+    grey = Image.fromarray(decode_grey(path.read_bytes(), path))
     grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return np.asarray(grey)
 
 
 def make_scene(scene: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Makes the six images of a scene and the five homographies from the first to the others.
+    """Six grey uint8 images of a scene, and five 3x3 matrices, in pixels, from the first to them.
 
-    Args:
-        scene: `v_...` for changes of viewpoint, `i_...` for changes of lighting.
-        seed: of the homographies and the lighting.
-
-    Returns:
-        Six grey uint8 images of one size, and five 3x3 matrices in pixels.
+    Scenes `v_...` change the viewpoint, `i_...` the lighting, as the seed decides.
     """
     photograph = load_photograph(photograph_path(scene))
     rng = scene_generator(scene, seed, "images")
