@@ -24,7 +24,7 @@ def info(store: PatchStore) -> str:
     lines = [
         f"{store.name}, split {store.split}, fingerprint {store.fingerprint[:16]}, "
         f"in {store.folder}",
-        f"{_size(store)}, {len(store) * len(STRIPS)} patches stored",
+        _content(store),
         f"ref patches: {duplicates} repeat an earlier one, {constant} are of one grey",
     ]
     for level, sigma in measured_sigma(store).items():
@@ -46,13 +46,14 @@ def listed(folder: Path) -> str:
         InputError: one is damaged or of another version; it is named.
     """
     stores = [PatchStore(path.parent) for path in sorted(folder.glob("*/store.json"))]
-    return "\n".join(f"{store.folder}: {_size(store)}" for store in stores) or f"{folder}: none"
+    return "\n".join(f"{store.folder}: {_content(store)}" for store in stores) or f"{folder}: none"
 
 
-def _size(store: PatchStore) -> str:
+def _content(store: PatchStore) -> str:
+    counts = f"{len(store.scenes)} scenes, {len(store)} points, {len(store) * len(STRIPS)} patches"
     size = sum(file.stat().st_size for file in store.folder.iterdir()) / 1e6
     kept = "kept" if store.clean65 is not None else "not kept"
-    return f"{len(store.scenes)} scenes, {len(store)} points, {size:.0f} MB, 65 px patches {kept}"
+    return f"{counts}, {size:.0f} MB, 65 px patches {kept}"
 
 
 def measured_sigma(store: PatchStore) -> dict[str, float]:

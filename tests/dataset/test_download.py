@@ -174,9 +174,12 @@ def test_a_tar_that_leads_out_of_its_folder_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.tar.gz"]
 
 
-def test_links_in_a_tar_are_left_out(tmp_path):
-    tar(tmp_path / "link.tar.gz", "i_text", tarfile.SYMTYPE)
-    assert not list(download.unpack(tmp_path / "link.tar.gz").iterdir())
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_tar_with_links_to_elsewhere_is_refused(kind, tmp_path):
+    tar(tmp_path / "link.tar.gz", "i_text", kind)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        download.unpack(tmp_path / "link.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["link.tar.gz"]
 
 
 @pytest.mark.parametrize("length", [2, 3, 9, 60])

@@ -83,7 +83,7 @@ def test_the_list_of_stores_says_what_each_holds_and_names_a_damaged_one(few, tm
     shutil.copytree(few.folder, tmp_path / "one")
     (tmp_path / "mine").mkdir()
     assert re.fullmatch(
-        rf"{tmp_path}/one: 3 scenes, 36 points, \d+ MB, 65 .* kept", listed(tmp_path)
+        rf"{tmp_path}/one: 3 scenes, 36 points, 576 patches, \d+ MB, 65 .* kept", listed(tmp_path)
     )
     (tmp_path / "one" / "store.json").write_text("{}")
     with pytest.raises(InputError, match=rf"delete {tmp_path}/one"):

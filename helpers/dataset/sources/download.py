@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import tarfile
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -50,11 +49,7 @@ def fetch(name: str, folder: Path | str, archive: Archive | None = None) -> str:
     """Downloads a published dataset, or goes on with a download that broke off.
 
     A file of the right name that lies in the folder already, put there by hand for instance, is
-    checked and used.
-
-    Args:
-        name: n-hpatches, hpatches or sequences.
-        archive: another place to fetch it from.
+    checked and used. `archive` is another place to fetch it from.
 
     Returns:
         The source for `open_dataset`, "n-hpatches:data/n-hpatches.zip" for example.
@@ -129,18 +124,14 @@ def unpack(path: Path) -> Path:
         InputError: the archive is damaged or unsafe, or the disk is full.
     """
     folder = path.with_name(path.name.removesuffix(".tar.gz"))
-    if folder.exists():
-        return folder
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        try:
-            with tarfile.open(path, "r|gz") as archive:
-                for member in tqdm(archive, f"unpacking {path.name}", unit=" files"):
-                    if member.isfile() or member.isdir():
-                        archive.extract(member, temporary, filter="data")
-        except Exception as error:  # fuzzing finds half a dozen kinds, of tarfile and zlib
-            raise InputError(
-                f"{path} cannot be unpacked ({reason(error)}): free some space, or delete it and "
-                "fetch it again."
-            ) from error
+    if not folder.exists():
+        print(f"Unpacking {path} ...", flush=True)
+        with atomic_path(folder) as temporary:
+            try:
+                shutil.unpack_archive(path, temporary, filter="data")
+            except Exception as error:  # fuzzing finds half a dozen kinds, of tarfile and zlib
+                raise InputError(
+                    f"{path} cannot be unpacked ({reason(error)}): free some space, or delete it "
+                    "and fetch it again."
+                ) from error
     return folder
