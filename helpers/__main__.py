@@ -30,14 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # of the benchmark's writers, which know no InputError
         if not error.filename:
             raise
-        where = f"{error.filename} cannot be used ({error.strerror})"
-        problem = f"{where}: choose a place that you may write to."
+        problem = f"{error.filename} cannot be used ({error.strerror}): choose another place."
     except KeyboardInterrupt:
-        print(
-            "interrupted: the same command again goes on from the last checkpoint, and finds what "
-            "is finished.",
-            file=sys.stderr,
-        )
+        print("interrupted: the same command again goes on from there.", file=sys.stderr)
         return 130  # as shells say it
     else:
         return 0
@@ -168,18 +163,15 @@ def _trainings(profile, options) -> tuple:
 
 
 def _search(options) -> None:
-    given = [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]
-    if given and not options.name:
+    from helpers import search
+
+    if options.name:
+        return _search_space(options)
+    if given := [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]:
         raise InputError(
             f"A search of your own space needs a name, and the profile's takes no "
             f"{', '.join(given)}: see search --help."
         )
-    (_search_space if options.name else _search_profile)(options)
-
-
-def _search_profile(options) -> None:
-    from helpers import search
-
     profile, store = _open(options, needs="search")
     upstream_run = _upstream_run(*profile.trainings("improved"), store)
     study, winner = search.search_improved(profile, store, upstream_run, options.storage)
@@ -286,7 +278,6 @@ def _report(options) -> None:
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
     _, store = _open(options, needs="report")
     store.verify()  # what is kept below was made from these patches
-    print("Every patch of the dataset is as it was built.", flush=True)
     if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):
         print(f"For {store.name} here: about {duration.in_words(minutes)}.", flush=True)
     _execute(options, profile, store)

@@ -25,8 +25,8 @@ NOT_WRITABLE |= {"ENOTDIR", "EEXIST"}  # a file where a folder should be
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path beside `path` that takes its place once the block succeeds.
 
-    The temporary name keeps the suffix of `path`, since savers choose their format by it. Of two
-    processes the last one's file stays, but the first one's folder. Missing parents are made.
+    Its suffix is that of `path`, since savers choose their format by it. Of two processes the last
+    one's file stays, but the first one's folder. Missing parents are made.
 
     Raises:
         InputError: the place cannot be written (no permission, disk full).

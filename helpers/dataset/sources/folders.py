@@ -6,7 +6,7 @@ from pathlib import Path
 from helpers.common.errors import InputError
 from helpers.dataset import parts
 from helpers.dataset.parts import Choice
-from helpers.dataset.sources.tree import Tree, open_tree
+from helpers.dataset.sources.tree import Folder, Zip, open_tree
 from helpers.dataset.store import Source
 
 
@@ -17,12 +17,9 @@ class SceneFolders(Source):
     scenes: tuple[str, ...] = ()
 
     def __init__(self, place: Path | str, marks: Collection[str], choice: Choice):
-        """Looks at the list of files only.
+        """Looks at the list of files only; `marks` are names of files that make a folder a scene.
 
-        Args:
-            place: folder or zip file.
-            marks: names of files that make a folder a scene.
-            choice: what is taken of it; without a split, the dataset's own split.json, else "a".
+        Without a split in `choice`, the dataset's own split.json is taken, else "a".
 
         Raises:
             InputError: there are no scenes, files of one are missing, or the split cannot be used.
@@ -58,7 +55,7 @@ class SceneFolders(Source):
         return self.tree.path / path
 
 
-def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:
+def find_scenes(tree: Folder | Zip, marks: Collection[str]) -> tuple[str, list[str]]:
     """Finds the folders that hold a file with one of the names `marks`, in any case.
 
     Returns:

@@ -6,7 +6,6 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
 
 from helpers.common.errors import InputError, reason
 
@@ -14,18 +13,11 @@ LARGEST_FILE = 2**30  # bytes; the largest genuine strip has some 20 MB
 LARGEST_RATIO = 200  # PNG files hardly shrink in a zip; a bomb shrinks a thousandfold
 
 
-class Tree(Protocol):
-    """Files by their path within the tree, with forward slashes."""
-
-    path: Path
-    files: dict[str, Any]  # path -> something that changes with the content
-
-    def read(self, name: str, limit: int = -1) -> bytes:
-        """The bytes of a file, or its first `limit` bytes."""
-
-
-def open_tree(path: Path | str) -> Tree:
+def open_tree(path: Path | str) -> "Folder | Zip":
     """Opens a folder, or a zip file.
+
+    Either has `files`, a dictionary from paths within, with forward slashes, to something that
+    changes with the content, and `read(name, limit)` for the bytes of one, or the first of them.
 
     Raises:
         InputError: there is no such folder or file, it may not be read, or it is no safe zip.
@@ -36,7 +28,7 @@ def open_tree(path: Path | str) -> Tree:
     return Folder(path) if path.is_dir() else Zip(path)
 
 
-class Folder(Tree):
+class Folder:
     """A folder with sub-folders of files; deeper ones are seen, links to elsewhere are followed."""
 
     def __init__(self, path: Path):
@@ -76,7 +68,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(place) / name for name in sorted(names))
 
 
-class Zip(Tree):
+class Zip:
     """A zip file whose list of contents has been checked."""
 
     def __init__(self, path: Path):
