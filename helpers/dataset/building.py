@@ -17,9 +17,16 @@ from helpers.common.errors import InputError
 from helpers.common.files import atomic_path, locked, remove_leftovers, write_json
 from helpers.common.keys import key
 from helpers.dataset.info import unlike_ref
-from helpers.dataset.store import SHOWN, VERSION, PatchStore, Source, sides, spans
-
-FORMAT = 3  # raise it when store.json says more or says it in another way
+from helpers.dataset.store import (
+    FORMAT,
+    SHOWN,
+    VERSION,
+    PatchStore,
+    Source,
+    sides,
+    spans,
+    table_key,
+)
 
 
 def open_store(source: Source, folder: Path | str) -> PatchStore:
@@ -65,13 +72,13 @@ def _build(source: Source, target: Path) -> None:
         table = {
             "name": source.name,
             "recipe": source.recipe,
-            "points": counts,
+            "points": counts,  # of each scene, in the order of the rows
             "keeps65": source.keeps65,
-            "digests": dict(zip(source.scenes, digests, strict=True)),
-            "checksums": dict(zip(source.scenes, sums, strict=True)),
+            "digests": dict(zip(source.scenes, digests, strict=True)),  # of source bytes
+            "checksums": dict(zip(source.scenes, sums, strict=True)),  # array by array
             "notes": source.notes(counts) + [warning for warning in warnings if warning],
         }
-        write_json(temporary / "store.json", table | {"checksum": key(table)})
+        write_json(temporary / "store.json", table | {"checksum": table_key(table)})
 
 
 def _measure(source: Source) -> tuple[dict[str, int], dict[str, Any]]:

@@ -11,11 +11,9 @@ from collections.abc import Collection
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from pydantic import PositiveInt
-from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.workers import Resources
@@ -26,21 +24,8 @@ from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.parts import some
 
 VERSION = 1  # raise it when the same source and recipe give other patches than before
+FORMAT = 4  # raise it when store.json says more or says it in another way
 SHOWN = Resources(progress=True)  # all cores, with a bar
-
-
-class Table(TypedDict):
-    """What `store.json` holds."""
-
-    name: str
-    recipe: dict[str, Any]
-    points: dict[str, PositiveInt]  # of each scene, in the order of the rows
-    keeps65: bool
-    digests: dict[str, str]  # of each scene's source bytes
-    # of each scene's patches, array by array
-    checksums: dict[str, dict[Literal["clean", "noisy", "clean65"], int]]
-    notes: list[str]
-    checksum: str  # of all the others
 
 
 class Source(Protocol):
@@ -198,15 +183,19 @@ def _left_out(store: PatchStore) -> list[str]:
     return [f"{note} ({some(store.unused)}).{cure}"]
 
 
-def _read_table(path: Path) -> Table:
+def _read_table(path: Path) -> dict[str, Any]:
     try:
-        table = read_json(path, Table)
+        table = read_json(path)
     except InputError:
         table = {}
-    scenes = [table.get(name, {}).keys() for name in ("points", "digests", "checksums")]
-    if table.pop("checksum", None) != key(table) or not scenes[0] == scenes[1] == scenes[2]:
-        raise _damaged(path, "missing or changed")
+    if table.pop("checksum", None) != table_key(table):
+        raise _damaged(path, "missing, changed or of another version")
     return table
+
+
+def table_key(table: dict[str, Any]) -> str:
+    """The check sum within `store.json` of all else in it."""
+    return key([FORMAT, table])
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
