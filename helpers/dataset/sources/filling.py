@@ -10,7 +10,8 @@ from helpers.dataset.cutting.detection import THRESHOLDS
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.dataset.store import Source, scene_generator
 
-# The code that decides the patches: another lighting or homography must not find an old store.
+# The code that decides the patches: other lighting must not find an old store. The constants are
+# in the recipe as well, for those who set others from a notebook.
 RECIPE_CODE = ("dataset/cutting", "dataset/noise.py", "dataset/sources")
 Loaded = tuple[list[np.ndarray], list[np.ndarray], str]
 

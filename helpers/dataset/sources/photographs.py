@@ -33,7 +33,6 @@ PARTS = {  # fixed, no photograph in two parts, v_ and i_ in each
 }
 FROM_SKLEARN = ("china", "flower")
 LONGEST_SIDE = 800  # larger photographs are reduced to it: a usual size in HPatches
-SENSITIVITY = 0.45  # share of the usual detection thresholds, as the photographs are few and small
 POINTS_PER_SCENE = 900  # so that no texture dominates
 SUPERSAMPLING = 3  # warps are drawn this much larger and then averaged
 
@@ -45,7 +44,7 @@ class Photographs(CutSource):
     parts = PARTS
     split = OWN_SPLIT
     keeps65 = True
-    sensitivity = SENSITIVITY
+    sensitivity = 0.45  # as the photographs are few and small
     keeps_images = True
 
     def __init__(self, seed: int = 0, points_per_scene: int | None = None):
@@ -72,13 +71,10 @@ def photograph_path(scene: str) -> Path:
     name = scene[2:]
     from_sklearn = name in FROM_SKLEARN
     folder = Path(str(files("sklearn.datasets.images" if from_sklearn else "skimage.data")))
-    for path in (folder / f"{name}.jpg", folder / f"{name}.png"):
-        if path.is_file():
-            return path
-    raise InputError(
-        f"The photograph {name} is not in {folder}: "
-        f"reinstall {'scikit-learn' if from_sklearn else 'scikit-image'}."
-    )
+    if found := [*folder.glob(f"{name}.jpg"), *folder.glob(f"{name}.png")]:
+        return found[0]
+    package = "scikit-learn" if from_sklearn else "scikit-image"
+    raise InputError(f"The photograph {name} is not in {folder}: reinstall {package}.")
 
 
 def load_photograph(path: Path) -> np.ndarray:
