@@ -15,7 +15,6 @@ from helpers.common import keys
 from helpers.common.errors import InputError
 from helpers.dataset import Choice, find_source, open_dataset, write_strips
 from helpers.dataset.noise import STRIP_SIGMA, downsample
-from helpers.dataset.sources.strips import Strips
 
 
 def overwrite(path, pixels):
@@ -89,15 +88,6 @@ def test_a_source_damaged_after_its_store_was_built_is_named(
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
 
 
-def test_a_strip_that_shrinks_between_measuring_and_reading_is_named(strip_folder, tmp_path):
-    source = Strips("n-hpatches", strip_folder, Choice())
-    points, found = source.measure("i_page")
-    out = {name: np.empty((points, 16, 32, 32), np.uint8) for name in ("clean", "noisy")}
-    overwrite(strip_folder / "i_page" / "e3.png", np.zeros((32, 32), np.uint8))
-    with pytest.raises(InputError, match=r"e3\.png changed while it was read: run again"):
-        source.fill("i_page", found, out)
-
-
 def test_official_split_and_validation_from_train_scenes_only(strip_folder, tmp_path):
     folder = strip_folder
     (folder / "split.json").unlink()
@@ -107,10 +97,7 @@ def test_official_split_and_validation_from_train_scenes_only(strip_folder, tmp_
         shutil.copytree(folder / "i_text", folder / name)
     store = open_dataset(f"n-hpatches:{folder}", tmp_path)
     assert store.parts["test"] == ("i_ajuntament", "v_abstract")
-    assert store.parts["validation"] == (
-        "v_boat",
-        "v_graffiti",
-    )  # two of seven, for a search
+    assert store.parts["validation"] == ("v_boat", "v_graffiti")  # two of seven, for a search
     assert len(store.parts["train"]) == 5
     assert store.split == store.summary()["split"] == "a"
     only = open_dataset(f"n-hpatches:{folder}", tmp_path, split="view", scenes=["v_abstract"])
