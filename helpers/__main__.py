@@ -30,14 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # of the benchmark's writers, which know no InputError
         if not error.filename:
             raise
-        where = f"{error.filename} cannot be used ({error.strerror})"
-        problem = f"{where}: choose a place that you may write to."
+        problem = f"{error.filename} cannot be used ({error.strerror}): choose another place."
     except KeyboardInterrupt:
-        print(
-            "interrupted: the same command again goes on from the last checkpoint, and finds what "
-            "is finished.",
-            file=sys.stderr,
-        )
+        print("interrupted: the same command again goes on from there.", file=sys.stderr)
         return 130  # as shells say it
     else:
         return 0
@@ -55,11 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added.add_argument
 
-    about = "Build a dataset and say what is in it; write or fetch one; list or drop stores."
+    about = "Build a dataset and say what is in it; write or fetch one; list what was built."
     dataset = add("dataset", _dataset, about)
-    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch", "list", "drop"))
-    names = "write: new folder; fetch: name of the dataset; drop: name that `list` gives"
-    dataset("target", nargs="?", help=names)
+    dataset("action", nargs="?", default="info", choices=("info", "write", "fetch", "list"))
+    dataset("target", nargs="?", help="write: new folder; fetch: name of the dataset")
     dataset("--verify", action="store_true", help="check every stored patch")
     train = add("train", _train, "Train both networks of an approach.")
     train("approach", help=", ".join(settings.APPROACHES))
@@ -122,15 +116,13 @@ def _open(options, **how) -> tuple:
 
 
 def _dataset(options) -> None:
-    from helpers.dataset import info, kept, write_strips
+    from helpers.dataset import info, write_strips
     from helpers.dataset.sources import download
 
-    if options.action not in ("info", "list") and not options.target:
+    if options.action in ("write", "fetch") and not options.target:
         raise InputError(f"dataset {options.action} needs a name behind it: see --help.")
     if options.action == "list":
-        return print(kept.listed(paths.DATA))
-    if options.action == "drop":
-        return print(f"Removed {kept.drop(paths.DATA, options.target)}.")
+        return print(info.listed(paths.DATA))
     if options.action == "fetch":
         return print(f"Use it as --dataset {download.fetch(options.target, paths.DATA)}")
     _, store = _open(options, whole=options.action == "write", say=False)  # as `info` says it
@@ -171,18 +163,15 @@ def _trainings(profile, options) -> tuple:
 
 
 def _search(options) -> None:
-    given = [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]
-    if given and not options.name:
+    from helpers import search
+
+    if options.name:
+        return _search_space(options)
+    if given := [f"--{name}" for name in OWN_SEARCH if getattr(options, name) is not None]:
         raise InputError(
             f"A search of your own space needs a name, and the profile's takes no "
             f"{', '.join(given)}: see search --help."
         )
-    (_search_space if options.name else _search_profile)(options)
-
-
-def _search_profile(options) -> None:
-    from helpers import search
-
     profile, store = _open(options, needs="search")
     upstream_run = _upstream_run(*profile.trainings("improved"), store)
     study, winner = search.search_improved(profile, store, upstream_run, options.storage)
@@ -289,7 +278,6 @@ def _report(options) -> None:
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
     _, store = _open(options, needs="report")
     store.verify()  # what is kept below was made from these patches
-    print("Every patch of the dataset is as it was built.", flush=True)
     if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):
         print(f"For {store.name} here: about {duration.in_words(minutes)}.", flush=True)
     _execute(options, profile, store)

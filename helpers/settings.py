@@ -1,9 +1,9 @@
 """All settings in one place: frozen dataclasses, and the profiles that fill them.
 
-A profile is chosen by name: `smoke` (minutes, for tests), `coursework` (default, about 45 minutes
-on two CPU cores), `long` (the same networks trained to the end: hours), `full` (the original
-coursework's numbers of epochs and triplets and far beyond, for a GPU). Epochs are passes over the
-data; where these are far larger than the photographs, `most_items` ends a training sooner.
+A profile is chosen by name: `smoke` (for tests), `coursework` (default), `long` (the same networks
+trained to the end), `full` (the original coursework's numbers of epochs and triplets and far
+beyond, for a GPU). Epochs are passes over the data; where these are far larger than the
+photographs, `most_items` ends a training sooner.
 """
 
 import math
@@ -16,7 +16,7 @@ from helpers.common.errors import InputError
 from helpers.common.values import Checked, Count, Options, Seed, Some, Word
 
 APPROACHES = ("baseline", "improved")
-# What these names stand for in the numbers and tables of the report is something else.
+# These names stand for something else in the numbers and tables of the report.
 NO_APPROACHES = (
     *("ablation", "classical", "columns", "compare", "cost", "dataset", "denoising", "depth"),
     *("genuine", "improved-clean", "inference", "limits", "matches", "name", "noise", "noisy"),
@@ -27,11 +27,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True)
 class TrainingSettings(Checked):
-    """Everything that decides one training run, apart from the data; checked when it is made.
-
-    Raises:
-        InputError: a value is of another kind or out of its range.
-    """
+    """Everything that decides one training run, apart from the data."""
 
     approach: Word  # "baseline", "improved", or "search" for a trial
     role: Literal["denoiser", "descriptor"]
@@ -72,14 +68,11 @@ class TrainingSettings(Checked):
 
 
 def checked(values: Any, where: str) -> TrainingSettings:
-    """Settings out of a file that somebody may have written or damaged.
-
-    Args:
-        values: what the file holds: {"approach": "improved", "role": ...}.
-        where: what the sentence begins with, such as the path of the file.
+    """Settings out of what a file holds, {"approach": "improved", "role": ...} for example.
 
     Raises:
-        InputError: a field is missing, not known, of another kind or out of its range.
+        InputError: a field is missing, not known, of another kind or out of its range; the
+            sentence begins with `where`, such as the path of the file.
     """
     try:
         return TrainingSettings(**values)
@@ -128,18 +121,14 @@ class Profile(Checked):
         return (*APPROACHES, *self.others)
 
     def trainings(self, approach: str) -> tuple[TrainingSettings, TrainingSettings]:
-        """Settings of denoiser and descriptor of an approach.
-
-        Raises:
-            InputError: the profile has no approach of that name.
-        """
-        if approach not in self.approaches:
-            raise InputError(
-                f"The profile {self.name} has no approach {approach!r}: choose one of "
-                f"{', '.join(self.approaches)}."
-            )
+        """Settings of denoiser and descriptor of an approach; InputError where there is none."""
         if approach in APPROACHES:
             return getattr(self, f"{approach}_denoiser"), getattr(self, f"{approach}_descriptor")
+        if approach not in self.others:
+            known = ", ".join(self.approaches)
+            raise InputError(
+                f"The profile {self.name} has no approach {approach!r}: choose one of {known}."
+            )
         denoiser, descriptor = self.others[approach]
         return replace(denoiser, approach=approach), replace(descriptor, approach=approach)
 
@@ -300,11 +289,7 @@ PROFILES = {profile.name: profile for profile in (SMOKE, COURSEWORK, LONG, FULL)
 
 
 def profile(name: str) -> Profile:
-    """The profile of that name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The profile of that name; InputError where there is none."""
     if name not in PROFILES:
         raise InputError(f"There is no profile {name!r}: choose one of {', '.join(PROFILES)}.")
     return PROFILES[name]

@@ -339,15 +339,7 @@ def test_options_of_a_search_of_ones_own_need_its_name(call, name):
 def test_dataset_says_what_is_in_it(new_home, call):
     status, said, _ = call("dataset", *SMOKE)
     assert status == 0 and "noise tough: sigma" in said
-
-
-def test_the_stores_are_listed_and_dropped_by_name(new_home, call, monkeypatch):
-    monkeypatch.setattr(paths, "DATA", new_home / "data")
-    (new_home / "data" / "photographs-1").mkdir(parents=True)
-    (new_home / "data" / "photographs-1" / "store.json").touch()
-    assert "photographs-1" in call("dataset", "list")[1]
-    assert call("dataset", "drop", "photographs-1")[0] == 0
-    assert "photographs-1" not in call("dataset", "list")[1]
+    assert "18 scenes, 720 points" in call("dataset", "list")[1]
 
 
 TOO_FEW = {  # what is refused: how many scenes a, b, c ... each part has
@@ -394,7 +386,6 @@ def test_a_written_dataset_can_be_opened_again(new_home, call, monkeypatch):
         ("report --split nowhere.json", "The photographs have one fixed split"),
         ("dataset fetch imagenet", "'imagenet' cannot be fetched: choose from"),
         ("dataset write", "dataset write needs a name"),
-        ("dataset drop nothing", "There is no store 'nothing'"),
         ("dataset --dataset sequences:~nosuchuser/x", "nosuchuser/x does not exist"),
         ("search x --space no.json --storage sqlite:///x --trials 1", "no.json is missing"),
         ("describe --run nowhere --output x", "nowhere is missing: name the run"),

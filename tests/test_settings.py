@@ -19,12 +19,8 @@ def test_settings_cannot_be_changed_in_place():
 @pytest.mark.parametrize("profile", settings.PROFILES.values(), ids=lambda profile: profile.name)
 def test_networks_losses_and_optimisers_of_the_baseline_are_the_courseworks(profile):
     denoiser, descriptor = profile.trainings("baseline")
-    assert (denoiser.network, denoiser.loss, denoiser.batch) == (
-        "shallow_unet",
-        "mean_absolute_error",
-        50,
-    )
-    assert (denoiser.optimizer, denoiser.learning_rate) == ("nesterov", 1e-5)
+    assert (denoiser.network, denoiser.loss) == ("shallow_unet", "mean_absolute_error")
+    assert (denoiser.batch, denoiser.optimizer, denoiser.learning_rate) == (50, "nesterov", 1e-5)
     assert (descriptor.network, descriptor.loss, descriptor.batch) == ("l2net", "triplet", 50)
     assert (descriptor.optimizer, descriptor.learning_rate) == ("sgd", 0.1)
     assert not (denoiser.redraw or denoiser.augment)

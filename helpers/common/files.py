@@ -17,20 +17,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from helpers.common.errors import InputError
 
-_CAUSES = ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "EFBIG"]
-OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES)  # the last one on Windows
-NOT_WRITABLE = {getattr(errno, name) for name in _CAUSES if hasattr(errno, name)}
+NOT_WRITABLE = {"ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EISDIR"}
+NOT_WRITABLE |= {"ENOTDIR", "EEXIST"}  # a file where a folder should be
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path beside `path` that takes its place once the block succeeds.
 
-    The temporary name keeps the suffix of `path`, since savers choose their format by it. Of two
-    processes the last one's file stays, but the first one's folder.
-
-    Args:
-        path: file or folder to be made; missing parent folders are created.
+    Its suffix is that of `path`, since savers choose their format by it. Of two processes the last
+    one's file stays, but the first one's folder. Missing parents are made.
 
     Raises:
         InputError: the place cannot be written (no permission, disk full).
@@ -46,13 +42,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 os.fsync(file.fileno())  # else the name may reach the disk before the content
         _put(temporary, path)
     except OSError as error:
-        where = Path(error.filename or path)
-        # A missing parent may be what cannot be made.
-        inside = where in (temporary, path, *path.parents) or temporary in where.parents
-        if not inside or error.errno not in NOT_WRITABLE:
+        if errno.errorcode.get(error.errno) not in NOT_WRITABLE:
             raise  # something else failed inside the block; its own message is the right one
         raise InputError(
-            f"{path} could not be written ({error.strerror or error}): "
+            f"{path} could not be written ({error.strerror}): "
             "free some space or choose a folder that you may write to."
         ) from error
     finally:
@@ -63,9 +56,8 @@ def _put(temporary: Path, path: Path) -> None:
     try:
         os.replace(temporary, path)
     except OSError as error:
-        beaten = temporary.is_dir() and path.is_dir() and error.errno in OCCUPIED
-        if not beaten:  # another process was first, and has made the same
-            raise
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise  # else another process was first, and has made the same folder
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -95,7 +87,7 @@ def is_gone(owner: str) -> bool:
         os.kill(int(number), 0)  # sends nothing; on Windows it would
     except (ProcessLookupError, OverflowError):
         return True
-    except PermissionError:
+    except PermissionError:  # it is somebody else's
         pass
     return False
 
@@ -123,10 +115,8 @@ def locked(path: Path) -> Iterator[bool]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
-        raise InputError(
-            f"{path.parent} cannot be written ({error.strerror}): free some space, or let "
-            "NHPATCHES_HOME name a folder that you may write to."
-        ) from error
+        cure = "free some space, or let NHPATCHES_HOME name a folder that you may write to."
+        raise InputError(f"{path.parent} cannot be written ({error.strerror}): {cure}") from error
     with file:
         held = False
         with suppress(ImportError, OSError):  # Windows, some network disks
@@ -153,7 +143,7 @@ def read_json(path: Path | str, kind: Any = dict, cure: str = "delete it and run
 
     Args:
         kind: what it must hold, as a type hint that pydantic understands: dict[str, float], say.
-        cure: what the user can do about a file that holds something else.
+        cure: what the user can do about other content.
 
     Raises:
         InputError: the file is missing, no JSON, or not of that kind; NaN and Infinity are no JSON.
@@ -165,15 +155,11 @@ def read_json(path: Path | str, kind: Any = dict, cure: str = "delete it and run
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: run the step that writes it first.") from error
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}): name a JSON file that you may read."
-        ) from error
+        raise InputError(f"{path} cannot be read ({error.strerror}): name another one.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise InputError(
-            f"{path} does not hold what is needed ({where}: {first['msg']}): {cure}."
-        ) from error
+        wrong = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+        raise InputError(f"{path} does not hold what is needed ({wrong}): {cure}.") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): {cure}.") from error
 

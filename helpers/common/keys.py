@@ -14,11 +14,7 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def key(value: Any, length: int = 64) -> str:
-    """Hash of a JSON-able value; tuples count as lists.
-
-    Args:
-        length: how many of its 64 hexadecimal digits are wanted.
-    """
+    """Hash of a JSON-able value, `length` hexadecimal digits; tuples count as lists."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:length]
 
 
@@ -40,10 +36,8 @@ def deciding(settings: Any) -> dict[str, Any]:
 def code_key(*places: str) -> str:
     """Hash of what source code does: comments, docstrings and formatting do not count.
 
-    Of whole folders where possible, so that no file can be forgotten.
-
     Args:
-        places: folders or files below `helpers`, such as "networks" or "dataset/noise.py".
+        places: below `helpers`; folders where possible, so that no file can be forgotten.
     """
     digest = hashlib.sha256()
     for place in places:
@@ -65,8 +59,8 @@ def source_key(source: str) -> str:
 def _meaning(node: Any) -> Any:
     """A syntax tree as lists of plain values.
 
-    Without empty fields, such as `type_params`, which only some versions of Python have: unlike
-    `ast.dump` and `ast.unparse` it is the same from 3.11 to 3.13.
+    Without empty fields, which only some versions of Python have: unlike `ast.dump` and
+    `ast.unparse` it is the same from 3.11 to 3.13.
     """
     if isinstance(node, list):
         return [_meaning(item) for item in node]

@@ -17,12 +17,9 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def require_backend() -> None:
-    """Looks whether Keras is new enough, and the backend that KERAS_BACKEND names is there.
+    """Raises InputError where Keras is too old or the backend of KERAS_BACKEND is not there.
 
-    Before Keras is imported, which would fail in many lines.
-
-    Raises:
-        InputError: Keras is too old, or the backend is unknown or not installed.
+    To be called before Keras is imported, which would fail in many lines.
     """
     found = package_versions().get("keras")
     if not found or [int(part) for part in found.split(".")[:2]] < OLDEST_KERAS:
@@ -34,18 +31,15 @@ def require_backend() -> None:
     name = os.environ.get("KERAS_BACKEND") or "tensorflow"
     there = [backend for backend in BACKENDS if find_spec(backend)]
     if name not in there:
-        known = name in BACKENDS
         raise InputError(
-            f"KERAS_BACKEND asks for {name!r}, which is "
-            f"{'not installed' if known else 'no backend of Keras'}: install one with "
-            f"`pip install {name if known else 'tensorflow'}`, or set KERAS_BACKEND to one that is "
-            f"there ({', '.join(there) or 'none'})."
+            f"KERAS_BACKEND asks for {name!r}, which is not installed or no backend of Keras: set "
+            f"it to one that is ({', '.join(there) or 'none'}), or `pip install tensorflow`."
         )
 
 
 def provenance() -> dict:
     """Python and package versions, backend, device and commit, as JSON-able values."""
-    import keras  # only here: rooms without Keras may import this file
+    import keras  # rooms without Keras may import this file
 
     return {
         "backend": keras.backend.backend(),

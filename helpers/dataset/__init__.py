@@ -36,17 +36,15 @@ def open_dataset(
     """Opens a dataset, building its store on first use: once for all splits.
 
     Args:
-        source: one of
+        source: one of these, or several joined by +, where PATH is a folder or zip file:
             "photographs": those inside scikit-image and scikit-learn;
-            "n-hpatches:PATH": folder or zip file of 32 px strips with noisy twins;
-            "hpatches:PATH": folder or zip file of 65 px strips, noise added by the recipe;
-            "sequences:PATH": folder or zip file of images 1..6 and H_1_2..H_1_6, cut here;
-            "hpatches-32:PATH", "sequences-32:PATH": the same without their 65 px patches;
-            several of these joined by +, such as "photographs+sequences:PATH".
+            "n-hpatches:PATH": 32 px strips with noisy twins;
+            "hpatches:PATH": 65 px strips, noise added by the recipe;
+            "sequences:PATH": images 1..6 and H_1_2..H_1_6, cut here;
+            "hpatches-32:PATH", "sequences-32:PATH": the same without their 65 px patches.
         folder: where the stores are kept; None for `paths.DATA`.
         seed: of homographies, lighting, jitter and noise, where the source needs them made.
-        points_per_scene: store at most this many points of each scene; None for the usual number.
-            A view of fewer is cheaper, see `with_fewer_points`.
+        points_per_scene: at most, None for the usual number; `with_fewer_points` is cheaper.
         split: a, b, c, illum, view, full or the path of a JSON file, see parts.choose_parts; None
             for the dataset's own split.json, else a. The photographs have a split of their own.
         scenes: only these scenes, as a list or as "v_boat, i_leuven"; all where None.
@@ -84,6 +82,6 @@ def _find(source: str, choice: Choice) -> Source:
     if place and kind in SIDES:
         return Strips(kind, place, choice)
     raise InputError(
-        f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches:PATH, "
-        "hpatches-32:PATH, sequences:PATH, sequences-32:PATH, or several joined by +."
+        f"{source!r} is no dataset: use photographs, n-hpatches:PATH, hpatches[-32]:PATH, "
+        "sequences[-32]:PATH, or several joined by +."
     )

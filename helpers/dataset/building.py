@@ -5,7 +5,6 @@ finished; under a lock, so that two processes do not do the work twice; and on d
 taken beforehand, so that a full disk ends in a sentence.
 """
 
-import errno
 import os
 import zlib
 from pathlib import Path
@@ -17,10 +16,17 @@ from helpers.benchmark.layout import STRIPS
 from helpers.common.errors import InputError
 from helpers.common.files import atomic_path, locked, remove_leftovers, write_json
 from helpers.common.keys import key
-from helpers.dataset.likeness import unlike_ref
-from helpers.dataset.store import SHOWN, VERSION, PatchStore, Source, sides, spans
-
-FORMAT = 3  # raise it when store.json says more or says it in another way
+from helpers.dataset.info import unlike_ref
+from helpers.dataset.store import (
+    FORMAT,
+    SHOWN,
+    VERSION,
+    PatchStore,
+    Source,
+    sides,
+    spans,
+    table_key,
+)
 
 
 def open_store(source: Source, folder: Path | str) -> PatchStore:
@@ -37,15 +43,10 @@ def open_store(source: Source, folder: Path | str) -> PatchStore:
     identity = [VERSION, FORMAT, source.name, source.recipe, source.keeps65, source.scenes]
     target = Path(folder) / f"{source.name}-{key([*identity, source.key()], 16)}"
     if not target.is_dir():
-        with locked(target.with_name(f".{target.name}.lock")) as alone:
+        with locked(target.with_name(f".{target.name}.lock")):
+            remove_leftovers(target.parent)
             if not target.is_dir():  # another process may have built it while this one waited
-                if alone:
-                    remove_leftovers(target.parent)
-                try:
-                    _build(source, target)
-                except (OSError, InputError):
-                    if not target.is_dir():  # without locks, another process may have been faster
-                        raise
+                _build(source, target)
     return PatchStore(target, source.parts, source.split)
 
 
@@ -54,9 +55,11 @@ def _build(source: Source, target: Path) -> None:
     with atomic_path(target) as temporary:
         temporary.mkdir()
         counts, found = _measure(source)
-        _announce(source, sum(counts.values()), target.parent)
-        arrays = _empty_arrays(temporary, sum(counts.values()), source.keeps65)
-        rows = spans(counts)
+        rows, points = spans(counts), sum(counts.values())
+        size = points * len(STRIPS) * sum(side**2 for side in sides(source.keeps65).values()) / 1e6
+        text = f"{len(counts)} scenes, {points:,} points, {size:,.0f} MB to be stored in"
+        print(f"{text} {target.parent}.", flush=True)
+        arrays = _empty_arrays(temporary, points, source.keeps65)
 
         def fill(scene):
             out = {name: array[rows[scene]] for name, array in arrays.items()}
@@ -69,13 +72,13 @@ def _build(source: Source, target: Path) -> None:
         table = {
             "name": source.name,
             "recipe": source.recipe,
-            "points": counts,
+            "points": counts,  # of each scene, in the order of the rows
             "keeps65": source.keeps65,
-            "digests": dict(zip(source.scenes, digests, strict=True)),
-            "checksums": dict(zip(source.scenes, sums, strict=True)),
+            "digests": dict(zip(source.scenes, digests, strict=True)),  # of source bytes
+            "checksums": dict(zip(source.scenes, sums, strict=True)),  # array by array
             "notes": source.notes(counts) + [warning for warning in warnings if warning],
         }
-        write_json(temporary / "store.json", table | {"checksum": key(table)})
+        write_json(temporary / "store.json", table | {"checksum": table_key(table)})
 
 
 def _measure(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
@@ -92,41 +95,17 @@ def _measure(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return counts, found
 
 
-def _announce(source: Source, points: int, folder: Path) -> None:
-    size = {name: points * len(STRIPS) * side**2 for name, side in sides(source.keeps65).items()}
-    large = size.get("clean65", 0)
-    less = f"; {large / 1e9:.1f} GB less as {source.lighter}" * bool(source.lighter and large > 1e9)
-    print(
-        f"{len(source.scenes)} scenes, {points:,} points, {_in_words(sum(size.values()))} to be "
-        f"stored in {folder}{less}.",
-        flush=True,
-    )
-
-
-def _in_words(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size > 1e9 else f"{size / 1e6:.0f} MB"
-
-
 def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memmap]:
     """New .npy files of their full size, their disk space already taken."""
     maps = {}
     for name, side in sides(keeps65).items():
         path, shape = folder / f"{name}.npy", (points, len(STRIPS), side, side)
         maps[name] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-        _take_space(path, maps[name].offset)  # a full disk must fail here, not crash a later write
+        with path.open("r+b") as file:  # a full disk must fail here, not crash a later write
+            try:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except (AttributeError, OSError):  # macOS has none, some disks refuse
+                file.seek(maps[name].offset)
+                for _ in range(points):
+                    file.write(bytes(len(STRIPS) * side**2))
     return maps
-
-
-def _take_space(path: Path, start: int) -> None:
-    """Takes the disk space of a new file of its full size, empty behind byte `start`."""
-    size = path.stat().st_size
-    with path.open("r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return
-        except (AttributeError, OSError) as error:  # macOS and Windows have none, some disks refuse
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise
-        file.seek(start)
-        for first in range(start, size, 2**20):
-            file.write(bytes(min(2**20, size - first)))

@@ -27,16 +27,10 @@ _NORMAL = ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 
 def downsample(patches: np.ndarray) -> np.ndarray:
-    """Reduces 65 px patches to 32 px by OpenCV's INTER_LINEAR, without anti-aliasing.
+    """Reduces uint8 (..., 65, 65) to (..., 32, 32) by OpenCV's INTER_LINEAR: no anti-aliasing.
 
     Patches one below the other are resized as one image, which is faster than one by one: as 65
     rows become 32 exactly, no pixel is read across the seam of two patches.
-
-    Args:
-        patches: uint8 (..., 65, 65).
-
-    Returns:
-        uint8 (..., 32, 32).
     """
     stack = np.ascontiguousarray(patches).reshape(-1, SOURCE_SIDE, SOURCE_SIDE)
     reduced = np.empty((len(stack), PATCH_SIDE, PATCH_SIDE), np.uint8)
@@ -49,14 +43,12 @@ def downsample(patches: np.ndarray) -> np.ndarray:
 
 
 def noise_profile() -> np.ndarray:
-    """Standard deviation of the noise at 32 px as a share of that at 65 px.
+    """Standard deviation of the noise at 32 px as a share of that at 65 px, float32 (32, 32).
 
-    Neighbouring target pixels share no source pixel, so the noise stays independent from pixel to
-    pixel. Two source pixels weighted f and 1 - f leave sqrt(f^2 + (1 - f)^2) of it on each axis.
-    Clipping at black and white lowers it further.
-
-    Returns:
-        float32 (32, 32), from about 0.50 in the corners to 0.98 in the centre, 0.67 on average.
+    From about 0.50 in the corners to 0.98 in the centre, 0.67 on average. Neighbouring target
+    pixels share no source pixel, so the noise stays independent from pixel to pixel. Two source
+    pixels weighted f and 1 - f leave sqrt(f^2 + (1 - f)^2) of it on each axis. Clipping at black
+    and white lowers it further.
     """
     share = ((np.arange(PATCH_SIDE) + 0.5) * SOURCE_SIDE / PATCH_SIDE - 0.5) % 1
     axis = np.hypot(share, 1 - share)
@@ -66,15 +58,9 @@ def noise_profile() -> np.ndarray:
 def add_noise(
     patches: np.ndarray, sigma: np.ndarray | float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Adds Gaussian noise to bytes, clips and rounds.
+    """Adds Gaussian noise to uint8 (..., height, width), clips and rounds.
 
-    Args:
-        patches: uint8 (..., height, width).
-        sigma: standard deviation in grey levels, one a patch: shape (..., 1, 1), or one for all.
-        rng: source of the noise.
-
-    Returns:
-        uint8, the shape of `patches`.
+    `sigma` is its standard deviation in grey levels, one a patch: shape (..., 1, 1), or for all.
     """
     flat = np.ascontiguousarray(patches).reshape(-1, *patches.shape[-2:])
     sigmas = np.broadcast_to(np.asarray(sigma, np.float32), patches.shape)[..., 0, 0].ravel()
@@ -94,14 +80,9 @@ def _add_noise(patches: np.ndarray, sigmas: np.ndarray, draws: np.ndarray) -> np
 
 
 def noisy_twin(clean65: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws the noisy 32 px twins of whole points; `ref` stays clean.
+    """The noisy 32 px twins of whole points, uint8 (points, 16, 65, 65) in the order of STRIPS.
 
-    Args:
-        clean65: uint8 (points, 16, 65, 65), strips in the order of STRIPS.
-        rng: source of the noise.
-
-    Returns:
-        uint8 (points, 16, 32, 32).
+    `ref` stays clean.
     """
     noisy = np.empty((*clean65.shape[:2], PATCH_SIDE, PATCH_SIDE), np.uint8)
     for first in range(0, len(clean65), 64):  # few at a time, to need little memory

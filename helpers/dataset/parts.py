@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from helpers.benchmark.errors import BenchmarkError
 from helpers.benchmark.splits import load_split
 from helpers.common.errors import InputError
+from helpers.common.values import Count, Seed, check
 from helpers.dataset.layout import PARTS
 
 VALIDATION_SHARE = 6  # every sixth training scene is held out; test scenes never are
@@ -44,16 +45,14 @@ class Choice:
         names = self.scenes.split(",") if isinstance(self.scenes, str) else self.scenes or ()
         given = [name.strip() for name in names if name.strip()] or None
         object.__setattr__(self, "scenes", given)
-        if self.points_per_scene is not None and self.points_per_scene < 1:
-            raise InputError(f"points_per_scene is {self.points_per_scene}: give 1 or more.")
-        if self.seed < 0:
-            raise InputError(f"The seed is {self.seed}: give 0 or more.")
+        check("points_per_scene", self.points_per_scene, Count | None)
+        check("seed", self.seed, Seed)
 
 
 def choose_parts(
     found: Collection[str], split: str | dict, scenes: Sequence[str] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Sorts the scenes of a dataset into parts, any of which may stay empty.
+    """Names of the scenes of "train", "validation" and "test", any of which may stay empty.
 
     Scenes of a split that the dataset lacks are left out here (see `check_names`), as are those of
     the dataset that the split does not name. Where the split holds out no validation scenes, every
@@ -64,9 +63,6 @@ def choose_parts(
         split: a, b, c, illum, view or full; or {"train": [...], "test": [...]} with names of scenes
             and, if wanted, "validation"; or the path of a JSON file with that.
         scenes: only these, all where None.
-
-    Returns:
-        Names of the scenes of "train", "validation" and "test".
 
     Raises:
         InputError: unknown split, no split in the file, or a scene in two parts.
@@ -86,10 +82,9 @@ def choose_parts(
 def check_names(
     found: Collection[str], split: str | dict | None, scenes: Sequence[str] | None = None
 ) -> None:
-    """Looks whether a dataset has all scenes that the user names, in a split or one by one.
+    """Raises InputError where a dataset lacks a scene that the user names in a split or one by one.
 
-    Raises:
-        InputError: it lacks one; an official split may name more than there are.
+    Official splits may name more than there are.
     """
     for scene in scenes or ():
         if scene not in found:
@@ -98,20 +93,13 @@ def check_names(
         where = split if isinstance(split, str) else f"The dataset's {SPLIT_FILE}"
         for name in (name for names in _named(split).values() for name in names):
             if name not in found:
-                raise InputError(
-                    f"{where} names {name}, but there is only {some(found)}: correct it."
-                )
+                raise InputError(f"{where} names {name}, but there is only {some(found)}.")
 
 
 def require(data: Any, purpose: str) -> None:
-    """Looks whether each part has the scenes that a purpose needs, before anything is trained.
+    """Raises InputError where a part of a store or source has too few scenes for a purpose.
 
-    Args:
-        data: a store or source, with `parts` and the name of its `split`.
-        purpose: one in LEAST.
-
-    Raises:
-        InputError: no scene is in any part, or a part has too few.
+    That is one in LEAST; each needs a scene in any part.
     """
     if not any(data.parts.values()):
         raise InputError(
@@ -119,11 +107,11 @@ def require(data: Any, purpose: str) -> None:
             "give a JSON file that says which of them are for train, validation and test."
         )
     for part, least in LEAST[purpose].items():
-        if (count := len(names := data.parts[part])) < least:
+        if len(names := data.parts[part]) < least:
             raise InputError(
-                f"The {part} part of split {data.split} has {count} scene{'s' * (count != 1)}"
-                f"{f' ({some(names)})' * bool(names)}, but {least} or more are needed to "
-                f"{purpose}: give a split (which may be a JSON file) or scenes with more of them."
+                f"The {part} part of split {data.split} has {some(names) or 'no scene'}, but "
+                f"{least} or more scenes are needed to {purpose}: give a split (which may be a "
+                "JSON file) or scenes with more of them."
             )
 
 
@@ -147,10 +135,8 @@ def read_split(text: bytes, where: str) -> dict[str, list[str]]:
             '{"train": [...], "validation": [...], "test": [...]} with names of scenes.'
         ) from error
     names = Counter(name for part in parts.values() for name in part)
-    if twice := [name for name, times in names.items() if times > 1]:
-        raise InputError(
-            f"{where} names {twice[0]} twice: a scene belongs to one part only, so correct it."
-        )
+    if names and (twice := names.most_common(1)[0])[1] > 1:
+        raise InputError(f"{where} names {twice[0]} twice: a scene belongs to one part only.")
     return parts
 
 
@@ -171,10 +157,9 @@ def _named(split: str | dict) -> dict[str, Sequence[str]]:
     if not _official(split):
         try:
             text = Path(expanduser(split)).read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a path with a null byte
-            reason = getattr(error, "strerror", None) or error
+        except OSError as error:
             raise InputError(
-                f"The split {split} cannot be read ({reason}): give the path of a JSON file."
+                f"The split {split} cannot be read ({error.strerror}): name another JSON file."
             ) from error
         return read_split(text, split)
     try:

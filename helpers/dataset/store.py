@@ -11,11 +11,9 @@ from collections.abc import Collection
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from pydantic import PositiveInt
-from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.workers import Resources
@@ -26,22 +24,8 @@ from helpers.dataset.layout import PARTS, PATCH_SIDE, SOURCE_SIDE
 from helpers.dataset.parts import some
 
 VERSION = 1  # raise it when the same source and recipe give other patches than before
+FORMAT = 4  # raise it when store.json says more or says it in another way
 SHOWN = Resources(progress=True)  # all cores, with a bar
-
-
-class Table(TypedDict):
-    """What `store.json` holds."""
-
-    name: str
-    recipe: dict[str, Any]
-    points: dict[str, PositiveInt]  # of each scene, in the order of the rows
-    keeps65: bool
-    digests: dict[str, str]  # of each scene's source bytes
-    checksums: dict[
-        str, dict[Literal["clean", "noisy", "clean65"], int]
-    ]  # of each scene's patches, array by array
-    notes: list[str]
-    checksum: str  # of all the others
 
 
 class Source(Protocol):
@@ -54,7 +38,6 @@ class Source(Protocol):
     keeps65: bool  # whether `fill` gives clean65
     choosable: tuple[str, ...] = ()  # scenes that a split or a choice may name
     most_points: int | None = None  # that are taken of a scene; None for all
-    lighter = ""  # what to open instead to do without the 65 px patches
 
     @property
     def scenes(self) -> tuple[str, ...]:
@@ -63,11 +46,10 @@ class Source(Protocol):
 
     def notes(self, points: dict[str, int]) -> list[str]:
         """Sentences on what is not stored whole, given the number of points of each scene."""
-        full = [scene for scene in self.scenes if points[scene] == self.most_points]
-        return [
-            f"{self.name}: {len(full)} of {len(self.scenes)} scenes stop at {self.most_points} "
-            "points, the most that are taken of one."
-        ] * bool(full)
+        if not (full := [points[scene] for scene in self.scenes].count(self.most_points)):
+            return []
+        most = f"stop at {self.most_points} points, the most that are taken of one."
+        return [f"{self.name}: {full} of {len(self.scenes)} scenes {most}"]
 
     def key(self) -> Any:
         """Something JSON-able, quick to get, that changes when the source files do."""
@@ -79,11 +61,10 @@ class Source(Protocol):
         """Fills clean, noisy (and clean65) of a scene; returns a digest of its source bytes."""
 
     def look(self, scene: str) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray] | None:
-        """The images that the patches of a scene were cut from, and where.
+        """What the patches of a scene were cut from; None for strips, which bring no images.
 
-        Returns:
-            Six grey images, five homographies from the first to the others, and the regions
-            (points, 4) of `regions.find_regions`; None for strips, which bring no images.
+        Six grey images, five homographies from the first to the others, and the regions
+        (points, 4) of `regions.find_regions`.
         """
         return None
 
@@ -161,8 +142,8 @@ class PatchStore:
 
     def lengths(self, part: str) -> dict[str, int]:
         """Number of points of each scene of a part."""
-        spans_of = {name: self.scenes[name] for name in self.parts[part]}
-        return {name: span.stop - span.start for name, span in spans_of.items()}
+        rows = {name: self.scenes[name] for name in self.parts[part]}
+        return {name: span.stop - span.start for name, span in rows.items()}
 
     def summary(self) -> dict[str, Any]:
         """Names and counts, ready for JSON."""
@@ -180,61 +161,58 @@ class PatchStore:
         }
 
     def verify(self) -> None:
-        """Reads every patch and compares it with what was built; full N-HPatches takes a minute.
-
-        Opening a store checks its table and the sizes of its files only.
+        """Reads every patch (opening a store looks at its table and the sizes of its files only).
 
         Raises:
-            InputError: some patches have changed since.
+            InputError: some patches have changed since the store was built.
         """
 
         def compare(scene):
             for array, built in self._checksums[scene].items():
                 if zlib.crc32(getattr(self, array)[self._stored[scene]]) != built:
-                    path = self.folder / f"{array}.npy"
-                    raise InputError(f"{path} has changed in {scene}: {_cure(self.folder)}")
+                    raise _damaged(self.folder / f"{array}.npy", f"it has changed in {scene}")
 
         SHOWN.spread(compare, self._stored, f"{self.name}: verifying")
 
 
 def _left_out(store: PatchStore) -> list[str]:
-    count = len(store.unused)
-    return [
-        f"left out: {count} scene{'s' * (count != 1)} in no part of split {store.split} "
-        f"({some(store.unused)})."
-        + " A split.json in the folder says which are for what."
-        * (count == len(store.scenes))
-    ] * bool(count)
+    if not (count := len(store.unused)):
+        return []
+    note = f"left out: {count} scene{'s' * (count != 1)} in no part of split {store.split}"
+    cure = " A split.json in the folder says which are for what." * (count == len(store.scenes))
+    return [f"{note} ({some(store.unused)}).{cure}"]
 
 
-def _read_table(path: Path) -> Table:
+def _read_table(path: Path) -> dict[str, Any]:
     try:
-        table = read_json(path, Table)
+        table = read_json(path)
     except InputError:
         table = {}
-    scenes = [table.get(name, {}).keys() for name in ("points", "digests", "checksums")]
-    if table.pop("checksum", None) != key(table) or not scenes[0] == scenes[1] == scenes[2]:
-        raise InputError(f"{path} is missing or was changed: {_cure(path.parent)}")
+    if table.pop("checksum", None) != table_key(table):
+        raise _damaged(path, "missing, changed or of another version")
     return table
+
+
+def table_key(table: dict[str, Any]) -> str:
+    """The check sum within `store.json` of all else in it."""
+    return key([FORMAT, table])
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     try:
         mapped = np.lib.format.open_memmap(path, "r")
     except Exception as error:  # junk in a header makes NumPy raise half a dozen kinds
-        raise InputError(f"{path} is damaged ({reason(error)}): {_cure(path.parent)}") from error
-    if mapped.shape != shape or mapped.dtype != np.uint8:
-        raise InputError(
-            f"{path} has shape {mapped.shape} and type {mapped.dtype} instead of {shape} and "
-            f"uint8: {_cure(path.parent)}"
-        )
-    if not mapped.flags.c_contiguous or path.stat().st_size != mapped.offset + mapped.nbytes:
-        raise InputError(f"{path} has a header that does not fit: {_cure(path.parent)}")
+        raise _damaged(path, reason(error)) from error
+    fits = (mapped.shape, mapped.dtype, mapped.flags.c_contiguous) == (shape, np.uint8, True)
+    if not fits or path.stat().st_size != mapped.offset + mapped.nbytes:
+        raise _damaged(path, f"it does not hold {shape} bytes")
     return mapped
 
 
-def _cure(folder: Path) -> str:
-    return f"delete {folder}, and it is built again."
+def _damaged(path: Path, problem: str) -> InputError:
+    return InputError(
+        f"{path} is damaged ({problem}): delete {path.parent}, and it is built again."
+    )
 
 
 def sides(keeps65: bool) -> dict[str, int]:
@@ -250,20 +228,16 @@ def _counts(lengths: dict[str, int]) -> dict[str, int]:
 
 def spans(points: dict[str, int]) -> dict[str, slice]:
     """Rows of each scene, one scene after the other."""
-    ends = accumulate(points.values())
-    return {
-        scene: slice(end - count, end)
-        for (scene, count), end in zip(points.items(), ends, strict=True)
-    }
+    ends = dict(zip(points, accumulate(points.values()), strict=True))
+    return {scene: slice(end - points[scene], end) for scene, end in ends.items()}
 
 
 def with_fewer_points(
     store: PatchStore, points_per_scene: int | None, parts: Collection[str] = PARTS
 ) -> PatchStore:
-    """A view of a store that shows the first points of each scene only.
+    """A view of a store that shows the first points of each scene only; nothing is copied.
 
-    Nothing is built or copied. The photographs and the scenes that are cut here have their points
-    in random order; strips keep theirs.
+    Scenes that are cut here have their points in random order; strips keep theirs.
 
     Args:
         points_per_scene: at most so many; None for all.

@@ -93,51 +93,44 @@ def test_a_server_without_ranges_sends_all_again(server, tmp_path):
     assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
 
 
-def test_dropped_connections_are_taken_up_again(server, tmp_path):
-    fetch("n-hpatches", tmp_path, archive_at(server, "/drops"))
+def test_a_download_that_breaks_off_is_taken_up_by_the_next_call(server, tmp_path):
+    archive = archive_at(server, "/drops")
+    for _ in range(3):
+        with pytest.raises(InputError, match=r"the connection broke.*: run the same command again"):
+            fetch("n-hpatches", tmp_path, archive)
+    fetch("n-hpatches", tmp_path, archive)
     assert (tmp_path / "n-hpatches.zip").read_bytes() == CONTENT
-    assert len(server.asked) > 2
 
 
 @pytest.mark.parametrize("code", ["404", "503"])
 def test_a_refusal_says_where_else_to_look(code, server, tmp_path):
-    with pytest.raises(InputError, match=f"answers {code}: get n-hpatches.zip from https"):
+    with pytest.raises(InputError, match=f"Error {code}: .* get n-hpatches.zip from https"):
         fetch("n-hpatches", tmp_path, archive_at(server, f"/{code}"))
     assert not list(tmp_path.iterdir())
 
 
 def test_no_connection_says_where_else_to_look(tmp_path):
     archive = Archive("n-hpatches.zip", "http://127.0.0.1:9/")
-    with pytest.raises(InputError, match="no connection"):
+    with pytest.raises(InputError, match=r"refused.* get n-hpatches.zip from https"):
         fetch("n-hpatches", tmp_path, archive)
 
 
-@pytest.mark.parametrize("known", [{}, {"size": len(CONTENT)}, {"md5": "0" * 32}])
+@pytest.mark.parametrize("known", [{"size": len(CONTENT)}, {"md5": "0" * 32}])
 def test_a_wrong_file_is_not_taken_for_the_dataset(known, server, tmp_path):
     with pytest.raises(InputError, match="delete it and fetch it again"):
         fetch("n-hpatches", tmp_path, archive_at(server, "/wrong", **known))
     assert not (tmp_path / "n-hpatches.zip").exists()
 
 
-def test_a_full_disk_is_noticed_before_the_download(server, tmp_path, monkeypatch):
-    class Usage:
-        free = 10
-
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: Usage)
-    with pytest.raises(InputError, match="GB free"):
-        fetch("n-hpatches", tmp_path, archive_at(server, "/fine"))
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/n-hpatches\.zip\.part cannot be written"):
+    with pytest.raises(InputError, match=rf"cannot be fetched .*{tmp_path}/file"):
         fetch("n-hpatches", tmp_path / "file", archive_at(server, "/fine"))
 
 
 def test_a_disk_that_runs_full_while_downloading_is_named(server, small_disk):
     (small_disk / "ballast").write_bytes(bytes(2**21 - 2 * 4096))
-    with pytest.raises(InputError, match=r"zip\.part cannot be written \(No space left on device"):
+    with pytest.raises(InputError, match=r"cannot be fetched .*No space left on device"):
         fetch("n-hpatches", small_disk, archive_at(server, "/unknown-length"))
 
 
@@ -181,9 +174,12 @@ def test_a_tar_that_leads_out_of_its_folder_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.tar.gz"]
 
 
-def test_links_in_a_tar_are_left_out(tmp_path):
-    tar(tmp_path / "link.tar.gz", "i_text", tarfile.SYMTYPE)
-    assert not list(download.unpack(tmp_path / "link.tar.gz").iterdir())
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_tar_with_links_to_elsewhere_is_refused(kind, tmp_path):
+    tar(tmp_path / "link.tar.gz", "i_text", kind)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        download.unpack(tmp_path / "link.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["link.tar.gz"]
 
 
 @pytest.mark.parametrize("length", [2, 3, 9, 60])

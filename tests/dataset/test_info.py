@@ -1,9 +1,19 @@
+import re
+import shutil
+
 import numpy as np
 import pytest
 
 from helpers.benchmark.layout import LEVELS
+from helpers.common.errors import InputError
 from helpers.dataset.building import open_store
-from helpers.dataset.info import correlations, duplicates_and_constants, info, measured_sigma
+from helpers.dataset.info import (
+    correlations,
+    duplicates_and_constants,
+    info,
+    listed,
+    measured_sigma,
+)
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.dataset.store import PatchStore, Source
 
@@ -66,3 +76,15 @@ def test_numbers_are_of_the_scenes_that_the_split_takes(few):
     assert set(correlations(some)) == {"v_chelsea"} != set(correlations(few))
     whole = correlations(PatchStore(few.folder, {}, "none"))
     assert set(whole) == set(few.scenes)
+
+
+def test_the_list_of_stores_says_what_each_holds_and_names_a_damaged_one(few, tmp_path):
+    assert listed(tmp_path / "data") == f"{tmp_path / 'data'}: none"
+    shutil.copytree(few.folder, tmp_path / "one")
+    (tmp_path / "mine").mkdir()
+    assert re.fullmatch(
+        rf"{tmp_path}/one: 3 scenes, 36 points, 576 patches, \d+ MB, 65 .* kept", listed(tmp_path)
+    )
+    (tmp_path / "one" / "store.json").write_text("{}")
+    with pytest.raises(InputError, match=rf"delete {tmp_path}/one"):
+        listed(tmp_path)

@@ -63,7 +63,7 @@ def test_a_change_of_one_source_is_a_change_of_the_whole():
 
 
 def test_scenes_of_the_same_name_are_refused():
-    with pytest.raises(InputError, match="two of these have a scene test_1: rename one"):
+    with pytest.raises(InputError, match="two have a scene test_1: rename one"):
         join(Fake("one", 1), Fake("two", 1))
 
 

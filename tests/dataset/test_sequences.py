@@ -126,18 +126,15 @@ def test_a_homography_is_read_up_to_its_factor():
         np.testing.assert_allclose(read_homography(scaled, "H", SHAPE, SHAPE), expected)
 
 
+WORDS = (b"", b"1 0 0 0 1 0 0 0", b"1 0 0 0 1 0 0 0 1 0", b"1 0 0 0 one 0 0 0 1")
+WORDS += (b"1 0 0 0 nan 0 0 0 1", b"1 0 0 0 inf 0 0 0 1", b"\xff\xfe1 0 0")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"1 0 0 0 1 0 0 0", "nine numbers"),
-        (b"1 0 0 0 1 0 0 0 1 0", "nine numbers"),
-        (b"", "nine numbers"),
-        (b"1 0 0 0 one 0 0 0 1", "nine numbers"),
-        (b"1 0 0 0 nan 0 0 0 1", "nine numbers"),
-        (b"1 0 0 0 inf 0 0 0 1", "nine numbers"),
-        (b"\xff\xfe1 0 0", "nine numbers"),
-        (b"0 0 0 0 0 0 0 0 0", "singular"),
-        (b"1 0 0 1 0 0 0 0 1", "singular"),
+        *((words, "nine numbers") for words in WORDS),
+        *((words, "singular") for words in (b"0 0 0 0 0 0 0 0 0", b"1 0 0 1 0 0 0 0 1")),
         (b"1 0 5000 0 1 0 0 0 1", "outside"),
     ],
 )

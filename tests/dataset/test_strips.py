@@ -1,5 +1,4 @@
 import io
-import json
 import os
 import shutil
 import tempfile
@@ -14,9 +13,8 @@ from PIL import Image
 from helpers.benchmark.layout import STRIPS
 from helpers.common import keys
 from helpers.common.errors import InputError
-from helpers.dataset import Choice, building, find_source, open_dataset, write_strips
+from helpers.dataset import Choice, find_source, open_dataset, write_strips
 from helpers.dataset.noise import STRIP_SIGMA, downsample
-from helpers.dataset.sources.strips import Strips
 
 
 def overwrite(path, pixels):
@@ -30,11 +28,15 @@ def zipped(folder, target):
     return target
 
 
-def test_photographs_written_as_n_hpatches_and_read_again_are_equal(few, strip_folder, tmp_path):
-    store = open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
-    assert store.parts == few.parts and store.scenes == few.scenes
+def deeper(folder, target):
+    return shutil.copytree(folder, target / "hpatches").parent
+
+
+@pytest.mark.parametrize("place", [lambda folder, _: folder, zipped, deeper])
+def test_strips_that_were_written_are_read_as_they_were(place, few, strip_folder, tmp_path):
+    store = open_dataset(f"n-hpatches:{place(strip_folder, tmp_path / 'copy')}", tmp_path)
+    assert store.parts == few.parts and store.scenes == few.scenes and store.clean65 is None
     assert (store.clean == few.clean).all() and (store.noisy == few.noisy).all()
-    assert store.clean65 is None
 
 
 def test_strips_bring_no_images_to_look_at(written):
@@ -46,19 +48,6 @@ def test_written_strips_are_one_patch_wide_grey_pngs(few, strip_folder):
     assert len(files) == 32
     with Image.open(strip_folder / "i_text" / "h3_noise.png") as image:
         assert image.mode == "L" and image.size == (32, 32 * 12)
-
-
-def test_a_zip_of_the_folder_gives_the_same_store(few, strip_folder, tmp_path):
-    archive = zipped(strip_folder, tmp_path / "n-hpatches.zip")
-    store = open_dataset(f"n-hpatches:{archive}", tmp_path)
-    assert store.parts == few.parts
-    assert (store.clean == few.clean).all() and (store.noisy == few.noisy).all()
-
-
-def test_the_folder_may_lie_one_deeper(few, strip_folder, tmp_path):
-    (tmp_path / "outer").mkdir()
-    strip_folder.rename(tmp_path / "outer" / "hpatches")
-    assert len(open_dataset(f"n-hpatches:{tmp_path / 'outer'}", tmp_path)) == len(few)
 
 
 def test_strips_are_written_only_into_a_new_folder(few, written):
@@ -99,15 +88,6 @@ def test_a_source_damaged_after_its_store_was_built_is_named(
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
 
 
-def test_a_strip_that_shrinks_between_measuring_and_reading_is_named(strip_folder, tmp_path):
-    source = Strips("n-hpatches", strip_folder, Choice())
-    points, found = source.measure("i_page")
-    out = {name: np.empty((points, 16, 32, 32), np.uint8) for name in ("clean", "noisy")}
-    overwrite(strip_folder / "i_page" / "e3.png", np.zeros((32, 32), np.uint8))
-    with pytest.raises(InputError, match=r"e3\.png changed while it was read: run again"):
-        source.fill("i_page", found, out)
-
-
 def test_official_split_and_validation_from_train_scenes_only(strip_folder, tmp_path):
     folder = strip_folder
     (folder / "split.json").unlink()
@@ -117,10 +97,7 @@ def test_official_split_and_validation_from_train_scenes_only(strip_folder, tmp_
         shutil.copytree(folder / "i_text", folder / name)
     store = open_dataset(f"n-hpatches:{folder}", tmp_path)
     assert store.parts["test"] == ("i_ajuntament", "v_abstract")
-    assert store.parts["validation"] == (
-        "v_boat",
-        "v_graffiti",
-    )  # two of seven, for a search
+    assert store.parts["validation"] == ("v_boat", "v_graffiti")  # two of seven, for a search
     assert len(store.parts["train"]) == 5
     assert store.split == store.summary()["split"] == "a"
     only = open_dataset(f"n-hpatches:{folder}", tmp_path, split="view", scenes=["v_abstract"])
@@ -178,17 +155,16 @@ def zeros(height, width):
 
 
 DAMAGES = [  # of one strip: its name, what happens to it, and what is said
-    ("ref", lambda path: path.unlink(), r"i_page/ref\.png is missing \(1 of the 32 strips"),
+    ("ref", lambda path: path.unlink(), r"i_page/ref\.png is missing \(1 of the 32 files"),
     ("t5", lambda path: path.unlink(), r"i_page/t5\.png is missing"),
     ("h2_noise", lambda path: path.unlink(), r"i_page/h2_noise\.png is missing"),
     ("ref", lambda path: path.write_text("hello"), r"i_page/ref\.png is not a PNG file"),
     ("h2_noise", lambda path: path.write_bytes(b""), r"i_page/h2_noise\.png is not a PNG file"),
     ("t5", truncate, r"i_page/t5\.png is damaged"),
     ("h2_noise", truncate, r"i_page/h2_noise\.png is damaged"),
-    ("t5", zeros(352, 32), r"i_page/t5\.png is 32 x 352 px, \S*ref\.png 32 x 384: .* one size"),
-    ("h2_noise", zeros(384, 64), r"i_page/h2_noise\.png is 64 x 384 px, .* one size"),
-    ("ref", zeros(384, 64), r"i_page/ref\.png is 64 px wide, not 32"),
-    ("ref", zeros(380, 32), r"i_page/ref\.png is 380 px high, no multiple of its width 32"),
+    ("t5", zeros(352, 32), r"i_page/t5\.png is 32 x 352 px: .* as high as each other"),
+    ("h2_noise", zeros(384, 64), r"i_page/h2_noise\.png is 64 x 384 px: .* are 32 px wide"),
+    ("ref", zeros(380, 32), r"i_page/ref\.png is 32 x 380 px: .* a multiple of that"),
     ("t5", grey16, r"i_page/t5\.png has more than 8 bits"),
 ]
 
@@ -215,9 +191,9 @@ def test_colour_and_palette_strips_are_converted(few, strip_folder, tmp_path):
 def test_65_px_strips_opened_as_n_hpatches_say_how_to_open_them(strip_folder, tmp_path):
     for path in strip_folder.rglob("*_noise.png"):
         path.unlink()
-    with pytest.raises(InputError, match="open it as hpatches"):
+    with pytest.raises(InputError, match="unless it is opened as hpatches"):
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
-    with pytest.raises(InputError, match="32 px wide, not 65"):
+    with pytest.raises(InputError, match="32 x 384 px: strips of hpatches are 65 px wide"):
         open_dataset(f"hpatches:{strip_folder}", tmp_path)
 
 
@@ -358,14 +334,12 @@ def test_a_png_that_claims_a_huge_size_is_refused(strip_folder, tmp_path):
     header[20:24] = (32 * 2**24).to_bytes(4, "big")
     for path in (strip_folder / "i_page").iterdir():
         path.write_bytes(header)
-    with pytest.raises(InputError, match=r"i_page/ref\.png claims 32 x 536870912 px"):
+    with pytest.raises(InputError, match=r"i_page/ref\.png is not a PNG file, cut short or larger"):
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
 
 
-def test_the_split_file_is_json(strip_folder, tmp_path):
-    split = strip_folder / "split.json"
-    assert set(json.loads(split.read_text())) == {"train", "validation", "test"}
-    split.write_text("{")
+def test_a_bad_split_in_the_folder_is_named(strip_folder, tmp_path):
+    (strip_folder / "split.json").write_text("{")
     with pytest.raises(InputError, match="is no split"):
         open_dataset(f"n-hpatches:{strip_folder}", tmp_path)
 
@@ -381,12 +355,3 @@ def test_noise_that_is_drawn_here_is_part_of_what_names_a_store(tmp_path, monkey
     with (copy / "dataset" / "noise.py").open("a") as edited:
         edited.write("another = 1\n")
     assert find_source(f"hpatches:{tmp_path}", Choice()).recipe != before
-
-
-def test_the_size_of_a_store_is_said_before_it_is_built(capsys, tmp_path):
-    source = Strips.__new__(Strips)
-    source.name, source.lighter, source.keeps65 = "hpatches", "hpatches-32", True
-    source.scenes = ("i_text",)
-    building._announce(source, 156_967, tmp_path)
-    said = capsys.readouterr().out
-    assert "15.8 GB" in said and "10.6 GB less as hpatches-32" in said

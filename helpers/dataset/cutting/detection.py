@@ -21,14 +21,9 @@ THRESHOLDS = {"dog": 0.004, "hessian": 0.003, "harris": 2e-6}
 
 
 def detect(image: np.ndarray, sensitivity: float = 1.0) -> np.ndarray:
-    """Difference-of-Gaussians, Hessian and Harris points of an image.
+    """Difference-of-Gaussians, Hessian and Harris points of a grey uint8 image.
 
-    Args:
-        image: grey, uint8.
-        sensitivity: factor on THRESHOLDS.
-
-    Returns:
-        float64 (points, 3): x, y and scale in pixels.
+    `sensitivity` is a factor on THRESHOLDS. Returns x, y and scale in pixels, float64 (points, 3).
     """
     level = ndimage.gaussian_filter(np.float32(image) / 255, np.sqrt(FIRST_SIGMA**2 - 0.5**2))
     found, step = [np.empty((0, 3))], 1

@@ -41,7 +41,7 @@ def cut(
     regions: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Samples the 16 patches of every region.
+    """Samples the 16 patches of every region: uint8 (points, 16, 65, 65), in the order of STRIPS.
 
     Args:
         images: six grey images, uint8; the first is the reference.
@@ -49,9 +49,6 @@ def cut(
             w > 0 at the centre of image 1.
         regions: float (points, 4), see `regions.find_regions`.
         rng: source of the jitter.
-
-    Returns:
-        uint8 (points, 16, 65, 65), strips in the order of benchmark.layout.STRIPS.
     """
     patches = np.empty((len(regions), 16, SOURCE_SIDE, SOURCE_SIDE), np.uint8)
     squares = frames(regions)

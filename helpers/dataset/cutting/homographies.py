@@ -49,8 +49,7 @@ LEAST_OVERLAP = 0.4  # share of image 1 that image k must show; 99 % of the genu
 def sample_homography(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Draws one homography from image 1 to another image of the same `shape`, height and width.
 
-    Returns:
-        3x3 matrix for pixel coordinates (x, y, 1), with w = 1 at the centre of image 1.
+    It is for pixel coordinates (x, y, 1), with w = 1 at the centre of image 1.
     """
     while True:
         normalised = draw_normalised(rng)
@@ -87,18 +86,13 @@ def unit_coordinates(shape: tuple[int, int]) -> np.ndarray:
     return np.array([[1, 0, (1 - width) / 2], [0, 1, (1 - height) / 2], [0, 0, unit]]) / unit
 
 
-def visible_share(
-    homography: np.ndarray, shape: tuple[int, int], target: tuple[int, int], steps: int = 30
-) -> float:
-    """Share of image 1 that another image shows.
+def visible_share(homography: np.ndarray, shape: tuple[int, int], target: tuple[int, int]) -> float:
+    """Share of image 1 that another image shows, from 30 x 30 points of it.
 
-    Args:
-        homography: from image 1 to the other, with w > 0 at the centre of image 1.
-        shape: height and width of image 1.
-        target: height and width of the other image.
-        steps: points tried along each side.
+    `shape` and `target` are height and width of image 1 and of the other; the homography leads
+    from one to the other, with w > 0 at the centre of image 1.
     """
-    x, y = (np.linspace(0, length - 1, steps) for length in shape[::-1])
+    x, y = (np.linspace(0, length - 1, 30) for length in shape[::-1])
     points = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
     in_front = points @ homography[2, :2] + homography[2, 2] > 0.05  # of w = 1 at the centre
     mapped = project(homography, points[in_front])

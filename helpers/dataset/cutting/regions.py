@@ -25,8 +25,7 @@ def find_regions(
     """Finds the regions of image 1 that all images show, without near-duplicates.
 
     Args:
-        images: six grey images, uint8.
-        homographies: five 3x3 matrices from image 1 to images 2..6.
+        images, homographies: see `extractor.cut`.
         rng: decides which region of an overlapping group stays, and which stay under `limit`.
         limit: largest number of regions; MOST_POINTS where None.
         sensitivity: factor on the detection thresholds; below 1 for more points.

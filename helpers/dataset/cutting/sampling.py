@@ -10,16 +10,12 @@ from helpers.dataset.layout import SOURCE_SIDE
 def sample(
     image: np.ndarray, matrices: np.ndarray, homography: np.ndarray, side: int = SOURCE_SIDE
 ) -> np.ndarray:
-    """Samples square patches through a homography, bilinearly and with anti-aliasing.
+    """Square patches, uint8 (points, side, side), read bilinearly and with anti-aliasing.
 
     Args:
-        image: the target image, grey uint8.
+        image: grey uint8; beyond it, its edge is repeated.
         matrices: (points, 3, 3), from [-1, 1]^2 into image 1.
-        homography: from image 1 to the target image; followed fully, not only to first order.
-        side: patch side in pixels.
-
-    Returns:
-        uint8 (points, side, side); beyond the image its edge is repeated.
+        homography: from image 1 to this image; followed fully, not only to first order.
     """
     axis = (np.arange(side) + 0.5) * 2 / side - 1
     matrices = homography @ matrices
@@ -39,13 +35,8 @@ def sample(
 def bilinear(image: np.ndarray, matrices: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Reads an image at matrix * (x, y, 1) for every matrix and grid point, bilinearly.
 
-    Args:
-        image: float32 (height, width); beyond it, its edge is repeated.
-        matrices: float64 (n, 3, 3).
-        x, y: float64, columns and rows of the grid.
-
-    Returns:
-        uint8 (n, rows, columns), rounded.
+    From a float32 image (height, width), whose edge is repeated beyond it, float64 matrices
+    (n, 3, 3), columns x and rows y of the grid to rounded uint8 (n, rows, columns).
     """
     bottom, right = image.shape[0] - 1, image.shape[1] - 1
     values = np.empty((len(matrices), len(y), len(x)), np.uint8)

@@ -10,26 +10,19 @@ from helpers.dataset.cutting.detection import THRESHOLDS
 from helpers.dataset.noise import SIGMA, downsample, noisy_twin
 from helpers.dataset.store import Source, scene_generator
 
-# The code that decides the patches: another lighting or homography must not find an old store.
+# The code that decides the patches: other lighting must not find an old store. The constants are
+# in the recipe as well, for those who set others from a notebook.
 RECIPE_CODE = ("dataset/cutting", "dataset/noise.py", "dataset/sources")
 Loaded = tuple[list[np.ndarray], list[np.ndarray], str]
 
 
 class CutSource(Source):
-    """Scenes of six images, whose patches are cut here.
+    """Scenes of six images, whose patches are cut here."""
 
-    Attributes:
-        seed: of the points chosen, the jitter and the noise.
-        most_points: of a scene, random ones.
-        sensitivity: factor on the detection thresholds; below 1 for more points.
-        keeps_images: whether the images stay in memory from `measure` to `fill`, as they are
-            quicker kept than loaded again.
-    """
-
-    seed: int
-    most_points: int
-    sensitivity = 1.0
-    keeps_images = False
+    seed: int  # of the points chosen, the jitter and the noise
+    most_points: int  # of a scene, random ones
+    sensitivity = 1.0  # factor on the detection thresholds; below 1 for more points
+    keeps_images = False  # in memory from `measure` to `fill`, where loading them again is slow
 
     def load(self, scene: str) -> Loaded:
         """Six grey uint8 images, five homographies of the first to the others, a digest of both.
@@ -79,13 +72,9 @@ class CutSource(Source):
 
 
 def fill_from_65(out: dict[str, np.ndarray], clean65: np.ndarray, scene: str, seed: int) -> None:
-    """Reduces the patches of a scene and draws their noise.
+    """Fills the arrays of a scene, see `Source.fill`, from clean ones, uint8 (points, 16, 65, 65).
 
-    Args:
-        out: arrays of the scene to be filled, see `Source.fill`.
-        clean65: uint8 (points, 16, 65, 65).
-        scene: its name, which with the seed decides the noise.
-        seed: of the dataset.
+    The name of the scene and the seed decide the noise.
     """
     if "clean65" in out:
         out["clean65"][:] = clean65

@@ -4,41 +4,46 @@ from collections.abc import Collection
 from pathlib import Path
 
 from helpers.common.errors import InputError
-from helpers.dataset.parts import (
-    SPLIT_FILE,
-    Choice,
-    check_names,
-    choose_parts,
-    read_split,
-    split_name,
-)
-from helpers.dataset.sources.tree import Tree, open_tree
+from helpers.dataset import parts
+from helpers.dataset.parts import Choice
+from helpers.dataset.sources.tree import Folder, Zip, open_tree
 from helpers.dataset.store import Source
 
 
 class SceneFolders(Source):
     """Scenes in the sub-folders of a folder or zip file; the base of sources of this kind."""
 
+    content: str  # what each sub-folder has to hold, in words
     scenes: tuple[str, ...] = ()
 
     def __init__(self, place: Path | str, marks: Collection[str], choice: Choice):
-        """Looks at the list of files only.
+        """Looks at the list of files only; `marks` are names of files that make a folder a scene.
 
-        Args:
-            place: folder or zip file.
-            marks: names of files that make a folder a scene.
-            choice: what is taken of it; without a split, the dataset's own split.json, else "a".
+        Without a split in `choice`, the dataset's own split.json is taken, else "a".
+
+        Raises:
+            InputError: there are no scenes, files of one are missing, or the split cannot be used.
         """
         self.tree, self.choice = open_tree(place), choice
         self.root, found = find_scenes(self.tree, marks)
-        split = choice.split or own_split(self.tree, self.root, found)
-        self.parts = choose_parts(found, split, choice.scenes)
-        self.split, self.choosable = split_name(split, choice.scenes), tuple(found)
+        own, split = self.root + parts.SPLIT_FILE, choice.split or "a"
+        if not choice.split and own in self.tree.files:
+            split = parts.read_split(self.tree.read(own), str(self.where(own)))
+            parts.check_names(found, split)
+        self.parts = parts.choose_parts(found, split, choice.scenes)
+        self.split, self.choosable = parts.split_name(split, choice.scenes), tuple(found)
         self.scenes = tuple(name for name in found if name in (choice.scenes or found))
-        self.files = {scene: self.list_files(scene) for scene in self.scenes}
+        self.files = {scene: self.list_files(f"{self.root}{scene}/") for scene in self.scenes}
+        for scene, paths in self.files.items():
+            if missing := [path for path in paths if path not in self.tree.files]:
+                raise InputError(
+                    f"{self.where(missing[0])} is missing ({len(missing)} of the {len(paths)} "
+                    f"files of {scene} are): {self.content}; add what is missing, or leave this "
+                    "scene out."
+                )
 
-    def list_files(self, scene: str) -> list[str]:
-        """Paths within the tree of the files that are used of a scene, all of them there."""
+    def list_files(self, folder: str) -> list[str]:
+        """Paths within the tree of the files that are needed of a scene."""
         raise NotImplementedError
 
     def key(self) -> dict:
@@ -50,7 +55,7 @@ class SceneFolders(Source):
         return self.tree.path / path
 
 
-def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:
+def find_scenes(tree: Folder | Zip, marks: Collection[str]) -> tuple[str, list[str]]:
     """Finds the folders that hold a file with one of the names `marks`, in any case.
 
     Returns:
@@ -69,12 +74,3 @@ def find_scenes(tree: Tree, marks: Collection[str]) -> tuple[str, list[str]]:
         )
     root = min((root for root, _, _ in scenes), key=lambda path: (path.count("/"), path))
     return root + "/" * bool(root), sorted(scene for place, _, scene in scenes if place == root)
-
-
-def own_split(tree: Tree, root: str, found: Collection[str]) -> str | dict:
-    """The split that the dataset brings along, whose names must all be found, else the "a"."""
-    if root + SPLIT_FILE not in tree.files:
-        return "a"
-    split = read_split(tree.read(root + SPLIT_FILE), str(tree.path / root / SPLIT_FILE))
-    check_names(found, split)
-    return split

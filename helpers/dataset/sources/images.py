@@ -5,9 +5,9 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from helpers.common.errors import InputError, reason
+from helpers.common.errors import InputError
 
 LARGEST_IMAGE = 89_478_485  # pixels; Pillow warns of larger ones
 # Of what else Pillow reads, some starts other programs: an EPS picture Ghostscript, for example.
@@ -16,14 +16,11 @@ EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", 
 
 
 def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
-    """Decodes a picture to grey bytes.
+    """Decodes a picture to grey bytes, uint8 (height, width).
 
     8-bit grey is taken as it is; colour, palette and black-and-white are converted by luma (ITU-R
     601), any transparency is dropped; 16-bit and float pictures are refused, because scaling them
     to bytes would be a guess.
-
-    Returns:
-        uint8 (height, width).
 
     Raises:
         InputError: no picture, a damaged or truncated one, or more than 8 bits a channel.
@@ -31,16 +28,10 @@ def decode_grey(data: bytes, name: str | Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             mode = image.mode
-            grey = image if mode == "L" else image.convert("L") if mode in EIGHT_BIT else None
-            grey = None if grey is None else np.asarray(grey)
-    except UnidentifiedImageError as error:
-        kinds = ", ".join(FORMATS[:-1])
-        raise InputError(
-            f"{name} is damaged or no {kinds} or {FORMATS[-1]} picture: fetch or export it again."
-        ) from error
+            grey = np.asarray(image.convert("L")) if mode in EIGHT_BIT else None
     except Exception as error:  # fuzzing finds Pillow to raise a dozen kinds on damaged files
         raise InputError(
-            f"{name} is damaged or no picture ({reason(error)}): fetch or export it again."
+            f"{name} is damaged or no PNG, JPEG, PPM or TIFF picture: fetch or export it again."
         ) from error
     if grey is None:
         raise InputError(f"{name} has more than 8 bits a pixel ({mode}): save it as 8-bit grey.")
@@ -53,11 +44,10 @@ def png_size(header: bytes, name: str | Path) -> tuple[int, int]:
     Raises:
         InputError: these are not the first bytes of a PNG file, or of one too large to be decoded.
     """
-    if len(header) < 24 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
-        raise InputError(f"{name} is not a PNG file or is cut short: fetch it again.")
-    width, height = struct.unpack(">II", header[16:24])
-    if width * height > LARGEST_IMAGE:
+    is_png = len(header) == 24 and header[:8] == b"\x89PNG\r\n\x1a\n" and header[12:16] == b"IHDR"
+    width, height = struct.unpack(">II", header[16:24]) if is_png else (0, 0)
+    if not is_png or width * height > LARGEST_IMAGE:
         raise InputError(
-            f"{name} claims {width} x {height} px, more than any strip: fetch it again."
+            f"{name} is not a PNG file, cut short or larger than any strip: fetch it again."
         )
     return width, height

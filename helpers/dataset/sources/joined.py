@@ -18,33 +18,22 @@ def split_names(name: str) -> list[str]:
 
 
 class Joined(Source):
-    """A source made of others, whose scenes keep their parts.
-
-    Where only some keep their 65 px patches, the whole keeps none.
-    """
+    """A source made of others; where only some keep their 65 px patches, the whole keeps none."""
 
     scenes: tuple[str, ...] = ()
 
     def __init__(self, sources: list[Source], split: str):
-        """Joins sources; `split` says what to call their split.
-
-        Raises:
-            InputError: two have a scene of the same name.
-        """
+        """Raises InputError where two have a scene of the same name."""
         self.name, self.split = "+".join(source.name for source in sources), split
         self.keeps65 = all(source.keeps65 for source in sources)
         self._source_of: dict[str, Source] = {}
         for source in sources:
-            for scene in source.scenes:
-                if scene in self._source_of:
-                    raise InputError(f"{self.name}: two of these have a scene {scene}: rename one.")
-                self._source_of[scene] = source
+            if twice := self._source_of.keys() & source.scenes:
+                raise InputError(f"{self.name}: two have a scene {min(twice)}: rename one.")
+            self._source_of |= dict.fromkeys(source.scenes, source)
         self.scenes = tuple(self._source_of)
         self.choosable = tuple(name for source in sources for name in source.choosable)
-        self.parts = {
-            part: tuple(scene for source in sources for scene in source.parts[part])
-            for part in PARTS
-        }
+        self.parts = {part: sum((one.parts[part] for one in sources), ()) for part in PARTS}
         self.recipe: dict[str, Any] = {"joined": [source.recipe for source in sources]}
         self._sources = sources
 

@@ -33,19 +33,18 @@ PARTS = {  # fixed, no photograph in two parts, v_ and i_ in each
 }
 FROM_SKLEARN = ("china", "flower")
 LONGEST_SIDE = 800  # larger photographs are reduced to it: a usual size in HPatches
-SENSITIVITY = 0.45  # share of the usual detection thresholds, as the photographs are few and small
 POINTS_PER_SCENE = 900  # so that no texture dominates
 SUPERSAMPLING = 3  # warps are drawn this much larger and then averaged
 
 
 class Photographs(CutSource):
-    """The source that `open_dataset("photographs")` builds from."""
+    """Scenes that ship with installed packages."""
 
     name = "photographs"
     parts = PARTS
     split = OWN_SPLIT
     keeps65 = True
-    sensitivity = SENSITIVITY
+    sensitivity = 0.45  # as the photographs are few and small
     keeps_images = True
 
     def __init__(self, seed: int = 0, points_per_scene: int | None = None):
@@ -72,36 +71,23 @@ def photograph_path(scene: str) -> Path:
     name = scene[2:]
     from_sklearn = name in FROM_SKLEARN
     folder = Path(str(files("sklearn.datasets.images" if from_sklearn else "skimage.data")))
-    for path in (folder / f"{name}.jpg", folder / f"{name}.png"):
-        if path.is_file():
-            return path
-    raise InputError(
-        f"The photograph {name} is not in {folder}: "
-        f"reinstall {'scikit-learn' if from_sklearn else 'scikit-image'}."
-    )
+    if found := [*folder.glob(f"{name}.jpg"), *folder.glob(f"{name}.png")]:
+        return found[0]
+    package = "scikit-learn" if from_sklearn else "scikit-image"
+    raise InputError(f"The photograph {name} is not in {folder}: reinstall {package}.")
 
 
 def load_photograph(path: Path) -> np.ndarray:
     """Reads a photograph as grey bytes (height, width), its longest side at most LONGEST_SIDE."""
-    try:
-        grey = Image.fromarray(decode_grey(path.read_bytes(), path))
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}): reinstall its package."
-        ) from error
+    grey = Image.fromarray(decode_grey(path.read_bytes(), path))
     grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return np.asarray(grey)
 
 
 def make_scene(scene: str, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Makes the six images of a scene and the five homographies from the first to the others.
+    """Six grey uint8 images of a scene, and five 3x3 matrices, in pixels, from the first to them.
 
-    Args:
-        scene: `v_...` for changes of viewpoint, `i_...` for changes of lighting.
-        seed: of the homographies and the lighting.
-
-    Returns:
-        Six grey uint8 images of one size, and five 3x3 matrices in pixels.
+    Scenes `v_...` change the viewpoint, `i_...` the lighting, as the seed decides.
     """
     photograph = load_photograph(photograph_path(scene))
     rng = scene_generator(scene, seed, "images")

@@ -25,7 +25,8 @@ SUFFIXES = (".ppm", ".png", ".jpg", ".jpeg", ".pgm", ".tif", ".tiff")
 class Sequences(CutSource, SceneFolders):
     """Scenes of six images in a folder or zip file."""
 
-    name, lighter = "sequences", "sequences-32"
+    name = "sequences"
+    content = "a scene needs images 1 to 6 and H_1_2 to H_1_6"
 
     def __init__(self, place: Path | str, choice: Choice):
         """Looks at the list of files only."""
@@ -36,11 +37,12 @@ class Sequences(CutSource, SceneFolders):
     @cached_property
     def images(self) -> dict[str, str]:
         """Path without suffix -> path of each picture; of several, the first of SUFFIXES."""
-        found = {}
-        for suffix in reversed(SUFFIXES):
-            paths = (path for path in self.tree.files if path.lower().endswith(suffix))
-            found |= {path[: -len(suffix)]: path for path in paths}
-        return found
+        return {
+            path[: -len(suffix)]: path
+            for suffix in reversed(SUFFIXES)
+            for path in self.tree.files
+            if path.lower().endswith(suffix)
+        }
 
     def load(self, scene: str) -> Loaded:
         files = [(self.tree.read(path), self.where(path)) for path in self.files[scene]]
@@ -52,20 +54,12 @@ class Sequences(CutSource, SceneFolders):
         digest = hashlib.sha256(b"".join(data for data, _ in files)).hexdigest()
         return images, homographies, digest
 
-    def list_files(self, scene: str) -> list[str]:
+    def list_files(self, folder: str) -> list[str]:
         """Paths of images 1..6 and H_1_2..H_1_6."""
-        folder, paths = f"{self.root}{scene}/", []
-        for number in range(1, 7):
-            like_first = Path(paths[0]).suffix if paths else ""  # what a missing one is called
-            paths.append(self.images.get(f"{folder}{number}", f"{folder}{number}{like_first}"))
-        paths += [f"{folder}H_1_{number}" for number in range(2, 7)]
-        for path in paths:
-            if path not in self.tree.files:
-                raise InputError(
-                    f"{self.where(path)} is missing: a scene needs six images and "
-                    "H_1_2 to H_1_6, so add it or leave the scene out."
-                )
-        return paths
+        suffix = Path(self.images[f"{folder}1"]).suffix  # what a missing one is called
+        images = (f"{folder}{number}" for number in range(1, 7))
+        found = [self.images.get(image, f"{image}{suffix}") for image in images]
+        return found + [f"{folder}H_1_{number}" for number in range(2, 7)]
 
 
 def read_homography(
@@ -78,8 +72,7 @@ def read_homography(
         shape, target: height and width of image 1 and of the image that it maps to.
 
     Returns:
-        float64 (3, 3), scaled to w = 1 at the centre of image 1, since any factor, a negative one
-        too, means the same mapping.
+        float64 (3, 3), scaled to w = 1 at the centre of image 1: any factor means the same mapping.
 
     Raises:
         InputError: not nine finite numbers, a singular matrix, or nothing of image 1 is shown.

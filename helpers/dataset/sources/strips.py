@@ -32,6 +32,8 @@ class Strips(SceneFolders):
     Where a limit is asked for, these are their first points, as tasks name points by their rows.
     """
 
+    content = "a scene has 16 strips and, unless it is opened as hpatches, their noisy twins"
+
     def __init__(self, name: str, place: Path | str, choice: Choice):
         """Looks at the list of files only; `name` is "n-hpatches" or "hpatches"."""
         self.name, self.side = name, SIDES[name]
@@ -40,31 +42,22 @@ class Strips(SceneFolders):
         self.most_points = choice.points_per_scene
         self.recipe = {"points_per_scene": self.most_points}
         if self.side == SOURCE_SIDE:
-            self.lighter = "hpatches-32"
             noise = {"sigma": SIGMA, "code": code_key("dataset/noise.py")}
             self.recipe |= {"seed": choice.seed, "keep65": self.keeps65, **noise}
 
     def measure(self, scene: str) -> tuple[int, int]:
-        files = self.files[scene]
-        sizes = {path: png_size(self.tree.read(path, 24), self.where(path)) for path in files}
-        first, (width, height) = files[0], sizes[files[0]]
-        if width != self.side:
-            raise InputError(
-                f"{self.where(first)} is {width} px wide, not {self.side}: "
-                "open 32 px strips as n-hpatches and 65 px strips as hpatches."
-            )
-        if height % width or not height:
-            raise InputError(
-                f"{self.where(first)} is {height} px high, no multiple of its width {width}: "
-                "fetch it again."
-            )
-        for path, size in sizes.items():
-            if size != (width, height):
+        height = 0
+        for path in self.files[scene]:
+            width, found = png_size(self.tree.read(path, 24), self.where(path))
+            height = height or found  # of the first one
+            if width != self.side or found != height or height % width or not height:
                 raise InputError(
-                    f"{self.where(path)} is {size[0]} x {size[1]} px, {first} {width} x {height}: "
-                    "all strips of a sequence need one size, so fetch both again."
+                    f"{self.where(path)} is {width} x {found} px: strips of {self.name} are "
+                    f"{self.side} px wide (open 32 px ones as n-hpatches, 65 px ones as hpatches) "
+                    "and, within a scene, as high as each other and a multiple of that, so fetch "
+                    "it again."
                 )
-        points = min(height // width, self.most_points or height)
+        points = min(height // self.side, self.most_points or height)
         return points, points
 
     def fill(self, scene: str, points: int, out: dict[str, np.ndarray]) -> str:
@@ -82,28 +75,13 @@ class Strips(SceneFolders):
             data = self.tree.read(path)
             digest.update(data)
             strip = decode_grey(data, self.where(path))
-            if strip.shape[1] != self.side or len(strip) < len(column) * self.side:
-                raise InputError(f"{self.where(path)} changed while it was read: run again.")
             column[:] = strip.reshape(-1, self.side, self.side)[: len(column)]
         return digest.hexdigest()
 
-    def list_files(self, scene: str) -> list[str]:
+    def list_files(self, folder: str) -> list[str]:
         """Clean strips in the order of STRIPS, then their noisy twins."""
         ends = ("", "_noise") if self.side == PATCH_SIDE else ("",)
-        paths = [f"{self.root}{scene}/{strip}{end}.png" for end in ends for strip in STRIPS]
-        missing = [path for path in paths if path not in self.tree.files]
-        if len(missing) == 16 and missing[0].endswith("_noise.png"):
-            raise InputError(
-                f"{self.where(missing[0])} and the other noisy twins are missing: "
-                "this looks like HPatches rather than N-HPatches, so open it as hpatches."
-            )
-        if missing:
-            raise InputError(
-                f"{self.where(missing[0])} is missing ({len(missing)} of the "
-                f"{len(paths)} strips of {scene} are): "
-                "unpack or fetch the dataset again, or leave this scene out."
-            )
-        return paths
+        return [f"{folder}{strip}{end}.png" for end in ends for strip in STRIPS]
 
 
 def write_strips(store: PatchStore, folder: Path | str) -> None:

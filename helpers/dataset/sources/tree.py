@@ -6,7 +6,6 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
 
 from helpers.common.errors import InputError, reason
 
@@ -14,31 +13,22 @@ LARGEST_FILE = 2**30  # bytes; the largest genuine strip has some 20 MB
 LARGEST_RATIO = 200  # PNG files hardly shrink in a zip; a bomb shrinks a thousandfold
 
 
-class Tree(Protocol):
-    """Files by their path within the tree, with forward slashes."""
-
-    path: Path
-    files: dict[str, Any]  # path -> something that changes with the content
-
-    def read(self, name: str, limit: int | None = None) -> bytes:
-        """The bytes of a file, or its first `limit` bytes."""
-
-
-def open_tree(path: Path | str) -> Tree:
+def open_tree(path: Path | str) -> "Folder | Zip":
     """Opens a folder, or a zip file.
+
+    Either has `files`, a dictionary from paths within, with forward slashes, to something that
+    changes with the content, and `read(name, limit)` for the bytes of one, or the first of them.
 
     Raises:
         InputError: there is no such folder or file, it may not be read, or it is no safe zip.
     """
     path = Path(os.path.expanduser(path))  # which leaves ~nobody as it is
-    if path.is_dir():
-        return Folder(path)
-    if path.is_file():
-        return Zip(path)
-    raise InputError(f"{path} does not exist: give the folder or zip file of the dataset.")
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{path} does not exist: give the folder or zip file of the dataset.")
+    return Folder(path) if path.is_dir() else Zip(path)
 
 
-class Folder(Tree):
+class Folder:
     """A folder with sub-folders of files; deeper ones are seen, links to elsewhere are followed."""
 
     def __init__(self, path: Path):
@@ -47,21 +37,16 @@ class Folder(Tree):
             self.files = {
                 file.relative_to(path).as_posix(): (file.stat().st_size, file.stat().st_mtime_ns)
                 for file in _files(path)
-                if file.exists()  # links may lead nowhere
+                if file.is_file()  # no pipe or device, and links may lead nowhere
             }
         except OSError as error:
             raise InputError(
                 f"{error.filename} cannot be read ({error.strerror}): ask for permission."
             ) from error
 
-    def read(self, name: str, limit: int | None = None) -> bytes:
-        path = self.path / name
+    def read(self, name: str, limit: int = -1) -> bytes:
         try:
-            if not stat.S_ISREG(path.stat().st_mode) or path.stat().st_size > LARGEST_FILE:
-                raise InputError(
-                    f"{path} is a pipe, a device or larger than any picture: put a file there."
-                )
-            with path.open("rb") as file:
+            with (self.path / name).open("rb") as file:
                 return file.read(limit)
         except OSError as error:
             raise InputError(
@@ -83,7 +68,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(place) / name for name in sorted(names))
 
 
-class Zip(Tree):
+class Zip:
     """A zip file whose list of contents has been checked."""
 
     def __init__(self, path: Path):
@@ -93,38 +78,30 @@ class Zip(Tree):
             self._zip = zipfile.ZipFile(path)
             entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         except Exception as error:  # fuzzing finds a dozen kinds, of each way of packing its own
-            if path.name.endswith((".tar.gz", ".tgz", ".tar")):
-                raise InputError(
-                    f"{path} is no zip file: unpack it, and give the folder."
-                ) from error
             raise InputError(
-                f"{path} is no complete zip file ({reason(error)}): fetch it again, "
-                "a download that broke off can be resumed."
+                f"{path} is no complete zip file ({reason(error)}): fetch it again, or unpack it "
+                "and give the folder."
             ) from error
-        for entry in entries:
-            _check(entry, path)
+        if unsafe := [entry.filename for entry in entries if not _is_safe(entry)]:
+            raise InputError(
+                f"{unsafe[0]!r} in {path} leads out of its folder, is a link or would unpack to "
+                "more than a picture can hold: do not use this zip file."
+            )
         self.files = {entry.filename: (entry.file_size, entry.CRC) for entry in entries}
 
-    def read(self, name: str, limit: int | None = None) -> bytes:
+    def read(self, name: str, limit: int = -1) -> bytes:
         try:
             with self._lock, self._zip.open(name) as file:
-                return file.read(-1 if limit is None else limit)
-        except Exception as error:  # fuzzing finds a dozen kinds, of each way of packing its own
+                return file.read(limit)
+        except Exception as error:  # as above
             raise InputError(
                 f"{name} in {self.path} cannot be read ({reason(error)}): fetch the zip file again."
             ) from error
 
 
-def _check(entry: zipfile.ZipInfo, path: Path) -> None:
-    parts = PurePosixPath(entry.filename.replace("\\", "/"))
-    problem = None
-    if parts.is_absolute() or ".." in parts.parts or ":" in entry.filename:
-        problem = "leads out of its folder"
-    elif stat.S_ISLNK(entry.external_attr >> 16):
-        problem = "is a link"
-    elif entry.file_size > LARGEST_FILE:
-        problem = f"claims {entry.file_size} bytes"
-    elif entry.file_size > 2**20 and entry.file_size > LARGEST_RATIO * entry.compress_size:
-        problem = "would unpack to more than a picture can hold"
-    if problem:
-        raise InputError(f"{entry.filename!r} in {path} {problem}: do not use this zip file.")
+def _is_safe(entry: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    inside = not path.is_absolute() and ".." not in path.parts and ":" not in entry.filename
+    bomb = entry.file_size > max(2**20, LARGEST_RATIO * entry.compress_size)
+    is_link = stat.S_ISLNK(entry.external_attr >> 16)
+    return inside and not is_link and not bomb and entry.file_size <= LARGEST_FILE
