@@ -47,8 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     described = (
-        "folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D), or one .npz; "
-        "several are compared"
+        "folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D); several are compared"
     )
     add("descriptors", nargs="+", type=Path, metavar="DESCRIPTORS", help=described)
     splits = (
@@ -107,8 +106,7 @@ def _run(options: argparse.Namespace) -> None:
             print(f"Lists: {tasks.origin}.", flush=True)
             if options.write_tasks:
                 write_tasks(tasks, options.write_tasks)
-        name = path.stem if path.suffix == ".npz" else path.name
-        name = name if name not in scores else str(path)
+        name = path.name if path.name not in scores else str(path)
         scores[name] = score(descriptors)
         if options.pca_power_law:
             whitened = pca_power_law(descriptors, split.train, split.test)

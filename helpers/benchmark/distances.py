@@ -30,19 +30,6 @@ def exact(a, b, squared):
     return math.sqrt(total) if squared else total
 
 
-@njit(nogil=True, cache=True)
-def exact_many(a, columns, start, squared, out):
-    """out[j] = `exact` of a and columns[:, start + j], in a tenth of the time."""
-    out[:] = 0
-    for k in range(a.shape[0]):
-        column = columns[k, start : start + out.shape[0]]
-        for j in range(out.shape[0]):
-            difference = np.float64(a[k]) - np.float64(column[j])
-            out[j] += difference * difference if squared else abs(difference)
-    if squared:
-        out[:] = np.sqrt(out)
-
-
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _l1_block(left, columns, out):
     """out[i, j] = sum_k |left[i, k] - columns[k, j]|, vectorised over j."""
