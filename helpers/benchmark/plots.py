@@ -9,7 +9,7 @@ import numpy as np
 
 from .files import atomic_path
 from .layout import LEVELS
-from .metrics import precision_recall_curve, roc_curve
+from .metrics import precision_recall_curve
 from .scores import Scores
 from .verification import KINDS
 
@@ -23,15 +23,12 @@ STYLES = dict(zip(LEVELS, ("-", "--", ":"), strict=True))
 def plot_all(scores: Mapping[str, Scores], folder: Path | str) -> None:
     """Draws every picture that the scores allow, as PDF and PNG."""
     some = next(iter(scores.values()))
-    plots = {
-        "precision_recall": plot_precision_recall if some.verification else None,
-        "roc": plot_roc if some.verification else None,
-        "sequences": plot_sequences if some.matching else None,
-        "pools": plot_pools if some.R is not None else None,
-    }
-    for name, plot in plots.items():
-        if plot:
-            _save(plot(scores), Path(folder) / name)
+    if some.verification:
+        _save(plot_precision_recall(scores), Path(folder) / "precision_recall")
+    if some.matching:
+        _save(plot_sequences(scores), Path(folder) / "sequences")
+    if some.R is not None:
+        _save(plot_pools(scores), Path(folder) / "pools")
 
 
 def _save(figure: "Figure", path: Path) -> None:
@@ -47,38 +44,25 @@ def _save(figure: "Figure", path: Path) -> None:
 
 def plot_precision_recall(scores: Mapping[str, Scores]) -> "Figure":
     """Precision against recall of the imbalanced verification, one panel a level and kind."""
-
-    def curve(result, positive, negative):
-        precision, recall = precision_recall_curve(positive[: result.imbalanced], negative)
-        return recall, precision
-
-    return _curves(scores, curve, ("Recall", "Precision"), "ap", "lower left")
-
-
-def plot_roc(scores: Mapping[str, Scores]) -> "Figure":
-    """True against false positive rate of the balanced verification."""
-    labels = ("False positive rate", "True positive rate")
-    return _curves(scores, lambda _, *pair: roc_curve(*pair), labels, "auc", "lower right")
-
-
-def _curves(scores, curve, labels: tuple[str, str], metric: str, corner: str) -> "Figure":
     figure, axes = _figure(len(KINDS), len(LEVELS), (7, 4.8), sharex=True, sharey=True)
     for kind, row in zip(KINDS, axes, strict=True):
         for index, (level, axis) in enumerate(zip(LEVELS, row, strict=True)):
             for result in (each.verification for each in scores.values()):
-                pair = (result.distances[name][index] for name in ("positive", kind))
-                if (value := result.scores[level][kind][metric]) is None:
+                if (value := result.scores[level][kind]["ap"]) is None:
                     continue  # a single sequence has no pairs of two
-                axis.plot(*_thinned(*curve(result, *pair)), label=f"{value:.3f}", linewidth=1.2)
+                positive = result.distances["positive"][index, : result.imbalanced]
+                negative = result.distances[kind][index]
+                precision, recall = precision_recall_curve(positive, negative)
+                axis.plot(*_thinned(recall, precision), label=f"{value:.3f}", linewidth=1.2)
             axis.set_title(f"{level}, {kind}", fontsize=9)
             axis.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1))
             axis.grid(alpha=0.3)
             if axis.lines:
-                axis.legend(fontsize=7, title=metric.upper(), title_fontsize=7, loc=corner)
+                axis.legend(fontsize=7, title="AP", title_fontsize=7, loc="lower left")
     for axis in axes[-1]:
-        axis.set_xlabel(labels[0])
+        axis.set_xlabel("Recall")
     for axis in axes[:, 0]:
-        axis.set_ylabel(labels[1])
+        axis.set_ylabel("Precision")
     _legend_below(figure, axes[-1, 0].lines, list(scores))
     return figure
 

@@ -13,13 +13,13 @@ from .intervals import bootstrap
 from .layout import IMAGES, LEVELS, POOLS, STRIPS, TASKS
 from .matching import Matching, matching
 from .retrieval import Retrieval, retrieval
-from .tasks import COLUMNS, PAIRS, Tasks
+from .tasks import COLUMNS, PAIRS, STEMS, Tasks
 from .verification import Verification, verification
 from .workers import DEFAULTS, Resources
 
 TIES_MATTER = 0.001
 LEAST_REACH = 0.5  # of a list: drawn for all points, even a short one names some of the last
-# Differences of signed whole numbers are exact; unsigned ones would wrap around.
+# Unsigned whole numbers would wrap around.
 AS_THEY_ARE = {np.dtype(kind) for kind in (np.float64, np.int16, np.int8)}
 LARGEST = 1e15  # beyond it squares leave the range of float32
 
@@ -28,16 +28,12 @@ LARGEST = 1e15  # beyond it squares leave the range of float32
 class Scores:
     """Results of the tasks that were run; the others are None.
 
-    V is the mean of the six imbalanced APs, M the mean matching AP over levels, R the mean
-    retrieval AP over levels and the *available* pools (those that the list has enough distractors
-    for), S = (V + M + R) / 3. A score that cannot be computed is None.
-
     Attributes:
-        tasks: the task lists.
-        distance: `L2` or `L1`.
         points: number of points of all sequences.
-        verification, matching, retrieval: results of each task.
-        V, M, R, S: scores in 0..1.
+        V: mean of the six imbalanced APs, in 0..1 as are all scores.
+        M: mean matching AP over levels.
+        R: mean retrieval AP over levels and the pools that the list has enough distractors for.
+        S: (V + M + R) / 3. A score that cannot be computed is None.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
         constant: names of the sequences whose reference descriptors are all the same.
         reach: the last point that the lists name, as a share of the points, over all sequences.
@@ -181,7 +177,11 @@ def evaluate(
     Raises:
         BenchmarkError: descriptors are missing, ragged or NaN, or a list points past a strip.
     """
-    _check_options(distance, pools)
+    if distance not in DISTANCES or min(pools, default=0) <= IMAGES:
+        raise BenchmarkError(
+            f"Distance {distance!r} and pools {list(pools)} cannot be: choose L2 or L1, and pools "
+            f"above {IMAGES}, the positives."
+        )
     arrays = _checked(descriptors, tasks)
     works = {
         "verification": lambda: verification(arrays, tasks, distance, resources),
@@ -211,13 +211,6 @@ def _reach(tasks: Tasks, lengths: np.ndarray) -> float:
     for sequences, points in (tasks.positive[:, [0, 2]].T, tasks.queries.T):
         np.maximum.at(last, sequences, points + 1)
     return float(last.sum() / lengths[last > 0].sum())
-
-
-def _check_options(distance: str, pools: Sequence[int]) -> None:
-    if distance not in DISTANCES:
-        raise BenchmarkError(f"There is no distance {distance!r}: choose L2 or L1.")
-    if min(pools, default=0) <= IMAGES:
-        raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
 
 
 def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.ndarray]:
@@ -272,9 +265,8 @@ def _check_rows(tasks: Tasks, lengths: np.ndarray) -> None:
             bad = point >= lengths[sequence]
             if bad.any():
                 row = int(np.argmax(bad))
-                file = tasks.files.get(kind)
-                place = f"{file}, line {row + 2}" if file else f"{kind} row {row}"
                 raise BenchmarkError(
-                    f"{place}: point {point[row]} of {tasks.sequences[sequence[row]]} is past its "
-                    f"{lengths[sequence[row]]} descriptors: use the lists of this dataset."
+                    f"{STEMS[kind]}, line {row + 2}: point {point[row]} of "
+                    f"{tasks.sequences[sequence[row]]} is past its {lengths[sequence[row]]} "
+                    "descriptors: use the lists of this dataset."
                 )

@@ -6,7 +6,7 @@ seed and NumPy's legacy random stream decide every row, so they are kept; the co
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,6 @@ class Tasks:
             the reference. Matching pairs, and the pairs of different points of the same sequence
             and of two sequences.
         queries, distractors: (n, 2) int32 rows s, idx of reference patches.
-        files: file that each list was read from, for messages.
         origin: where the lists come from, in words that follow "Lists: ".
     """
 
@@ -50,7 +49,6 @@ class Tasks:
     inter: np.ndarray
     queries: np.ndarray
     distractors: np.ndarray
-    files: Mapping[str, Path] = field(default_factory=dict)
     origin: str = "given by the caller"
 
 
@@ -71,20 +69,19 @@ def generate_tasks(
     there are get shuffled and divided one third to two thirds, as in the official proportion.
 
     Args:
-        lengths: points of each test sequence, at least 2, in split order.
+        lengths: points of each test sequence, at least 2.
         ref_std: (N,) standard deviation of the grey levels of each sequence's reference patches;
             patches at 10 or below are left out of retrieval. None takes all patches.
-        split: name of the split, used in file names.
+        split: its name, used in file names; that of an official one decides the order.
         pairs: positives, and as many negatives of each kind.
         queries, distractors: so many reference patches for retrieval, at most.
-        seed: of the random stream; 42 officially.
 
     Raises:
         BenchmarkError: no sequence, a sequence of fewer than two points, no pairs or more than
             10 million, or too few textured patches.
     """
-    _check_generator(lengths, ref_std, pairs)
     lengths = {name: lengths[name] for name in in_order(lengths, split)}
+    _check_generator(lengths, ref_std, pairs)
     lists = _draw_pairs(np.array(list(lengths.values())), pairs, seed)
     textured = [
         np.ones(points, bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
@@ -100,22 +97,17 @@ def generate_tasks(
 
 
 def _check_generator(lengths, ref_std, pairs: int) -> None:
-    if not 1 <= pairs <= MOST_PAIRS:
+    if not 1 <= pairs <= MOST_PAIRS or not lengths:
         raise BenchmarkError(
-            f"{pairs:,} pairs cannot be drawn: ask for 1 to {MOST_PAIRS:,} of each kind."
+            f"{pairs:,} pairs of {len(lengths)} sequences cannot be drawn: ask for 1 to "
+            f"{MOST_PAIRS:,} of each kind, of one sequence or more."
         )
-    if not lengths:
-        raise BenchmarkError("There is no sequence to draw lists for: name one or more.")
     for name, points in lengths.items():
-        if points < 2:
+        contrasts = points if ref_std is None else len(ref_std.get(name, ()))
+        if points < 2 or contrasts != points:
             raise BenchmarkError(
-                f"Sequence {name} has {points} points, fewer than the two that a negative pair "
-                "needs: leave it out of the split or add its descriptors."
-            )
-        if ref_std is not None and len(ref_std.get(name, ())) != points:
-            raise BenchmarkError(
-                f"Sequence {name} has {points} points but ref_std has "
-                f"{len(ref_std.get(name, ()))}: give one standard deviation a point."
+                f"Sequence {name} has {points} points, of {contrasts} the contrast is known: a "
+                "negative pair needs two points, and ref_std one standard deviation of each."
             )
 
 
@@ -192,12 +184,9 @@ def write_tasks(tasks: Tasks, folder: Path | str) -> None:
 
 
 def read_tasks(folder: Path | str, split: str) -> Tasks:
-    """Reads the five CSV files of the official format.
+    """Reads `verif_pos_split-<split>.csv` of a folder and its four companions, official format.
 
-    Args:
-        folder: holds `verif_pos_split-<split>.csv` and its four companions, and `splits.json` when
-            the split is not an official one.
-        split: name of the split.
+    `splits.json` beside them says which sequences a split has that is not official.
 
     Raises:
         BenchmarkError: a file is missing or has a row that is no task of this split.
@@ -208,7 +197,7 @@ def read_tasks(folder: Path | str, split: str) -> Tasks:
     for kind, rows in lists.items():
         if not len(rows) and (kind != "inter" or len(sequences) > 1):
             raise BenchmarkError(f"{paths[kind]} has no rows: replace it by the full list.")
-    return Tasks(split, sequences, **lists, files=paths, origin=f"read from {folder}")
+    return Tasks(split, sequences, **lists, origin=f"read from {folder}")
 
 
 def _paths(folder: Path, split: str) -> dict[str, Path]:

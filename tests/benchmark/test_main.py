@@ -56,7 +56,7 @@ def test_json_and_plots_are_written(place, tmp_path):
     content = json.loads((tmp_path / "x.json").read_text())
     assert content["good"]["retrieval"]["easy"]["100"] is None
     names = {path.stem for path in (tmp_path / "plots").glob("*.png")}
-    assert names == {"precision_recall", "roc", "sequences", "pools"}
+    assert names == {"precision_recall", "sequences", "pools"}
 
 
 def test_whitened_scores_stand_beside_plain_ones(place, capsys):

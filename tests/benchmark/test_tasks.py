@@ -96,9 +96,9 @@ def test_flat_patches_are_no_queries_and_no_distractors():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lengths": {}}, "no sequence to draw"),
+        ({"lengths": {}}, "of 0 sequences cannot be drawn"),
         ({"lengths": {"v_one": 30, "i_two": 1}}, "i_two has 1 points"),
-        ({"ref_std": {"i_two": np.ones(3)}}, "i_two has 7 points but ref_std has 3"),
+        ({"ref_std": {"i_two": np.ones(3)}}, "i_two has 7 points, of 3 the contrast"),
         ({"ref_std": {name: np.zeros(n) for name, n in LENGTHS.items()}}, "at least 3 reference"),
     ],
 )
