@@ -8,11 +8,9 @@ from typing import Any
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
 
 from helpers.common import files
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 from helpers.common.provenance import provenance
 from helpers.search.space import (
     Space,
@@ -109,9 +107,6 @@ def _tried(kind: str, *limits) -> str:
 def write_winner(path: Path | str, study: optuna.Study, storage: str) -> None:
     """Writes the best settings of a study as JSON, with all it takes to find them again.
 
-    Args:
-        storage: where the study lives; a password in it is left out.
-
     Raises:
         InputError: no trial has been trained to its end, or the file cannot be written.
     """
@@ -140,24 +135,6 @@ def _loss_of_base(study: optuna.Study) -> float | None:
     return first.value if first.state == TrialState.COMPLETE and first.params == inside else None
 
 
-class _Searched(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")
-    measure: str
-    space: dict[str, Any]
-
-
-class Winner(TypedDict):
-    """What is looked at of a winner's file."""
-
-    __pydantic_config__ = ConfigDict(extra="allow")
-    settings: dict[str, Any]
-    base: float | None
-    changed: dict[str, Any]
-    trial: int
-    trials: dict[str, int]
-    searched: _Searched
-
-
 def winner_file(path: Path | str) -> dict[str, Any]:
     """All that `write_winner` wrote.
 
@@ -168,13 +145,14 @@ def winner_file(path: Path | str) -> dict[str, Any]:
         "search again with the same options, which trains nothing twice and writes it anew, or "
         "name a file that --winner has written"
     )
-    winner = files.read_json(path, Winner, cure)
-    try:
+    winner = files.read_json(path, cure=cure)
+    try:  # all that is looked at
         checked(winner["settings"], str(path))
-        summary(winner)["best"] + 0.0
-    except (InputError, KeyError, TypeError) as error:
+        verdict(winner)
+        space_table(winner["searched"]["space"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} holds no settings that are known here ({error}): {cure}."
+            f"{path} holds no winner of a search ({reason(error)}): {cure}."
         ) from error
     return winner
 
@@ -189,25 +167,16 @@ def read_winner(path: Path | str) -> TrainingSettings:
 
 
 def summary(winner: dict) -> dict:
-    """The numbers of a search: its trials, the best loss, and the loss of the base settings.
+    """The numbers in a winner's file: "trials", and the losses "best" and "base".
 
-    Args:
-        winner: what `write_winner` wrote.
-
-    Returns:
-        "trials", "best" and "base"; the last is None where trial 0 did not have these settings or
-        was given up.
+    The last is None where trial 0 did not have the base settings or was given up.
     """
     best = winner[winner["searched"]["measure"]]
     return {"trials": sum(winner["trials"].values()), "best": best, "base": winner["base"]}
 
 
 def verdict(winner: dict) -> str:
-    """One sentence on whether a search was worth it.
-
-    Args:
-        winner: what `write_winner` wrote.
-    """
+    """One sentence, from a winner's file, on whether the search was worth it."""
     trials, best, base = summary(winner).values()
     words = f"{winner['searched']['measure'].replace('_', ' ')} {best:.4f}"
     if best == base:

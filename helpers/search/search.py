@@ -13,7 +13,7 @@ from helpers.common.keys import deciding, key
 from helpers.dataset.store import PatchStore, with_fewer_points
 from helpers.search.results import read_winner, verdict, winner_file, write_winner
 from helpers.search.space import Space, fitting, values_inside
-from helpers.search.studies import begin_study
+from helpers.search.studies import begin_study, usable
 from helpers.search.trials import Objective, number_of, work
 from helpers.settings import Profile, TrainingSettings
 
@@ -36,8 +36,8 @@ def search(
     Args:
         name: of the study. A second search of that name goes on with it.
         trials: how many finished trials there shall be in all, >= 1.
-        storage: shared by all workers: "sqlite:///FILE" on one machine, "journal:FILE" for machines
-            with a common folder, or the URL of a database ("postgresql://...").
+        storage: shared by all workers: "sqlite:///FILE" on one machine, for several the URL of a
+            database ("postgresql://...").
         seed: of the choice of settings, >= 0; the training has its own, in the objective's `base`.
         sign_seconds: between two signs of life. An attempt that misses six is made again.
 
@@ -58,7 +58,8 @@ def search(
         pruner=pruner(objective.base, objective.measure),
     )
     space = study.user_attrs["description"]["space"]  # its choices in the order of all workers
-    work(study, replace(objective, space=space), trials, sign_seconds)
+    with usable(storage):
+        work(study, replace(objective, space=space), trials, sign_seconds)
     return study
 
 
@@ -66,12 +67,8 @@ class Sampler(optuna.samplers.TPESampler):
     """Optuna's tree-structured Parzen estimator, seeded anew for each trial by its number.
 
     So what is tried depends on the seed and on the trials before, not on which worker asks or how
-    often it was started. Trial 0 is the base settings as far as the space allows them, so that the
-    winner is not worse than they are.
-
-    Args:
-        seed: >= 0.
-        first: values of trial 0; those that are missing are drawn.
+    often it was started. Trial 0 has the values `first`, of the base settings, as far as the space
+    allows them, so that the winner is not worse than they are.
 
     Reference: Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011.
     """
@@ -118,8 +115,7 @@ def search_improved(
     Args:
         store: the profile's whole dataset; the search takes `points_per_scene` of it.
         denoiser_run: of the denoiser in front, unless the descriptor is joined "direct".
-        storage: None for a file in `runs/search/`, which all workers on this machine share; else
-            as in `search`.
+        storage: as in `search`; None for a file in `runs/search/`.
         options: others of `Objective`.
 
     Returns:
@@ -141,7 +137,8 @@ def search_improved(
             "space allows: give it one (a function's default does not count), or widen the space."
         )
     winner = winner_path(profile, store)
-    storage = storage or sqlite_file(winner.with_suffix(".db"))
+    # A path may hold what means something else in an address: ? or %.
+    storage = storage or f"sqlite:///{quote(str(winner.with_suffix('.db')))}"
     study = search(winner.stem, objective, wanted.trials, storage, profile.seed)
     write_winner(winner, study, storage)
     return study, winner
@@ -170,13 +167,11 @@ def space_of(profile: Profile) -> Space:
 
 
 def winner_path(profile: Profile, store: PatchStore) -> Path:
-    """Where the winner of a profile's search on a dataset is kept, the study beside it.
+    """Where the winner of a profile's search on its whole dataset is kept, the study beside it.
 
-    The name ends in a hash of all that decides the search but the number of trials, with more of
-    which the same search goes on: so the winner of another space or dataset is never found.
-
-    So is what the search begins with: give the profile as it is in `settings`, not as `with_winner`
-    returns it, and its whole dataset.
+    The name ends in a hash of all that decides the search (what it begins with, too: give the
+    profile as it is in `settings`, not as `with_winner` returns it) but the number of trials, with
+    more of which the same search goes on.
     """
     direct = profile.improved_descriptor.joining == "direct"
     decisive = _objective(profile, store).describe() | {
@@ -191,8 +186,3 @@ def _objective(profile: Profile, store: PatchStore) -> Objective:
     wanted = profile.search
     choices = {"budget": wanted.budget, "measure": wanted.measure}
     return Objective(profile.improved_descriptor, space_of(profile), store, **choices)
-
-
-def sqlite_file(path: Path) -> str:
-    """The storage in a file; its path may hold what means something else in an address: ? or %."""
-    return f"sqlite:///{quote(str(path))}"

@@ -11,11 +11,10 @@ workers the same order, from which each can tell without a lock what there is to
 So no trial is lost and none is done twice, whenever a worker is killed.
 """
 
-# Optuna's heartbeat, its retry callback and MaxTrialsCallback would break that promise. They know
-# no journal; they lose a trial that was interrupted by Ctrl-C, or whose worker was killed before
-# its first heartbeat, or while it put up the trial of another; the heartbeat ends for good, and the
-# trial is trained twice, when a database is once too busy; and each worker begins one trial more
-# than there should be, and none waits to see whether the last ones are lost.
+# Optuna's heartbeat, its retry callback and MaxTrialsCallback would break that promise. They lose
+# a trial that was interrupted by Ctrl-C, or whose worker was killed before its first heartbeat, or
+# while it put up the trial of another; the heartbeat ends for good when a database is once too
+# busy; each worker begins one trial too many; and none waits to see whether the last ones are lost.
 
 import itertools
 import math
@@ -38,6 +37,7 @@ from helpers.common.keys import code_key, deciding
 from helpers.dataset.store import PatchStore
 from helpers.evaluation import scoring
 from helpers.search.space import Space, check_space, suggest
+from helpers.search.studies import FAILURES
 from helpers.settings import TrainingSettings
 from helpers.training import runs
 from helpers.training.registry import outside_sources
@@ -197,10 +197,7 @@ MEASURES = {"validation_loss": validation_loss, "validation_error": validation_e
 def work(study: optuna.Study, objective: Callable, trials: int, sign_seconds: float) -> None:
     """Makes attempts until `trials` trials are finished, by this worker or by others.
 
-    Args:
-        objective: called with a trial; what it raises is raised here, except for
-            `optuna.TrialPruned`, which finishes the trial.
-        sign_seconds: between two signs of life.
+    What the objective raises is raised here, but for `optuna.TrialPruned`, which finishes a trial.
     """
     seen = {}  # by the number of an attempt: its latest sign of life, and since when it is known
     while True:
@@ -265,7 +262,7 @@ def _signs_of_life(trial: optuna.Trial, seconds: float) -> Iterator[None]:
         for sign in itertools.count(1):
             if over.wait(seconds):
                 return
-            with suppress(UpdateFinishedTrialError, InputError):
+            with suppress(UpdateFinishedTrialError, *FAILURES):
                 trial.set_user_attr("sign", sign)
 
     thread = threading.Thread(target=count, daemon=True)

@@ -36,7 +36,7 @@ def test_the_winner_is_written_and_read_again(look, write, make_trainer, tmp_pat
     rate = table["learning_rate"][written["trial"]]
     assert written["settings"]["learning_rate"] == rate != BASE.learning_rate
     assert written["trials"] == {"complete": 8}
-    assert written["storage"] == "postgresql://***@host/x"
+    assert written["storage"] == "postgresql://***"
     assert written["searched"]["dataset"]["fingerprint"] == "0123456789abcdef"
     assert written["provenance"]["optuna"] == optuna.__version__
 

@@ -129,16 +129,16 @@ def test_what_cannot_be_searched_is_refused_before_a_study_is_begun(look, make_t
     train = make_trainer()
     with pytest.raises(InputError, match=r"(cannot be: give|name at least one).*[.]$"):
         look(train, **change)
-    assert not (train.folder / "search.journal").exists()
+    assert not (train.folder / "search.db").exists()
 
 
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    wrong = ("database", "sqlite:////dev/null/x.db", f"journal:{tmp_path}/file/x")
+    wrong = ("database", "sqlite:////dev/null/x.db", f"sqlite:///{tmp_path}/file/x")
     for storage in (*wrong, "mysql+nosuchdriver://host/db"):
         with pytest.raises(InputError, match=r"cannot be used .*: give sqlite:///FILE"):
             search.open_study("rates", storage)
-    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***@host/x"
+    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***"
 
 
 def test_a_study_that_is_not_there_is_an_input_error(storage):
@@ -297,7 +297,7 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
     def look(name, rate, **changes):
         space = {"learning_rate": ("choice", [rate])}
         objective = search.Objective(replace(base, **changes), space, tiny_store, budget=0.5)
-        return search.search(name, objective, 1, f"journal:{tmp_path / 'journal'}")
+        return search.search(name, objective, 1, f"sqlite:///{tmp_path / 'search.db'}")
 
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False)
@@ -319,7 +319,7 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
 def test_data_that_fit_no_settings_end_the_search(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     objective = search.Objective(replace(SMOKE.improved_descriptor, batch=4096), RATES, tiny_store)
-    storage = f"journal:{tmp_path / 'journal'}"
+    storage = f"sqlite:///{tmp_path / 'search.db'}"
     with pytest.raises(InputError, match="less than one batch"):
         search.search("large", objective, 2, storage)
     assert finished(search.open_study("large", storage)) == 0

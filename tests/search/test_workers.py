@@ -58,17 +58,8 @@ search("rates", Objective(SMOKE.improved_descriptor, space, Store(), train=train
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize(
-    ("kind", "others"),
-    [
-        ("sqlite:///", 1),
-        pytest.param("journal:", 1, marks=pytest.mark.deep),
-        pytest.param("sqlite:///", 2, marks=pytest.mark.deep),
-        pytest.param("journal:", 2, marks=pytest.mark.deep),
-    ],
-)
-def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, kind, others):
-    storage = f"{kind}{tmp_path / 'search'}"
+@pytest.mark.parametrize("others", [1, pytest.param(2, marks=pytest.mark.deep)])
+def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, storage, others):
 
     def start(how):
         command = [sys.executable, "-c", WORKER, str(tmp_path), storage, how]
@@ -186,9 +177,7 @@ def test_workers_that_begin_at_once_wait_for_the_tables_of_the_first(tmp_path, m
     assert not errors
 
 
-@pytest.mark.parametrize("kind", ["sqlite:///", "journal:"])
-def test_no_waiting_trial_is_taken_twice(tmp_path, kind):
-    storage = f"{kind}{tmp_path / 'search'}"
+def test_no_waiting_trial_is_taken_twice(storage):
     study = studies.begin_study("queue", storage, {})
     for number in range(20):
         study.enqueue_trial({"number": number})
