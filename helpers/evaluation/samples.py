@@ -80,9 +80,6 @@ def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     """The networks that a patch passes, in order: the denoiser, if there is one, the descriptor.
 
     One that its function gave no name has the one that the settings know it by.
-
-    Raises:
-        InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
     """
     denoiser_run, last = denoiser_of(descriptor_run), load_network(descriptor_run)
     front = [load_network(denoiser_run)] if denoiser_run else []
@@ -187,7 +184,7 @@ def _draw_query(patches: np.ndarray, vectors: np.ndarray, found: bool, rng) -> i
 def neighbours_of(
     queries: Iterable[tuple[int, Sequence[np.ndarray], np.ndarray]], count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a descriptor finds for some points: nearest patches, whether each is right, the ranks.
+    """What a descriptor finds for some points.
 
     Args:
         queries: of each the point, descriptors (2, N, D) of the `ref` patches and of the pool's,
@@ -195,7 +192,8 @@ def neighbours_of(
         count: patches that are wanted, at most as many as the smallest pool has.
 
     Returns:
-        (Q, count, 32, 32), (Q, count), and the ranks of the right ones, from 1 on, (Q,).
+        Nearest patches (Q, count, 32, 32), whether each is right (Q, count), and the ranks of the
+        right ones, from 1 on, (Q,).
     """
     rows = []
     for point, vectors, pool in queries:

@@ -30,14 +30,10 @@ SCORING_CODE = ("benchmark", "networks/pipeline.py", "evaluation/scoring.py")
 def find_runs(
     profile: Profile, approach: str, store: PatchStore, pretrained: bool = False
 ) -> tuple[Path, Path]:
-    """The finished runs of an approach: denoiser and descriptor.
+    """The finished runs of an approach, denoiser and descriptor; an InputError if there are none.
 
     Args:
-        approach: "baseline" or "improved".
         pretrained: take the networks that come with the code for the improved ones.
-
-    Raises:
-        InputError: one of them has not been trained yet.
     """
     if pretrained and approach == "improved":
         return runs.pretrained("denoiser"), runs.pretrained()
@@ -48,11 +44,7 @@ def find_runs(
 
 
 def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.Tasks:
-    """Benchmark tasks for the scenes of one part, drawn by the official recipe.
-
-    Args:
-        pairs: verification pairs of each kind (the official benchmark has a million).
-    """
+    """Benchmark tasks for the scenes of one part, drawn by the official recipe."""
     contrast = {  # of each `ref` patch, standard deviation of its grey levels
         scene: store.clean[store.scenes[scene], 0].std(axis=(1, 2), dtype=np.float64)
         for scene in store.parts[part]
@@ -102,13 +94,13 @@ def warnings_of(run: Path, scenes: Iterable[str]) -> list[str]:
 
 
 def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:
-    """Scores of a trained pipeline on the noisy patches of the test scenes.
+    """Scores of a trained pipeline on the noisy patches of the test scenes; prints their warnings.
 
     They are written to the descriptor's run folder (`scores_path`), and read from there when
-    nothing that decides them has changed. Their warnings are printed.
+    nothing that decides them has changed.
 
     Args:
-        pairs: verification pairs of each kind.
+        pairs: verification pairs of each kind (the official benchmark has a million).
         clean: score the clean twins instead, which no approach is given in use.
 
     Returns:
@@ -150,12 +142,9 @@ def scores_path(run: Path, decided_by: dict) -> Path:
 
 
 def known_or_new(target: Path, title: str, decided_by: dict, score: Callable[[], dict]) -> dict:
-    """The scores of a file, computed by `score` and written there unless all is as it was then.
+    """The scores of a JSON file, computed by `score` and written there if `decided_by` differs.
 
-    Args:
-        target: JSON file of the scores, "decided_by" and "provenance".
-        title: what is said to be loaded.
-        decided_by: all that decides the scores.
+    `title` is what is said to be loaded.
     """
     known = _read_scores(target)
     if known.get("decided_by") == decided_by:
@@ -196,15 +185,12 @@ def described(
     clean: bool = False,
     strips: slice | list[int] = slice(None),
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Describes the noisy patches of scene after scene, with a progress bar.
+    """Yields each scene and descriptors (strips, N, D) float32 of its noisy patches.
 
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D).
         clean: describe the clean twins instead.
         strips: which ones, by their place in `benchmark.STRIPS`; all by default.
-
-    Yields:
-        Scene, and (strips, N, D) float32, as the benchmark takes them.
     """
     patches = store.clean if clean else store.noisy
     for scene in tqdm(scenes, desc="describing scenes"):

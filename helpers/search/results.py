@@ -27,11 +27,7 @@ from helpers.settings import TrainingSettings, checked
 
 
 def best_settings(study: optuna.Study) -> TrainingSettings:
-    """The settings of the trial of the lowest loss, with all epochs of the base settings.
-
-    Raises:
-        InputError: no trial has been trained to its end.
-    """
+    """The settings of `best_trial`, with all epochs of the base settings."""
     space = study.user_attrs["description"]["space"]
     return with_values(_base_settings(study), meant(space, best_trial(study).params))
 
@@ -82,11 +78,7 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 
 def space_table(space: Space, **settings: TrainingSettings) -> pd.DataFrame:
-    """One row a searched setting: what is tried, and what certain settings have.
-
-    Args:
-        settings: heading of a column -> settings.
-    """
+    """One row a searched setting: what is tried, and what certain settings have, by heading."""
     columns = {"tried": [_tried(*choice) for choice in space.values()]}
     for title, one in settings.items():
         found = values_inside(space, one)  # has the names of choices where they have names
@@ -105,11 +97,7 @@ def _tried(kind: str, *limits) -> str:
 
 
 def write_winner(path: Path | str, study: optuna.Study, storage: str) -> None:
-    """Writes the best settings of a study as JSON, with all it takes to find them again.
-
-    Raises:
-        InputError: no trial has been trained to its end, or the file cannot be written.
-    """
+    """Writes the best settings of a study as JSON, with all it takes to find them again."""
     best, searched = best_trial(study), study.user_attrs["description"]
     states = trials_table(study)["state"].value_counts()
     winner = {
@@ -158,11 +146,7 @@ def winner_file(path: Path | str) -> dict[str, Any]:
 
 
 def read_winner(path: Path | str) -> TrainingSettings:
-    """The settings that `write_winner` wrote.
-
-    Raises:
-        InputError: as `winner_file`.
-    """
+    """The settings that `write_winner` wrote; raises as `winner_file`."""
     return TrainingSettings(**winner_file(path)["settings"])
 
 

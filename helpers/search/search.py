@@ -64,13 +64,11 @@ def search(
 
 
 class Sampler(optuna.samplers.TPESampler):
-    """Optuna's tree-structured Parzen estimator, seeded anew for each trial by its number.
+    """Optuna's tree-structured Parzen estimator (Bergstra et al., NIPS 2011), seeded by trial.
 
     So what is tried depends on the seed and on the trials before, not on which worker asks or how
     often it was started. Trial 0 has the values `first`, of the base settings, as far as the space
     allows them, so that the winner is not worse than they are.
-
-    Reference: Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011.
     """
 
     def __init__(self, seed: int, first: dict):
@@ -88,11 +86,10 @@ class Sampler(optuna.samplers.TPESampler):
 
 
 def pruner(base: TrainingSettings, measure: str) -> optuna.pruners.BasePruner:
-    """Gives a training up that is worse than the median of the others at the same validation.
+    """Gives a training up that is worse than the median of five others at the same validation.
 
-    Not during the first quarter of the validations, nor before five trials are there to compare
-    with. With another measure than the validation loss no training is given up, since a bad loss
-    need not be a bad score.
+    Not during the first quarter of the validations, and not where another measure than the loss
+    counts, since a bad loss need not be a bad score.
     """
     if measure != "validation_loss":
         return optuna.pruners.NopPruner()
@@ -145,12 +142,9 @@ def search_improved(
 
 
 def with_winner(profile: Profile, store: PatchStore) -> Profile:
-    """The profile with the settings that its search found for this dataset; prints which.
+    """The profile with the settings that its search found for its whole dataset; prints which.
 
-    If that search has not been made, the profile as it is. `store` is its whole dataset.
-
-    Raises:
-        InputError: the winner's file is damaged.
+    If that search has not been made, the profile as it is. A damaged winner is an InputError.
     """
     path = winner_path(profile, store)
     if not path.is_file():
@@ -183,6 +177,6 @@ def winner_path(profile: Profile, store: PatchStore) -> Path:
 
 
 def _objective(profile: Profile, store: PatchStore) -> Objective:
-    wanted = profile.search
-    choices = {"budget": wanted.budget, "measure": wanted.measure}
-    return Objective(profile.improved_descriptor, space_of(profile), store, **choices)
+    wanted, space = profile.search, space_of(profile)
+    base = profile.improved_descriptor
+    return Objective(base, space, store, budget=wanted.budget, measure=wanted.measure)

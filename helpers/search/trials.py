@@ -61,7 +61,6 @@ def train_or_give_up(
 
     Raises:
         TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
-        InputError: something else is wrong, such as a full disk; what was trained stays.
     """
     folder = runs.run_folder(settings, store, denoiser_run)
     try:
@@ -97,11 +96,7 @@ class Objective:
     train: Callable[..., Path] = train_or_give_up
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """The measure of the run with a trial's settings; lower is better.
-
-        Raises:
-            TrialPruned: the training was given up.
-        """
+        """The measure of the run with a trial's settings; TrialPruned if it was given up."""
         settings = suggest(trial, self.space, self.base)
         settings = replace(settings.shortened(self.budget), approach=APPROACH)
         if "patience" not in self.space:  # so short a training may look stuck before it gets going
@@ -112,11 +107,7 @@ class Objective:
         return MEASURES[self.measure](folder, self.store)
 
     def check(self) -> None:
-        """Checks that all trials can be made, and compared with one another.
-
-        Raises:
-            InputError: they cannot.
-        """
+        """Raises an InputError unless all trials can be made, and compared with one another."""
         check_space(self.space, self.base)
         if not 0 < self.budget <= 1:
             raise InputError(f"A budget of {self.budget} cannot be: give one in (0, 1].")
@@ -149,10 +140,9 @@ class Objective:
 
 
 def _reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
-    """A function that hands on validation losses, and ends a training that looks hopeless.
+    """A function that takes all validation losses so far, and ends a training that looks hopeless.
 
-    It takes all losses so far, of which the first is from before any training and says nothing
-    about it. After the last of so many validations there is nothing to give up.
+    The first loss, from before any training, says nothing; after the last none is given up.
     """
     known = 1
 
@@ -178,8 +168,7 @@ def validation_loss(run: Path, store: PatchStore) -> float:
 def validation_error(run: Path, store: PatchStore) -> float:
     """1 - S of the benchmark on the validation scenes, in [0, 1].
 
-    Where these have too few points to fill a pool of retrieval, 1 - the mean of V and M: so it is
-    for all trials on the same data.
+    Without R, and so for all trials, where these have too few points to fill a pool of retrieval.
     """
     descriptors = scoring.describe(runs.load_pipeline(run), store, store.parts["validation"])
     tasks = scoring.make_tasks(store, PAIRS, part="validation")

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import search
 from helpers.common.errors import InputError
 from helpers.search import studies
 from tests.search.conftest import finished
@@ -32,7 +31,7 @@ SECRET = "hunter2"
 def test_no_password_is_printed_however_it_was_mistyped(storage, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="cannot be used") as caught:
-        search.open_study("rates", storage)
+        studies.open_study("rates", storage)
     assert "hunter2" not in str(caught.value) and "er2" not in str(caught.value)
     assert caught.value.__suppress_context__  # a traceback would show it
 
