@@ -74,17 +74,12 @@ def names_by_form(folder: Path) -> dict[str, list[str]]:
 def read_descriptors(
     folder: Path | str, names: Sequence[str], resources: Resources = DEFAULTS
 ) -> dict[str, np.ndarray]:
-    """Reads the descriptors of some sequences.
+    """(16, N, D) float32 of some sequences; the official evaluator, too, rounds whatever it reads.
 
     Args:
         folder: of official `<sequence>/<strip>.csv` files, one row a patch, separated by `,` or
             `;`; or of `<sequence>.npy` files of shape (16, N, D), which are mapped rather than
             loaded when they are float32.
-        names: sequences to read.
-        resources: how many threads read, and whether progress is shown.
-
-    Returns:
-        (16, N, D) float32 of each sequence, as the official evaluator rounds whatever it reads.
 
     Raises:
         BenchmarkError: a sequence or strip is missing, ragged, empty or not numeric.
@@ -168,7 +163,6 @@ def write_descriptors(
 
     Args:
         descriptors: (16, N, D) of each sequence.
-        folder: made when missing.
         kind: "csv" for the official `<sequence>/<strip>.csv`, five decimals a number; "npy" for
             `<sequence>.npy`, full precision.
     """

@@ -55,12 +55,9 @@ def _nearest(values, margins, left, right, squared):
 def nearest(
     left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = MEMORY
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Finds each row's nearest row of another set, in the official arithmetic.
+    """Finds the nearest of `right` (N, D) to each of `left` (n, D), in the official arithmetic.
 
-    Args:
-        left: (n, D) descriptors.
-        right: (N, D) descriptors.
-        memory: bytes of one block of fast distances.
+    `memory` is what one block of fast distances takes, in bytes.
 
     Returns:
         (n,) index into `right`, the first one on ties; (n,) float64 distance; (n,) whether another
@@ -82,17 +79,11 @@ def nearest(
 
 @dataclass(frozen=True)
 class Matching:
-    """Results of the task.
+    """Results of the task, each (sequences, 3 levels, 5 images)."""
 
-    Attributes:
-        ap: (sequences, 3 levels, 5 images) average precision.
-        success: (sequences, 3, 5) share of right matches.
-        pessimistic: (sequences, 3, 5) average precision with ties counted against.
-    """
-
-    ap: np.ndarray
-    success: np.ndarray
-    pessimistic: np.ndarray
+    ap: np.ndarray  # average precision
+    success: np.ndarray  # share of right matches
+    pessimistic: np.ndarray  # average precision with ties counted against
 
     @property
     def levels(self) -> np.ndarray:
@@ -112,11 +103,7 @@ class Matching:
 def matching(
     descriptors: list[np.ndarray], distance: str = "L2", resources: Resources = DEFAULTS
 ) -> Matching:
-    """Matches every reference patch with all patches of each target image of its sequence.
-
-    Args:
-        descriptors: (16, N, D) of each sequence.
-    """
+    """Matches every reference patch with all patches of each target image of its sequence."""
 
     def match_strip(item):
         sequence, strip = item

@@ -11,14 +11,11 @@ SMALL = 1e-10  # stands for a zero numerator or denominator in the official prec
 
 
 def average_precision(ranks: np.ndarray, positives: int) -> np.ndarray:
-    """Average precision from the ranks of the positives.
+    """Average precision (...) in 0..1 from the ranks of the positives; 0 when none is retrieved.
 
     Args:
         ranks: (..., hits) ranks of the retrieved positives, ascending from 1 in the last axis.
         positives: number of positives there are, retrieved or not.
-
-    Returns:
-        (...) average precision in 0..1; 0 when nothing is retrieved.
     """
     ranks = np.asarray(ranks, dtype=np.float64)
     hits = np.arange(1, ranks.shape[-1] + 1)
@@ -40,13 +37,11 @@ def verification_auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def matching_ap(distances: np.ndarray, correct: np.ndarray, pessimistic: bool = False) -> float:
-    """Average precision of matches sorted by distance.
+    """Average precision of matches by their distances (N,) and whether each is `correct` (N,).
 
     Recall ends at the share of correct matches, since a wrong match is never a hit.
 
     Args:
-        distances: (N,) distance of each match.
-        correct: (N,) whether the match is right.
         pessimistic: put wrong matches first on ties, instead of keeping the row order.
     """
     order = np.lexsort((correct, distances) if pessimistic else (distances,))  # stable
@@ -57,12 +52,7 @@ def matching_ap(distances: np.ndarray, correct: np.ndarray, pessimistic: bool = 
 def precision_recall_curve(
     positive: np.ndarray, negative: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall after 0, 1, 2, ... P + N rows by distance, negatives first on ties.
-
-    Args:
-        positive: (P,) distances of matching pairs.
-        negative: (N,) distances of the other pairs.
-    """
+    """Precision and recall after 0, 1, 2, ... pairs by distance, negatives first on ties."""
     order = np.argsort(np.concatenate([negative, positive]), kind="stable")
     hits = np.concatenate([[0], np.cumsum(order >= len(negative))])
     precision = np.maximum(hits, SMALL) / np.maximum(np.arange(len(hits)), SMALL)

@@ -73,21 +73,13 @@ def _count_closer(values, bounds, ends, queries, pool, positive, squared):
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Results of the task.
+    """Results of the task."""
 
-    Attributes:
-        pools: the pool sizes that there are enough distractors for, ascending.
-        wanted: the pool sizes asked for, ascending.
-        ap: (queries, 3 levels, pools) average precision.
-        pessimistic: the same with ties counted against.
-        sequence: (queries,) index of each query's sequence.
-    """
-
-    pools: tuple[int, ...]
-    wanted: tuple[int, ...]
-    ap: np.ndarray
-    pessimistic: np.ndarray
-    sequence: np.ndarray
+    pools: tuple[int, ...]  # sizes that there are enough distractors for, ascending
+    wanted: tuple[int, ...]  # sizes asked for, ascending
+    ap: np.ndarray  # (queries, 3 levels, pools) average precision
+    pessimistic: np.ndarray  # the same with ties counted against
+    sequence: np.ndarray  # (queries,) index of each query's sequence
 
     @property
     def table(self) -> np.ndarray:
@@ -124,7 +116,6 @@ def retrieval(
 
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
-        pools: pool sizes, above 5.
     """
     wanted = tuple(sorted(set(pools)))
     available = tuple(k for k in wanted if k <= len(tasks.distractors))

@@ -22,7 +22,7 @@ PATCHES = {"queries": "retr_queries", "distractors": "retr_distractors"}
 STEMS = PAIRS | PATCHES  # list -> how the name of its file begins
 COLUMNS = dict.fromkeys(PAIRS, ("s1", "t1", "idx1", "s2", "t2", "idx2"))
 COLUMNS |= dict.fromkeys(PATCHES, ("s", "idx"))
-OFFICIAL_SEED = 42
+SEED = 42  # the official one
 DRAWN_IMAGES = 5  # images 0 (reference) to 4: the official generator never draws image 5
 MOST_PAIRS = 10_000_000  # of each kind; a kind of them holds 0.7 GB
 LEAST_STD = 10  # grey levels; flatter patches are neither queries nor distractors
@@ -33,7 +33,6 @@ class Tasks:
     """What is compared with what; sequences are given by their index in `sequences`.
 
     Attributes:
-        split: name of the split.
         sequences: names of the test sequences, in split order.
         positive, intra, inter: (n, 6) int32 rows s1, t1, idx1, s2, t2, idx2; t is the image, 0 for
             the reference. Matching pairs, and the pairs of different points of the same sequence
@@ -60,13 +59,12 @@ def generate_tasks(
     pairs: int = 1_000_000,
     queries: int = 10_000,
     distractors: int = 20_000,
-    seed: int = OFFICIAL_SEED,
 ) -> Tasks:
     """Draws the task lists by the official recipe.
 
-    With seed 42 and the default counts the lists equal the published ones of the same split and
-    lengths. When fewer than `queries + distractors` reference patches are textured enough, those
-    there are get shuffled and divided one third to two thirds, as in the official proportion.
+    With the default counts the lists equal the published ones of the same split and lengths. When
+    fewer than `queries + distractors` reference patches are textured enough, those there are get
+    shuffled and divided one third to two thirds, as in the official proportion.
 
     Args:
         lengths: points of each test sequence, at least 2.
@@ -77,22 +75,19 @@ def generate_tasks(
         queries, distractors: so many reference patches for retrieval, at most.
 
     Raises:
-        BenchmarkError: no sequence, a sequence of fewer than two points, no pairs or more than
-            10 million, or too few textured patches.
+        BenchmarkError: that many pairs, or any textured patches, cannot be drawn.
     """
     lengths = {name: lengths[name] for name in in_order(lengths, split)}
     _check_generator(lengths, ref_std, pairs)
-    lists = _draw_pairs(np.array(list(lengths.values())), pairs, seed)
+    lists = _draw_pairs(np.array(list(lengths.values())), pairs)
     textured = [
         np.ones(points, bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
         for name, points in lengths.items()
     ]
-    patches = _draw_patches(textured, queries, distractors, seed)
+    patches = _draw_patches(textured, queries, distractors)
     flat = "may hold flat patches" if ref_std is None else "without flat patches"
-    origin = (
-        f"drawn by the official recipe from {len(lengths)} sequence{'s' * (len(lengths) != 1)}, "
-        f"{pairs:,} pairs of each kind, retrieval {flat}"
-    )
+    count = f"{len(lengths)} sequence{'s' * (len(lengths) != 1)}, {pairs:,} pairs of each kind"
+    origin = f"drawn by the official recipe from {count}, retrieval {flat}"
     return Tasks(split, tuple(lengths), *lists, *patches, origin=origin)
 
 
@@ -111,8 +106,8 @@ def _check_generator(lengths, ref_std, pairs: int) -> None:
             )
 
 
-def _draw_pairs(counts: np.ndarray, pairs: int, seed: int) -> tuple[np.ndarray, ...]:
-    stream = np.random.RandomState(seed)
+def _draw_pairs(counts: np.ndarray, pairs: int) -> tuple[np.ndarray, ...]:
+    stream = np.random.RandomState(SEED)
     first = stream.randint(0, len(counts), pairs)
     points = first_two(stream, counts[first])
     images = first_two(stream, np.full(pairs, DRAWN_IMAGES))
@@ -128,7 +123,7 @@ def _draw_pairs(counts: np.ndarray, pairs: int, seed: int) -> tuple[np.ndarray, 
     return rows(first, points[:, 0]), rows(first, points[:, 1]), inter[: pairs * (len(counts) > 1)]
 
 
-def _draw_patches(textured, queries: int, distractors: int, seed: int) -> tuple[np.ndarray, ...]:
+def _draw_patches(textured, queries: int, distractors: int) -> tuple[np.ndarray, ...]:
     """Rows (sequence, point) of the queries and of the distractors, which never overlap."""
     there = np.array(
         [(s, i) for s, mask in enumerate(textured) for i in np.flatnonzero(mask)], np.int32
@@ -139,12 +134,12 @@ def _draw_patches(textured, queries: int, distractors: int, seed: int) -> tuple[
             f"{LEAST_STD} grey levels, but there are {len(there)}: add sequences."
         )
     if len(there) < queries + distractors:
-        there = np.random.default_rng(seed).permutation(there)
+        there = np.random.default_rng(SEED).permutation(there)
         third = min(queries, len(there) // 3)
         return there[:third], there[third:][:distractors]
 
     counts = np.array([len(mask) for mask in textured])
-    stream = np.random.RandomState(seed)
+    stream = np.random.RandomState(SEED)
     drawn = []
     for draws in (queries * 4, distractors * 10):
         sequence = stream.randint(0, len(counts), draws)
@@ -164,10 +159,7 @@ def _key(counts: np.ndarray, sequence: np.ndarray, point: np.ndarray) -> np.ndar
 
 
 def write_tasks(tasks: Tasks, folder: Path | str) -> None:
-    """Writes the lists as the five CSV files of the official format; makes a missing folder.
-
-    A split that is not official is described in `splits.json` beside them.
-    """
+    """Writes the five CSV files of the official format, with `splits.json` for one's own split."""
     folder, names = Path(folder), np.array(tasks.sequences, dtype=object)
     for kind, path in _paths(folder, tasks.split).items():
         table = pd.DataFrame(getattr(tasks, kind), columns=COLUMNS[kind])

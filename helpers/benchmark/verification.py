@@ -124,9 +124,6 @@ def verification(
 
     Balanced: ROC AUC over all positives and negatives. Imbalanced: AP over all negatives and the
     first fifth of the positives.
-
-    Args:
-        descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
     """
     lists = {kind: getattr(tasks, kind) for kind in ("positive", *KINDS)}
     distances = {

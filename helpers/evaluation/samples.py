@@ -84,8 +84,7 @@ def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     denoiser_run, last = denoiser_of(descriptor_run), load_network(descriptor_run)
     front = [load_network(denoiser_run)] if denoiser_run else []
     inside = [layer for layer in last.layers if isinstance(layer, keras.Model)]  # end to end
-    networks = front + (inside or [last])
-    runs = [descriptor_run]
+    networks, runs = front + (inside or [last]), [descriptor_run]
     if len(networks) > 1:
         described = read_json(descriptor_run / "settings.json")
         runs.insert(0, descriptor_run.parent / described["denoiser"])
