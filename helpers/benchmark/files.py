@@ -106,14 +106,18 @@ def _read_sequence(folder: Path, name: str) -> np.ndarray:
         raise BenchmarkError(
             f"{path} cannot be read as npy ({said}): save these descriptors again."
         ) from error
+    check_shape(path, array)
+    with np.errstate(over="ignore"):  # infinities are refused with their row, later
+        return array.astype(np.float32, copy=False)
+
+
+def check_shape(name: Path | str, array: np.ndarray) -> None:
+    """Raises a BenchmarkError unless these are the descriptors of a sequence, (16, N, D)."""
     numeric = array.dtype.kind in "fiub"
     if not numeric or array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
         raise BenchmarkError(
-            f"{path} has shape {array.shape} and type {array.dtype}: save numbers of shape "
-            "(16, points, D)."
+            f"{name}: shape {array.shape} and type {array.dtype} should be (16, points, D) numbers."
         )
-    with np.errstate(over="ignore"):  # infinities are refused with their row, later
-        return array.astype(np.float32, copy=False)
 
 
 def _read_strips(folder: Path) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .distances import DISTANCES
 from .errors import BenchmarkError
+from .files import check_shape
 from .intervals import bootstrap
 from .layout import IMAGES, LEVELS, POOLS, STRIPS, TASKS
 from .matching import Matching, matching
@@ -205,12 +206,7 @@ def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.nda
                 "choose another split."
             )
         array = np.asarray(descriptors[name])
-        numeric = array.dtype.kind in "fiub"
-        if not numeric or array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
-            raise BenchmarkError(
-                f"Descriptors of {name} have shape {array.shape} and type {array.dtype}: they "
-                "should be numbers of shape (16, points, D)."
-            )
+        check_shape(f"Descriptors of {name}", array)
         if arrays and array.shape[2] != arrays[0].shape[2]:
             raise BenchmarkError(
                 f"Descriptors of {name} have {array.shape[2]} numbers but those of "

@@ -59,7 +59,7 @@ def test_float32_arrays_are_mapped(tmp_path, descriptors):
 
 def test_words_for_numbers_are_refused(tmp_path):
     np.save(tmp_path / "v_b.npy", np.array([["a"]]))
-    with pytest.raises(BenchmarkError, match=r"v_b.npy has .* type <U1: save numbers"):
+    with pytest.raises(BenchmarkError, match=r"v_b.npy: shape .* and type <U1 should be"):
         read_descriptors(tmp_path, ["v_b"])
 
 
@@ -141,7 +141,7 @@ def test_failed_write_leaves_nothing(tmp_path):
 def test_an_array_of_another_form_is_refused(tmp_path, array):
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(
-        BenchmarkError, match=r"x.npy has shape .*: save numbers of shape \(16, points, D\)"
+        BenchmarkError, match=r"x.npy: shape .* should be \(16, points, D\) numbers"
     ):
         read_descriptors(tmp_path, ["x"])
 

@@ -209,7 +209,7 @@ def test_values_that_are_no_numbers_are_named(tasks, value):
     ("change", "message"),
     [
         (lambda d: d.pop("i_two"), r"Sequence i_two .* has no descriptors"),
-        (lambda d: d.update(i_two=d["i_two"][:15]), r"i_two have shape \(15, 20, 8\)"),
+        (lambda d: d.update(i_two=d["i_two"][:15]), r"i_two: shape \(15, 20, 8\)"),
         (
             lambda d: d.update(i_two=d["i_two"][..., :5]),
             r"v_one have 8 numbers but .* i_two 5",
