@@ -53,14 +53,8 @@ def _denoised(denoiser: keras.Model, patches: np.ndarray) -> np.ndarray:
     return np.clip(predict_patches(denoiser, patches)[..., 0], 0, 255)
 
 
-def denoising_rows(
-    clean: np.ndarray, estimates: dict[str, np.ndarray]
-) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, tuple[str, ...]]:
-    """One patch of each level of the typical point of `denoise_sample`, for `plot_denoising`.
-
-    Returns:
-        noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels.
-    """
+def denoising_rows(clean: np.ndarray, estimates: dict[str, np.ndarray]) -> tuple:
+    """What `figures.plot_denoising` takes: the typical point of `denoise_sample` at each level."""
     point = typical_point(clean)
     strips = [strip_columns(level).start for level in LEVELS]
     rows = {name: patches[point, strips] for name, patches in estimates.items()}
@@ -94,9 +88,7 @@ def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     return networks
 
 
-def pipeline_sample(
-    store: PatchStore, descriptor_runs: dict[str, Path]
-) -> tuple[dict[str, list[keras.Model]], np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+def pipeline_sample(store: PatchStore, descriptor_runs: dict[str, Path]) -> tuple:
     """What `diagram.plot_pipeline` takes, for the typical point of the first test scene.
 
     Args:

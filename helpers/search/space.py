@@ -47,16 +47,15 @@ PLAIN = (bool, int, float, str, type(None))  # what a database keeps as it is
 
 def suggest(trial: optuna.Trial, space: Space, base: TrainingSettings) -> TrainingSettings:
     """The base settings, changed to what a trial is to try."""
-    values = {name: _suggest(trial, name, *choice) for name, choice in space.items()}
+    values = {}
+    for name, (kind, *limits) in space.items():
+        if kind == "choice":
+            values[name] = trial.suggest_categorical(name, list(limits[0]))
+        elif kind == "integer":
+            values[name] = trial.suggest_int(name, *limits)
+        else:
+            values[name] = trial.suggest_float(name, *limits, log=kind == "log")
     return with_values(base, meant(space, values))
-
-
-def _suggest(trial: optuna.Trial, name: str, kind: str, *limits) -> Any:
-    if kind == "choice":
-        return trial.suggest_categorical(name, list(limits[0]))
-    if kind == "integer":
-        return trial.suggest_int(name, *limits)
-    return trial.suggest_float(name, *limits, log=kind == "log")
 
 
 def meant(space: Space, values: dict[str, Any]) -> dict[str, Any]:
@@ -82,14 +81,22 @@ def with_values(settings: TrainingSettings, values: dict[str, Any]) -> TrainingS
 def values_inside(space: Space, settings: TrainingSettings) -> dict[str, Any]:
     """The trial's values that certain settings have already, as far as the space allows them."""
     found = {}
-    for name, choice in space.items():
-        value, named = value_of(settings, name), named_choices(*choice)
-        words = [word for word, stands_for in named.items() if _same(stands_for, value)]
-        if words:
-            found[name] = words[0]
-        elif not named and _is_inside(value, *choice):
+    for name, (kind, *limits) in space.items():
+        value = value_of(settings, name)
+        if kind != "choice":
+            inside = type(value) in NUMBERS[kind] and limits[0] <= value <= limits[1]
+        elif named := named_choices(kind, *limits):
+            words = [word for word, stands_for in named.items() if _same(stands_for, value)]
+            inside, value = bool(words), next(iter(words), None)
+        else:
+            inside = value in limits[0]
+        if inside:
             found[name] = value
     return found
+
+
+def _same(first: Any, second: Any) -> bool:
+    return json.loads(json.dumps(first)) == json.loads(json.dumps(second))  # lists for tuples
 
 
 def value_of(settings: TrainingSettings, name: str) -> Any:
@@ -104,27 +111,13 @@ def short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _same(first: Any, second: Any) -> bool:
-    return json.loads(json.dumps(first)) == json.loads(json.dumps(second))  # lists for tuples
-
-
-def _is_inside(value: Any, kind: str, *limits) -> bool:
-    if kind == "choice":
-        return value in limits[0]
-    return type(value) in NUMBERS[kind] and limits[0] <= value <= limits[1]
-
-
 def check_space(space: Space, base: TrainingSettings) -> None:
-    """Checks that a space can be searched.
-
-    Raises:
-        InputError: it is empty, names no setting, gives a range or choice that is none, or a value
-            that its setting cannot have.
-    """
-    if not space:
-        raise InputError("The search space is empty: name at least one setting.")
-    if not isinstance(space, dict):
-        raise InputError('The search space is no dictionary: write {"learning_rate": [...]}.')
+    """Raises an InputError unless a space names settings, and values that they can have."""
+    if not space or not isinstance(space, dict):
+        raise InputError(
+            "The search space is empty or no dictionary: name at least one setting, as in "
+            '{"learning_rate": ["log", 0.001, 0.01]}.'
+        )
     names = [field.name for field in fields(base) if field.name not in FIXED]
     has_options = {name: type(getattr(base, name)) is dict for name in names}
     for name, choice in space.items():

@@ -75,23 +75,15 @@ def train_or_give_up(
 class Objective:
     """What a search makes small: called with a trial, it trains and measures a run.
 
-    Args:
-        base: settings that the space changes; trial 0 has them as they are where the space allows.
-        space: see `helpers.search.space`.
-        store: patches; only its "train" and "validation" parts are looked at.
-        denoiser_run: for a descriptor: the run folder of the denoiser in front of it.
-        budget: share of the training of `base` that trials get, in (0, 1].
-        measure: "validation_loss", or for descriptors "validation_error", 1 - S of the benchmark on
-            validation scenes, which compares runs of different losses and batches too, but gives no
-            trial up half-way.
-        train: (settings, store, denoiser_run, on_validation) -> run folder.
+    Of the measures "validation_error", 1 - S of the benchmark on validation scenes, is for
+    descriptors; it compares runs of different losses and batches, too, but gives no trial up.
     """
 
-    base: TrainingSettings
-    space: Space
-    store: PatchStore
-    denoiser_run: Path | None = None
-    budget: float = 1.0
+    base: TrainingSettings  # what trial 0 has, as far as the space allows it
+    space: Space  # see `helpers.search.space`
+    store: PatchStore  # of which only the parts "train" and "validation" are looked at
+    denoiser_run: Path | None = None  # the denoiser in front of a descriptor
+    budget: float = 1.0  # share of the training of `base` that trials get, in (0, 1]
     measure: str = "validation_loss"
     train: Callable[..., Path] = train_or_give_up
 
