@@ -21,26 +21,11 @@ FAILURES = (SQLAlchemyError, StorageInternalError)  # of a database that is full
 NOT_OPENED = (*FAILURES, ImportError, OSError, ValueError, TypeError)
 
 
-def open_study(name: str, storage: str) -> optuna.Study:
-    """A study that `search` has begun, to look at.
-
-    Args:
-        storage: as in `search`.
-
-    Raises:
-        InputError: there is no such study, or the storage cannot be opened.
-    """
-    try:
-        with usable(storage, NOT_OPENED):
-            return optuna.load_study(study_name=name, storage=_connect(storage))
-    except KeyError as error:
-        raise InputError(f"{shown(storage)} holds no study {name!r}: search first.") from error
-
-
 def begin_study(name: str, storage: str, description: dict, **options) -> optuna.Study:
     """Opens a study, or begins it.
 
     Args:
+        storage: as in `search`.
         description: what `search` was asked to do: name of a choice -> JSON-able value.
         options: sampler and pruner.
 

@@ -28,7 +28,7 @@ def write(tmp_path):
 def test_the_winner_is_written_and_read_again(look, write, make_trainer, tmp_path, storage):
     study = look(make_trainer(), 8, space=SPACE)
     written = write(study)
-    best = results.best_settings(studies.open_study("rates", storage))
+    best = results.best_settings(studies.begin_study("rates", storage, {}))
     assert search.read_winner(tmp_path / "winner.json") == best
     table = search.trials_table(study).set_index("trial")
     assert written["validation_loss"] == table["loss"].min() == table["loss"][written["trial"]]

@@ -84,7 +84,7 @@ def test_named_choices_reach_training_as_values(look, scored, make_trainer, stor
     names = search.trials_table(study)["loss_options.level_weights"].tolist()
     assert found == [WEIGHTS[name] for name in names]
     assert names[0] == "alike" and set(names) == set(WEIGHTS)
-    best = results.best_settings(studies.open_study("rates", storage))
+    best = results.best_settings(studies.begin_study("rates", storage, {}))
     rates = [abs(math.log10(rate) + 2) for rate in train.rates]
     assert best.loss_options["level_weights"] == found[rates.index(min(rates))]
 
@@ -137,13 +137,8 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path)
     wrong = ("database", "sqlite:////dev/null/x.db", f"sqlite:///{tmp_path}/file/x")
     for storage in (*wrong, "mysql+nosuchdriver://host/db"):
         with pytest.raises(InputError, match=r"cannot be used .*: give sqlite:///FILE"):
-            studies.open_study("rates", storage)
+            studies.begin_study("rates", storage, {})
     assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***"
-
-
-def test_a_study_that_is_not_there_is_an_input_error(storage):
-    with pytest.raises(InputError, match="holds no study 'rates': search first"):
-        studies.open_study("rates", storage)
 
 
 # --- one worker
@@ -286,7 +281,7 @@ def test_trial_0_must_be_the_profiles_own_settings(profile, tiny_store, make_tra
 def test_the_storage_of_a_profiles_search_can_be_chosen(profile, tiny_store, make_trainer, storage):
     train = make_trainer()
     study, winner = search.search_improved(profile, tiny_store, storage=storage, train=train)
-    assert finished(studies.open_study(winner.stem, storage)) == finished(study) == 6
+    assert finished(studies.begin_study(winner.stem, storage, {})) == finished(study) == 6
     assert [path.name for path in winner.parent.iterdir()] == [winner.name]
 
 
@@ -322,7 +317,7 @@ def test_data_that_fit_no_settings_end_the_search(tiny_store, tmp_path, monkeypa
     storage = f"sqlite:///{tmp_path / 'search.db'}"
     with pytest.raises(InputError, match="less than one batch"):
         search.search("large", objective, 2, storage)
-    assert finished(studies.open_study("large", storage)) == 0
+    assert finished(studies.begin_study("large", storage, {})) == 0
 
 
 def test_the_validation_error_is_that_of_the_validation_scenes(tiny_store, tmp_path, monkeypatch):

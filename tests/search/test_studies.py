@@ -31,7 +31,7 @@ SECRET = "hunter2"
 def test_no_password_is_printed_however_it_was_mistyped(storage, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="cannot be used") as caught:
-        studies.open_study("rates", storage)
+        studies.begin_study("rates", storage, {})
     assert "hunter2" not in str(caught.value) and "er2" not in str(caught.value)
     assert caught.value.__suppress_context__  # a traceback would show it
 

@@ -78,7 +78,7 @@ def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, storage, ot
     lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     began = collections.Counter(rate for what, rate, _ in lines if what == "began")
     trained = collections.Counter(rate for what, rate, _ in lines if what == "trained")
-    table = search.trials_table(studies.open_study("rates", storage))
+    table = search.trials_table(studies.begin_study("rates", storage, {}))
     assert table["state"].tolist() == ["complete"] * 8
     assert trained == collections.Counter(map(repr, table["learning_rate"]))
     assert set(trained.values()) == {1}
@@ -121,7 +121,7 @@ def test_a_new_worker_tells_of_a_killed_ones_trial_before_it_asks_for_one(look, 
 def test_a_worker_taken_for_dead_leaves_its_trial_to_another(look, make_trainer, storage):
     def act(number, on_validation):
         if number == 1:
-            studies.open_study("rates", storage).tell(1, state=optuna.trial.TrialState.FAIL)
+            studies.begin_study("rates", storage, {}).tell(1, state=optuna.trial.TrialState.FAIL)
             on_validation([3.0, 2.0])
 
     train = make_trainer(act)
@@ -184,7 +184,7 @@ def test_no_waiting_trial_is_taken_twice(storage):
     taken, start = [], threading.Barrier(3)
 
     def take():
-        mine = studies.open_study("queue", storage)
+        mine = studies.begin_study("queue", storage, {})
         start.wait()
         while (number := mine.ask().number) < 20:
             taken.append(number)
