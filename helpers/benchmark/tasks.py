@@ -197,7 +197,13 @@ def _paths(folder: Path, split: str) -> dict[str, Path]:
 
 
 def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...]) -> np.ndarray:
-    table = _read_table(path)
+    try:
+        table = pd.read_csv(path, dtype="category", keep_default_na=False)
+    except (OSError, ValueError, OverflowError, MemoryError) as error:  # also those of pandas
+        raise BenchmarkError(
+            f"{path} cannot be read as a task list ({str(error).strip()}): put the five lists of "
+            "the split there, or generate them."
+        ) from error
     if tuple(table.columns) != columns:
         raise BenchmarkError(
             f"{path}, line 1: the header should read {','.join(columns)} (comma-separated)."
@@ -221,16 +227,3 @@ def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...])
             )
         rows[:, i] = values
     return rows
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype="category", keep_default_na=False)
-    except FileNotFoundError as error:
-        raise BenchmarkError(
-            f"{path} is missing: put the five lists of the split there, or generate them."
-        ) from error
-    except (OSError, ValueError, OverflowError, MemoryError) as error:  # also those of pandas
-        raise BenchmarkError(
-            f"{path} is no task list ({str(error).strip()}): replace it."
-        ) from error
