@@ -53,7 +53,7 @@ def describe_into(
     scenes = [scene for scene in store.parts["test"] if scene not in done[kind]]
     if there := len(store.parts["test"]) - len(scenes):
         print(f"{there} of {len(store.parts['test'])} scenes are described already.")
-    for scene, vectors in scoring.described(pipeline, store, scenes):
+    for scene, vectors in scoring.describe(pipeline, store, scenes):
         write_descriptors({scene: vectors}, folder, kind)
 
 

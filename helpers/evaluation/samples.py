@@ -125,7 +125,7 @@ def describe_strip(store: PatchStore, descriptor_runs: dict[str, Path]) -> Descr
     names = names[np.unique(np.linspace(0, len(names) - 1, SCENES).astype(int))].tolist()
     strips = [0, STRIPS.index(STRIP)]
     return {
-        approach: describe(load_pipeline(run), store, names, strips=strips)
+        approach: dict(describe(load_pipeline(run), store, names, strips=strips))
         for approach, run in descriptor_runs.items()
     }
 

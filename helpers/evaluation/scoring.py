@@ -114,7 +114,7 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
             flush=True,
         )
         pipeline = runs.load_pipeline(descriptor_run)
-        descriptors = describe(pipeline, store, store.parts["test"], clean=clean)
+        descriptors = dict(describe(pipeline, store, store.parts["test"], clean))
         scores = evaluate(descriptors, make_tasks(store, pairs)).to_json()
         return scores | {"warnings": scores["warnings"] + warnings_of(descriptor_run, descriptors)}
 
@@ -173,12 +173,7 @@ def dataset_of(store: PatchStore) -> dict[str, str]:
     return {"name": store.name, "split": store.split, "fingerprint": store.fingerprint}
 
 
-def describe(pipeline: keras.Model, store: PatchStore, scenes, **how) -> dict[str, np.ndarray]:
-    """Descriptors of the noisy patches of some scenes, by scene; all arguments as `described`."""
-    return dict(described(pipeline, store, scenes, **how))
-
-
-def described(
+def describe(
     pipeline: keras.Model,
     store: PatchStore,
     scenes: Iterable[str],

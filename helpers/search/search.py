@@ -11,7 +11,7 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.keys import deciding, key
 from helpers.dataset.store import PatchStore, with_fewer_points
-from helpers.search.results import read_winner, verdict, winner_file, write_winner
+from helpers.search.results import verdict, winner_file, write_winner
 from helpers.search.space import Space, fitting, values_inside
 from helpers.search.studies import begin_study, usable
 from helpers.search.trials import Objective, number_of, work
@@ -150,9 +150,9 @@ def with_winner(profile: Profile, store: PatchStore) -> Profile:
     if not path.is_file():
         print(f"Improved descriptor: settings of the profile; no search has left {path}.")
         return profile
-    found = read_winner(path)
-    print(f"Improved descriptor: settings of the search; {verdict(winner_file(path))}")
-    return replace(profile, improved_descriptor=found)
+    winner = winner_file(path)
+    print(f"Improved descriptor: settings of the search; {verdict(winner)}")
+    return replace(profile, improved_descriptor=TrainingSettings(**winner["settings"]))
 
 
 def space_of(profile: Profile) -> Space:

@@ -164,7 +164,7 @@ def validation_error(run: Path, store: PatchStore) -> float:
     """
     descriptors = scoring.describe(runs.load_pipeline(run), store, store.parts["validation"])
     tasks = scoring.make_tasks(store, PAIRS, part="validation")
-    scores = benchmark.evaluate(descriptors, tasks)
+    scores = benchmark.evaluate(dict(descriptors), tasks)
     found = [score for score in (scores.V, scores.M, scores.R) if score is not None]
     return 1 - sum(found) / len(found)
 

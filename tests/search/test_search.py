@@ -326,7 +326,7 @@ def test_the_validation_error_is_that_of_the_validation_scenes(tiny_store, tmp_p
     files.write_json(run / "settings.json", runs.describe_run(settings, tiny_store))
     training.make_network(settings).save(run / "model.keras")
     monkeypatch.setattr(trials, "PAIRS", pairs)
-    descriptors = scoring.describe(runs.load_network(run), tiny_store, ("i_1", "v_1"))
+    descriptors = dict(scoring.describe(runs.load_network(run), tiny_store, ("i_1", "v_1")))
     tasks = scoring.make_tasks(tiny_store, pairs, part="validation")
     scores = benchmark.evaluate(descriptors, tasks)
     assert scores.R is None  # 24 points fill no pool
