@@ -30,13 +30,11 @@ from helpers.training.registry import LOSSES, networks
 
 Space = dict[str, tuple]
 
-FORMS = {
-    "log": '["log", low, high] with 0 < low < high',
-    "uniform": '["uniform", low, high] with low < high',
-    "integer": '["integer", low, high] with whole numbers low < high',
-    "choice": '["choice", [a, b, ...]] of numbers, words, true, false or null, '
-    'or ["choice", {"name": value, ...}] of other values',
-}
+FORM = (
+    '["log", "uniform" or "integer", low, high] with low < high (for "log" above 0), ["choice", '
+    '[a, b, ...]] of numbers, words, true, false or null, or ["choice", {"name": value, ...}] of '
+    "other values"
+)
 NUMBERS = {"log": (int, float), "uniform": (int, float), "integer": (int,)}
 UNSAID = "–"  # for an option that settings leave out, so that its function's default holds
 FIXED = ("approach", "role")  # what a search is for
@@ -125,10 +123,8 @@ def check_space(space: Space, base: TrainingSettings) -> None:
         if has_options.get(field) is not bool(dot) or bool(option) is not bool(dot):
             known = [f"{name}.OPTION" if inside else name for name, inside in has_options.items()]
             raise InputError(f"There is no setting {name!r} to search: use {', '.join(known)}.")
-        is_list = isinstance(choice, list | tuple) and choice and isinstance(choice[0], str)
-        if not is_list or choice[0] not in FORMS or not _is_choice(*choice):
-            form = FORMS.get(choice[0] if is_list else None) or " or ".join(FORMS.values())
-            raise InputError(f"{name} cannot be {reprlib.repr(choice)}: give it as {form}.")
+        if not isinstance(choice, list | tuple) or not _is_choice(*choice):
+            raise InputError(f"{name} cannot be {reprlib.repr(choice)}: give it as {FORM}.")
     _check_values(space, base)
 
 
@@ -166,17 +162,17 @@ def fitting(space: Space, base: TrainingSettings) -> Space:
     return {name: choice for name, choice in space.items() if is_taken(name)}
 
 
-def _is_choice(kind: str, *limits) -> bool:
-    if kind in NUMBERS:
-        numbers = len(limits) == 2 and all(type(limit) in NUMBERS[kind] for limit in limits)
-        ranged = numbers and -LARGEST <= limits[0] < limits[1] <= LARGEST
-        return ranged and (kind != "log" or limits[0] > 0)
-    # Of more than one value, or of some that are no JSON.
-    with suppress(TypeError, ValueError, RecursionError):
+def _is_choice(kind: Any = None, *limits) -> bool:
+    with suppress(TypeError, ValueError, RecursionError):  # too few or many values, or no JSON
+        if kind in NUMBERS:
+            low, high = limits
+            numbers = all(type(limit) in NUMBERS[kind] for limit in limits)
+            ranged = numbers and -LARGEST <= low < high <= LARGEST
+            return ranged and (kind != "log" or low > 0)
         [choices] = limits
         json.dumps(choices, allow_nan=False)
-        if type(choices) is dict:
+        if kind == "choice" and type(choices) is dict:
             return bool(choices) and {type(name) for name in choices} == {str}
-        is_list = type(choices) in (list, tuple) and len(choices) > 0
+        is_list = kind == "choice" and type(choices) in (list, tuple) and len(choices) > 0
         return is_list and all(type(choice) in PLAIN for choice in choices)
     return False
