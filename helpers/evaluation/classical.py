@@ -14,7 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from helpers.common import paths
-from helpers.common.keys import code_key, key
+from helpers.common.keys import code_key
 from helpers.dataset.layout import PATCH_SIDE
 from helpers.dataset.store import PatchStore
 from helpers.evaluation.scoring import dataset_of, evaluate, known_or_new, make_tasks
@@ -158,5 +158,4 @@ def score_rows(store: PatchStore, pairs: int) -> dict[str, dict]:
         "code": code_key(*SCORING_CODE),
         "opencv": cv2.__version__,
     }
-    target = paths.RUNS / f"classical-{key(decided_by, 10)}.json"
-    return known_or_new(target, target.name, decided_by, score)["rows"]
+    return known_or_new(paths.RUNS, "classical", decided_by, score)["rows"]

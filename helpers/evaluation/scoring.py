@@ -96,8 +96,8 @@ def warnings_of(run: Path, scenes: Iterable[str]) -> list[str]:
 def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:
     """Scores of a trained pipeline on the noisy patches of the test scenes; prints their warnings.
 
-    They are written to the descriptor's run folder (`scores_path`), and read from there when
-    nothing that decides them has changed.
+    They are written to the descriptor's run folder, and read from there when nothing that decides
+    them has changed.
 
     Args:
         pairs: verification pairs of each kind (the official benchmark has a million).
@@ -125,30 +125,23 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
         "pairs": pairs,
         "code": code_key(*SCORING_CODE),
     }
-    target = scores_path(descriptor_run, decided_by)
-    scores = known_or_new(target, descriptor_run.name, decided_by, score)
+    scores = known_or_new(descriptor_run, "scores", decided_by, score)
     for sentence in scores["warnings"]:
         print(f"warning: {sentence}")
     return scores
 
 
-def scores_path(run: Path, decided_by: dict) -> Path:
-    """The file in a run's folder for the scores that all this decides, code excepted.
+def known_or_new(folder: Path, stem: str, decided_by: dict, score: Callable[[], dict]) -> dict:
+    """The scores of a file in a folder, computed by `score` and written unless they are known.
 
-    So scores on other data or tasks stay beside these, and those of older code are replaced.
+    Its name says all that decides them but the code: so scores on other data or tasks stay beside
+    these, and those of older code are replaced.
     """
     what = {name: value for name, value in decided_by.items() if name != "code"}
-    return run / f"scores-{key(what, 10)}.json"
-
-
-def known_or_new(target: Path, title: str, decided_by: dict, score: Callable[[], dict]) -> dict:
-    """The scores of a JSON file, computed by `score` and written there if `decided_by` differs.
-
-    `title` is what is said to be loaded.
-    """
+    target = folder / f"{stem}-{key(what, 10)}.json"
     known = _read_scores(target)
     if known.get("decided_by") == decided_by:
-        print(f"{title}: scored already, loaded.")
+        print(f"{folder.name}/{target.name}: scored already, loaded.")
         return known
     scores = score() | {"decided_by": decided_by, "provenance": provenance()}
     scores = json.loads(json.dumps(scores))  # as they will be read
