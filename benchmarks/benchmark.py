@@ -1,9 +1,7 @@
-"""Times `helpers.benchmark` beside the arithmetic limit and, if there, the official evaluator.
+"""Times `helpers.benchmark` beside the arithmetic limit.
 
     python benchmarks/benchmark.py                          # split a at true size
-    python benchmarks/benchmark.py --official ../hpatches-benchmark --official-python python3.8
     python benchmarks/benchmark.py --split full             # memory, all 116 sequences
-    python benchmarks/benchmark.py --constant               # every distance tied
     python benchmarks/benchmark.py --share 0.1 --size 512   # a tenth of the points, long vectors
 
 Descriptors are random: unit vectors, noisier at harder levels, in files that are mapped. The limit
@@ -11,8 +9,6 @@ needs them in memory and is left out at full size. Run it on an otherwise idle m
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,30 +67,6 @@ def limits(arrays: list[np.ndarray], tasks: benchmark.Tasks, threads: int) -> di
     }
 
 
-def official(options: argparse.Namespace, folder: Path, tasks: benchmark.Tasks) -> dict:
-    """What the official evaluator says of the same input: "seconds" and the scores of each task."""
-    benchmark.write_tasks(tasks, folder)
-    script = Path(__file__).with_name("official.py")
-    command = [options.official_python, script, options.official, folder]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{done.stderr}\nThe official evaluator failed: see {script}.")
-    with np.load(folder / "official.npz") as file:
-        return dict(file)
-
-
-def difference(results: dict, official: dict) -> float:
-    """Largest difference of any single score: cells, strips and queries."""
-    verified = results["verification"].scores.values()
-    cells = [(cell["auc"], cell["ap"]) for kinds in verified for cell in kinds.values()]
-    pools = np.isin(benchmark.POOLS, results["retrieval"].pools)
-    return max(
-        np.abs(cells - official["verification"].reshape(-1, 2)).max(),
-        np.abs(results["matching"].ap - official["matching"]).max(),
-        np.abs(results["retrieval"].ap - official["retrieval"][..., pools]).max(initial=0),
-    )
-
-
 def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, int]:
     """Writes random descriptors of the test sequences of a split; their lengths."""
     rng, names = np.random.default_rng(0), benchmark.load_split(options.split).test
@@ -102,32 +74,26 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, int]:
     usual = (ALL_POINTS - sum(LENGTHS)) // 76  # of a sequence that is not in split a
     lengths = {name: round(options.share * known.get(name, usual)) for name in names}
     for name, points in lengths.items():
-        strips = noisy_strips(rng, points, options.size)
-        write_descriptors({name: strips * 0 + 1 if options.constant else strips}, folder, "npy")
+        write_descriptors({name: noisy_strips(rng, points, options.size)}, folder, "npy")
     return lengths
 
 
 def measure(folder: Path, lengths: dict[str, int], options: argparse.Namespace) -> dict:
-    """Seconds of each task by the clock and of all cores: ours, the limit and the official."""
-    share, results = min(1, options.share), {}
+    """Seconds of each task by the clock and of all cores: ours and the limit."""
+    share = min(1, options.share)
     counts = {"queries": round(10_000 * share), "distractors": round(20_000 * share)}
     tasks = benchmark.generate_tasks(lengths, pairs=options.pairs, **counts)
     arrays = list(read_descriptors(folder, tasks.sequences).values())  # mapped
     few = {name: noisy_strips(np.random.default_rng(0), 30, options.size) for name in "ab"}
     few_tasks = benchmark.generate_tasks(dict.fromkeys(few, 30), pairs=50)
     benchmark.evaluate(few, few_tasks, pools=[10])  # compiles
-    resources, times = Resources(options.threads, options.memory * 2**20), {"ours": {}}
+    resources = Resources(options.threads)
     works = {
         "verification": lambda: verification(arrays, tasks, resources=resources),
         "matching": lambda: matching(arrays, resources=resources),
         "retrieval": lambda: retrieval(arrays, tasks, resources=resources),
     }
-    for task, work in works.items():
-        times["ours"][task] = timed(lambda: results.update({task: work()}))  # noqa: B023
-    if options.official:
-        theirs = official(options, folder, tasks)
-        print(f"largest difference from an official score: {difference(results, theirs):.1e}")
-        times["official"] = dict(zip(results, theirs["seconds"], strict=True))
+    times = {"ours": {task: timed(work) for task, work in works.items()}}
     if options.split != "full":
         works = limits(arrays, tasks, options.threads)
         times["limit"] = {task: timed(work) for task, work in works.items()}
@@ -136,11 +102,7 @@ def measure(folder: Path, lengths: dict[str, int], options: argparse.Namespace) 
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--official", type=Path, help="checkout of hpatches/hpatches-benchmark")
-    parser.add_argument("--official-python", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--split", choices=("a", "full"), default="a")
-    parser.add_argument("--memory", type=int, default=32, metavar="MB", help="of blocks")
-    parser.add_argument("--constant", action="store_true", help="all descriptors are the same")
     parser.add_argument("--size", type=int, default=128, help="numbers in a descriptor")
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--pairs", type=int, default=1_000_000)
@@ -155,8 +117,8 @@ def main(words: list[str] | None = None) -> None:
     for index, title in enumerate(("seconds by the clock", "seconds of all cores together")):
         table = pd.DataFrame(times).map(lambda pair: pair[index])  # noqa: B023
         table.loc["all"] = table.sum()
-        for name in times.keys() - {"ours"}:
-            table[f"{name}/ours"] = table[name] / table["ours"]
+        if "limit" in times:
+            table["limit/ours"] = table["limit"] / table["ours"]
         print(f"\n{title}\n{table.to_string(float_format='{:.2f}'.format)}")
     memory = ", ".join(f"{name} {megabytes:,.0f}" for name, megabytes in found.items())
     print(f"\n{16 * sum(lengths.values()):,} descriptors; memory at most in MB: {memory}")

@@ -3,7 +3,7 @@
     python benchmarks/dataset.py --folder /scratch            # full size: 15 GB of disk
     python benchmarks/dataset.py --folder /scratch --points 4000
 
-Writes `dataset.json` and prints a table. The strips hold the photographs' patches over and over, so
+Prints a table. The strips hold the photographs' patches over and over, so
 that they compress like genuine ones. Every rate counts single 32 x 32 patches, clean or noisy; the
 one for each second of a core holds even where other programs run.
 """
@@ -20,7 +20,6 @@ from PIL import Image
 from helpers.benchmark.layout import STRIPS
 from helpers.benchmark.splits import load_split
 from helpers.benchmark.workers import Resources, cores
-from helpers.common import files
 from helpers.dataset import PatchStore, open_dataset, write_strips
 
 FULL_SIZE = 156_967  # points of N-HPatches
@@ -71,7 +70,6 @@ def main(words: list[str] | None = None) -> None:
         make_strips(folder, options.points)
     patches = 2 * len(STRIPS) * options.points
     results = {stage: in_own_process(measure, stage, folder, patches) for stage in STAGES}
-    files.write_json(options.folder / "dataset.json", results)
     print(f"{cores()} cores, {options.points} points; memory in MB")
     print(pd.DataFrame(results).T.to_string(float_format="{:,.2f}".format))
 

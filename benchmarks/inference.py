@@ -28,7 +28,7 @@ from helpers.networks.blocks import macs
 from helpers.notebook import data
 from helpers.settings import APPROACHES, Profile
 
-PATCHES = 2048  # four blocks
+PATCHES, ROUNDS = 2048, 7  # four blocks, measured so many times
 
 
 def networks(base: Profile) -> dict[str, tuple[str, keras.Model]]:
@@ -74,12 +74,11 @@ def run(base: Profile, patches: np.ndarray, rounds: int) -> dict:
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="coursework")
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, default=paths.MEASURED / "inference.json")
     options = parser.parse_args(words)
     # A search may have made the networks wider.
     base, store = data.open_data(options.profile, winner=True)
-    table = run(base, np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32)), options.rounds)
+    table = run(base, np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32)), ROUNDS)
     files.write_json(options.json, table)
     print(pd.DataFrame(table["rows"]).T[["title", "milliseconds", "low", "high"]])
 

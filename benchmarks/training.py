@@ -18,12 +18,10 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from measuring import in_own_process, timed
 
-from helpers.common import files
 from helpers.dataset import PatchStore, open_dataset
 from helpers.settings import PROFILES, TrainingSettings, profile
 
@@ -45,21 +43,17 @@ def ways_of(model, batches) -> dict[str, Callable[[int], None]]:
 
 
 def measure(settings: TrainingSettings, options: argparse.Namespace) -> dict:
-    """What a line of the table shows, and on what it was measured."""
-    import keras
-
+    """What a line of the table shows."""
     from helpers import training
-    from helpers.common.provenance import provenance
     from helpers.training import backend, model
 
-    keras.config.set_dtype_policy(options.precision)
     batches = training.make_batches(settings, open_data(options), "train")
     with backend.data_parallel(settings.batch):
         _, fitted = model.compiled(settings, None, STEPS)
         found = rates(ways_of(fitted, batches), options.steps, options.rounds)
     patches = settings.batch * math.prod(fitted.input_shape[1:]) // 1024
     speeds = {way: patches * float(np.median(turns[:, 0])) for way, turns in found.items()}
-    return speeds | ratios(**found) | {"provenance": provenance()}
+    return speeds | ratios(**found)
 
 
 def rates(ways: dict[str, Callable], steps: int, rounds: int) -> dict[str, np.ndarray]:
@@ -86,25 +80,19 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES, metavar="CASE")
     parser.add_argument("--batches", type=int, nargs="+", metavar="SIZE", help="not the profile's")
-    parser.add_argument("--precision", default="float32", help="a dtype policy of Keras")
     parser.add_argument("--dataset", default="photographs", help="as in `make report DATASET=`")
     parser.add_argument("--profile", choices=PROFILES, default="coursework")
     parser.add_argument("--steps", type=int, default=50, help="of each way in a turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args(words)
     open_data(options)  # builds it, once
-    results = []
     for case in options.cases:
         settings = getattr(profile(options.profile), case)
         for batch in options.batches or [settings.batch]:
             found = in_own_process(measure, replace(settings, batch=batch), options)
-            results.append({"case": case, "batch": batch, **found})
             numbers = {k: v for k, v in found.items() if isinstance(v, float)}
             line = "  ".join(f"{name} {value:,.5g}" for name, value in numbers.items())
             print(f"{case}, batches of {batch}: {found.get('error', line)}", flush=True)
-    if options.json:
-        files.write_json(options.json, results)
 
 
 if __name__ == "__main__":

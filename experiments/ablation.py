@@ -149,7 +149,7 @@ def measure(
     averaging.recalibrate_batch_norm(pipeline, batches)
     tasks = scoring.make_tasks(store, pairs, part="validation")
     descriptors = scoring.describe(pipeline, store, store.parts["validation"])
-    scores = benchmark.evaluate(descriptors, tasks).to_json()
+    scores = benchmark.evaluate(dict(descriptors), tasks).to_json()
     outcome = files.read_json(folder / "outcome.json")
     return {
         **{key: scores[key] for key in common.SCORES},

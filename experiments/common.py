@@ -1,8 +1,8 @@
 """What the measuring scripts share: options, data, trainings, and the form of what they write.
 
 They are started as `python experiments/<name>.py`, so that this folder is on Python's path. All but
-`extractor.py`, which prints, and `pretrained.py`, which fills `helpers/training/pretrained`, write
-one file of `report/measured/`, from which the report takes numbers and tables:
+`pretrained.py`, which fills `helpers/training/pretrained`, write one file of `report/measured/`,
+from which the report takes numbers and tables:
 
     {"dataset": {"name": "photographs", "split": ..., "fingerprint": ...},
      "part": "test", "scenes": 5, "points": 2718, "profile": "coursework", ...,

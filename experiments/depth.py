@@ -115,11 +115,10 @@ def short_names(values: dict) -> dict:
 def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "depth.json")
     parser.add_argument("--trials", type=int, default=TRIALS, help="in all, of all workers")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="share of the epochs")
     options = parser.parse_args(words)
     base = profile(options.profile)
     store = common.open_data(options, base)
-    table = run(base, store, options.trials, options.budget, options.json)
+    table = run(base, store, options.trials, BUDGET, options.json)
     print(pd.DataFrame(table["rows"]).sort_values("validation_loss").to_string(index=False))
 
 

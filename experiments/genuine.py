@@ -75,13 +75,12 @@ def _taught(run: Path) -> dict:
 
 def main(words: list[str] | None = None) -> None:
     parser = common.parser(__doc__, "genuine.json", dataset=None, split="a")
-    parser.add_argument("--points", type=int, default=POINTS, help="of each test scene")
     parser.add_argument("--patient", action="store_true", help="until early stopping, too")
     options = parser.parse_args(words)
     base = profile(options.profile)
     base, _ = data.open_data(base.name, "photographs", winner=True)
     learned = common.open_data(options, base)
-    tested = with_fewer_points(learned, options.points, ["test"])
+    tested = with_fewer_points(learned, POINTS, ["test"])
     table = run(base, learned, tested, options.json, options.patient)
     common.show(table["rows"].values())
 

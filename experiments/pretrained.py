@@ -10,7 +10,6 @@ old folder stays until the new one is whole.
 """
 
 import argparse
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -132,28 +131,16 @@ def _facts(store: PatchStore, seed: int, *parts: str) -> dict:
 
 
 def put_in_place(packed: Path, target: Path) -> None:
-    """Puts a copy of a folder in the place of `target`, which stays as it is if that fails.
+    """Puts a copy of a folder in the place of `target`, which stays as it is if copying fails.
+
+    What a kill between the last two lines leaves is in the repository.
 
     Raises:
         InputError: the place cannot be written.
     """
-    old = target.with_name(f".{target.name}.old")
-    _settle(old, target)
-    try:
-        with files.atomic_path(target) as temporary:
-            shutil.copytree(packed, temporary)
-            if target.is_dir():
-                os.replace(target, old)  # a folder cannot be renamed to one that is not empty
-    finally:
-        _settle(old, target)
-
-
-def _settle(old: Path, target: Path) -> None:
-    """Brings the old folder back if there is no new one; else removes it."""
-    if old.is_dir() and target.is_dir():
-        shutil.rmtree(old)
-    elif old.is_dir():
-        os.replace(old, target)
+    with files.atomic_path(target) as temporary:
+        shutil.copytree(packed, temporary)
+        shutil.rmtree(target, ignore_errors=True)  # a folder replaces an empty one only
 
 
 def open_tested(source: str, split: str) -> dict[str, PatchStore]:

@@ -102,7 +102,7 @@ def _search_options(search) -> None:
     search("--role", "--part", choices=roles, help="of the network; default: descriptor")
     search("--space", type=Path, metavar="JSON", help="what to vary")
     search("--settings", type=Path, metavar="JSON", help=WINNER)
-    search("--storage", help="sqlite:///FILE, journal:FILE or a URL")
+    search("--storage", help="sqlite:///FILE or the URL of a database")
     search("--trials", type=int, help="in all, of all workers")
     search("--budget", type=float, help="part of the epochs, up to 1 (default)")
     search("--measure", help="validation_loss (default) or validation_error")

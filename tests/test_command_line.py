@@ -312,7 +312,9 @@ def test_a_broken_space_blocks_no_name(new_home, call):
     asked = ("--role", "denoiser", "--trials", 1, "--budget", 0.1, "--space", space, *SMOKE)
     for broken in ('{"validations": ["integer", -1, 3]}', '{"part": ["choice", ["../x"]]}', "{"):
         space.write_text(broken)
-        status, _, complaint = call("search", "mine", "--storage", f"journal:{new_home}/x", *asked)
+        status, _, complaint = call(
+            "search", "mine", "--storage", f"sqlite:///{new_home}/x", *asked
+        )
         assert status == 2 and len(complaint.splitlines()) == 1 and "delete" not in complaint
     assert not (new_home / "x").exists()
 

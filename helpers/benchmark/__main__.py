@@ -47,8 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     described = (
-        "folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D), or one .npz; "
-        "several are compared"
+        "folder of <sequence>/<strip>.csv or of <sequence>.npy (16, N, D); several are compared"
     )
     add("descriptors", nargs="+", type=Path, metavar="DESCRIPTORS", help=described)
     splits = (
@@ -89,7 +88,10 @@ def _size(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    split = _split(options)
+    if options.split == FOUND and not options.tasks:
+        split = Split(FOUND, tuple(sequence_names(options.descriptors[0])))
+    else:
+        split = load_split(options.split, options.tasks)
     tasks, scores = _given_tasks(options, split), {}
     names = (*split.test, *(split.train if options.pca_power_law else ()))
     resources = Resources(options.threads, options.memory, progress=True)
@@ -102,17 +104,17 @@ def _run(options: argparse.Namespace) -> None:
 
     for path in options.descriptors:
         descriptors = read_descriptors(path, names, resources)
-        tasks = tasks or _drawn_tasks(options, split, descriptors)
+        if not tasks:
+            lengths = {name: descriptors[name].shape[1] for name in split.test}
+            tasks = generate_tasks(lengths, split=split.name, pairs=options.pairs)
         if not scores:
             print(f"Lists: {tasks.origin}.", flush=True)
             if options.write_tasks:
                 write_tasks(tasks, options.write_tasks)
-        name = path.stem if path.suffix == ".npz" else path.name
-        name = name if name not in scores else str(path)
+        name = path.name if path.name not in scores else str(path)
         scores[name] = score(descriptors)
         if options.pca_power_law:
-            whitened = pca_power_law(descriptors, split.train, split.test)
-            scores[f"{name}_pcapl"] = score(whitened)
+            scores[f"{name}_pcapl"] = score(pca_power_law(descriptors, split.train, split.test))
     for name, each in scores.items():
         print(f"\n{results_text(name, each)}")
         for sentence in each.warnings:
@@ -127,12 +129,6 @@ def _run(options: argparse.Namespace) -> None:
         plots.plot_all(scores, options.plots)
 
 
-def _split(options: argparse.Namespace) -> Split:
-    if options.split == FOUND and not options.tasks:
-        return Split(FOUND, tuple(sequence_names(options.descriptors[0])))
-    return load_split(options.split, options.tasks)
-
-
 def _given_tasks(options: argparse.Namespace, split: Split) -> Tasks | None:
     if options.tasks:
         return read_tasks(options.tasks, split.name)
@@ -140,11 +136,6 @@ def _given_tasks(options: argparse.Namespace, split: Split) -> Tasks | None:
         published = read_tasks(fetch_tasks(split.name), split.name)
         return dataclasses.replace(published, origin=f"the published ones of split {split.name}")
     return None
-
-
-def _drawn_tasks(options: argparse.Namespace, split: Split, descriptors) -> Tasks:
-    lengths = {name: descriptors[name].shape[1] for name in split.test}
-    return generate_tasks(lengths, split=split.name, pairs=options.pairs)
 
 
 if __name__ == "__main__":

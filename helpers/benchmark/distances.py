@@ -30,19 +30,6 @@ def exact(a, b, squared):
     return math.sqrt(total) if squared else total
 
 
-@njit(nogil=True, cache=True)
-def exact_many(a, columns, start, squared, out):
-    """out[j] = `exact` of a and columns[:, start + j], in a tenth of the time."""
-    out[:] = 0
-    for k in range(a.shape[0]):
-        column = columns[k, start : start + out.shape[0]]
-        for j in range(out.shape[0]):
-            difference = np.float64(a[k]) - np.float64(column[j])
-            out[j] += difference * difference if squared else abs(difference)
-    if squared:
-        out[:] = np.sqrt(out)
-
-
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _l1_block(left, columns, out):
     """out[i, j] = sum_k |left[i, k] - columns[k, j]|, vectorised over j."""
@@ -63,22 +50,13 @@ def floats(descriptors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Side:
-    """Descriptors made ready for `fast_block`, as its left or right side.
+    """Descriptors made ready for `fast_block`, as its left or right side."""
 
-    Attributes:
-        exact: (N, D) as given, for the exact distances.
-        factor: float32, centred: (N, D) on the left and (D, N) on the right for L1, with one more
-            number a descriptor for L2.
-        norms: (N,) float64 norms of the centred descriptors, L1 or L2.
-        centre: (D,) float32 that was subtracted.
-        squared: whether the distance is L2.
-    """
-
-    exact: np.ndarray
-    factor: np.ndarray
-    norms: np.ndarray
-    centre: np.ndarray
-    squared: bool
+    exact: np.ndarray  # (N, D) as given
+    factor: np.ndarray  # float32, centred, (N, D) on the left, (D, N) on the right; D + 1 for L2
+    norms: np.ndarray  # (N,) float64 of the centred descriptors, L1 or L2
+    centre: np.ndarray  # (D,) float32 that was subtracted
+    squared: bool  # whether the distance is L2
 
 
 def right_side(descriptors: np.ndarray, centre: np.ndarray, distance: str) -> Side:
@@ -111,16 +89,10 @@ def _norms(columns: np.ndarray, squared: bool) -> np.ndarray:
 
 
 def fast_block(left: Side, right: Side, rows: slice, out: np.ndarray) -> np.ndarray:
-    """Fast values between some rows of the left side and the whole right side.
+    """Fast values between some rows of the left side and the whole right side: (n, N) float32.
 
     The fast value of (a, b) is |a - b|_1 for L1 and |b|^2 / 2 - a.b for L2; for a given a, both
-    grow with the distance.
-
-    Args:
-        out: float32 buffer of at least as many rows as are asked for, and N columns.
-
-    Returns:
-        (n, N) float32, a part of `out`.
+    grow with the distance. They fill the first rows of the buffer `out`, of N columns.
     """
     block = left.factor[rows]
     values = out[: len(block)]

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -40,27 +39,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def sequence_names(path: Path | str) -> list[str]:
-    """Names of the sequences in a folder or file of `read_descriptors`, sorted.
+def sequence_names(folder: Path | str) -> list[str]:
+    """Names of the sequences in a folder of `read_descriptors`, sorted.
 
     Raises:
-        BenchmarkError: there is no such folder or file, it holds no descriptors, or some in one
-            form and some in the other.
+        BenchmarkError: the folder holds no descriptors, or some in one form and some in the other.
     """
-    path = Path(path)
-    forms = {"npz": list(_load(path))} if path.suffix == ".npz" else names_by_form(path)
-    names = [name for found in forms.values() for name in found]
-    if not names:
+    forms = names_by_form(Path(folder))
+    if not any(forms.values()):
         raise BenchmarkError(
-            f"{path} holds no descriptors: give a folder of <sequence>/<strip>.csv files or of "
-            "<sequence>.npy files, or one .npz file."
+            f"{folder} holds no descriptors: give a folder of <sequence>/<strip>.csv files or of "
+            "<sequence>.npy files."
         )
-    if all(forms.values()) and len(forms) > 1:
+    if all(forms.values()):
         raise BenchmarkError(
-            f"{path} holds {forms['npy'][0]}.npy and {forms['csv'][0]}/ref.csv, which may be of "
+            f"{folder} holds {forms['npy'][0]}.npy and {forms['csv'][0]}/ref.csv, which may be of "
             "different descriptors: keep those of one form in a folder of their own."
         )
-    return sorted(names)
+    return forms["npy"] or forms["csv"]
 
 
 def names_by_form(folder: Path) -> dict[str, list[str]]:
@@ -76,82 +72,52 @@ def names_by_form(folder: Path) -> dict[str, list[str]]:
 
 
 def read_descriptors(
-    path: Path | str, names: Sequence[str], resources: Resources = DEFAULTS
+    folder: Path | str, names: Sequence[str], resources: Resources = DEFAULTS
 ) -> dict[str, np.ndarray]:
-    """Reads the descriptors of some sequences.
+    """(16, N, D) float32 of some sequences; the official evaluator, too, rounds whatever it reads.
 
     Args:
-        path: an official folder of `<sequence>/<strip>.csv` files, one row a patch, separated by
-            `,` or `;`; or a folder of `<sequence>.npy` files of shape (16, N, D), which are mapped
-            rather than loaded when they are float32; or an `.npz` file of such arrays.
-        names: sequences to read.
-        resources: how many threads read, and whether progress is shown.
-
-    Returns:
-        (16, N, D) float32 of each sequence, as the official evaluator rounds whatever it reads.
+        folder: of official `<sequence>/<strip>.csv` files, one row a patch, separated by `,` or
+            `;`; or of `<sequence>.npy` files of shape (16, N, D), which are mapped rather than
+            loaded when they are float32.
 
     Raises:
         BenchmarkError: a sequence or strip is missing, ragged, empty or not numeric.
     """
-    path = Path(path)
-    there = set(sequence_names(path))
-    for name in names:
-        if name not in there:
-            raise BenchmarkError(
-                f"{path} lacks sequence {name}: describe it too, or choose another split; "
-                "the benchmark's own command scores what is there by --split found."
-            )
-    arrays = resources.spread(lambda name: _read_sequence(path, name), names, "reading")
+    folder = Path(folder)
+    if missing := sorted({*names} - {*sequence_names(folder)}):
+        raise BenchmarkError(
+            f"{folder} lacks sequence {missing[0]}: describe it too, or choose another split; "
+            "the benchmark's own command scores what is there by --split found."
+        )
+    arrays = resources.spread(lambda name: _read_sequence(folder, name), names, "reading")
     return dict(zip(names, arrays, strict=True))
 
 
-def _read_sequence(path: Path, name: str) -> np.ndarray:
-    if path.suffix == ".npz":
-        array = _load(path, name)
-    elif (path / f"{name}.npy").is_file():
-        array = _load(path / f"{name}.npy")
-    else:
-        return _read_strips(path / name)
-    if array.dtype.kind not in "fiub":
-        raise BenchmarkError(f"Sequence {name} of {path} has type {array.dtype}: save numbers.")
-    if array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
+def _read_sequence(folder: Path, name: str) -> np.ndarray:
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        return _read_strips(folder / name)
+    try:
+        # Copy-on-write only because compiled code is otherwise built twice.
+        array = np.lib.format.open_memmap(path, "c")
+    except Exception as error:  # NumPy raises a dozen kinds for damaged files
+        said = " ".join(str(error).split())[:200] or type(error).__name__
         raise BenchmarkError(
-            f"Sequence {name} of {path} has shape {array.shape}: save (16, points, D)."
-        )
+            f"{path} cannot be read as npy ({said}): save these descriptors again."
+        ) from error
+    check_shape(path, array)
     with np.errstate(over="ignore"):  # infinities are refused with their row, later
         return array.astype(np.float32, copy=False)
 
 
-def _load(path: Path, member: str | None = None):
-    """The array of a `.npy` file, mapped; the names in an `.npz` file, or one of its arrays."""
-    try:
-        if path.suffix != ".npz":
-            # Copy-on-write only because compiled code is otherwise built twice.
-            return np.lib.format.open_memmap(path, "c")
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as found:
-            if member is None:
-                return found.files
-            _check_claim(found.zip, member)
-            if not isinstance(array := found[member], np.ndarray):
-                raise ValueError("no array")
-            return array
-    except Exception as error:  # NumPy, zipfile and zlib raise a dozen kinds for damaged files
-        kind = path.suffix.removeprefix(".")
-        where = f"{path} ({member})" if member else path
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+def check_shape(name: Path | str, array: np.ndarray) -> None:
+    """Raises a BenchmarkError unless these are the descriptors of a sequence, (16, N, D)."""
+    numeric = array.dtype.kind in "fiub"
+    if not numeric or array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
         raise BenchmarkError(
-            f"{where} cannot be read as {kind} ({said}): save these descriptors again."
-        ) from error
-
-
-def _check_claim(archive: ZipFile, member: str) -> None:
-    """Raises ValueError for a member larger than the memory, as few bytes may claim to be."""
-    names = (member, f"{member}.npy")
-    claimed = max(entry.file_size for entry in archive.infolist() if entry.filename in names)
-    if hasattr(os, "sysconf") and claimed > os.sysconf("SC_PAGE_SIZE") * os.sysconf(
-        "SC_PHYS_PAGES"
-    ):
-        raise ValueError(f"{claimed:,} bytes, more than the memory")
+            f"{name}: shape {array.shape} and type {array.dtype} should be (16, points, D) numbers."
+        )
 
 
 def _read_strips(folder: Path) -> np.ndarray:
@@ -169,43 +135,29 @@ def read_csv(path: Path) -> np.ndarray:
     """Reads one strip, (N, D) float32, separated by `,` or `;`.
 
     Raises:
-        BenchmarkError: the file is missing, empty, ragged or not numeric.
+        BenchmarkError: the file is missing, empty, ragged or not numeric; names the line.
     """
+    how = {"header": None, "skip_blank_lines": False}
     try:
         with path.open(encoding="utf-8") as file:
-            first = file.readline()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"{path} is missing or no text: write this strip again.") from error
-    if not first.strip():
-        raise BenchmarkError(f"{path} is empty: write this strip again.")
-    separator = next((mark for mark in ",;" if mark in first), None)
-    if separator is None:
-        raise BenchmarkError(f"{path}, line 1: the numbers should be separated by , or ;.")
-    try:
-        how = {"header": None, "dtype": np.float32, "skip_blank_lines": False}
-        rows = pd.read_csv(path, sep=separator, **how).to_numpy()
-    except (ValueError, OverflowError, MemoryError) as error:  # also pandas' ParserError
-        raise BenchmarkError(_what_is_wrong(path, separator)) from error
-    if not np.isfinite(rows).all():
-        raise BenchmarkError(_what_is_wrong(path, separator))
+            how["sep"] = ";" if ";" in file.readline() else ","
+        with np.errstate(over="ignore"):  # infinities are refused below
+            try:
+                rows = pd.read_csv(path, dtype=np.float32, **how).to_numpy()
+            except ValueError:  # words: they become NaN, and their line is named below
+                words = pd.read_csv(path, dtype=str, **how)
+                rows = words.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
+    except (OSError, ValueError, OverflowError, MemoryError) as error:  # also those of pandas
+        raise BenchmarkError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): write this strip again."
+        ) from error
+    bad = ~np.isfinite(rows).all(axis=1)
+    if bad.any():
+        raise BenchmarkError(
+            f"{path}, line {bad.argmax() + 1}: the numbers should be finite, separated by , or ;, "
+            "and as many in every line."
+        )
     return np.ascontiguousarray(rows)
-
-
-def _what_is_wrong(path: Path, separator: str) -> str:
-    """A sentence on the first bad line; slow, hence only called once something is wrong."""
-    width = None
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            cells = line.strip().split(separator)
-            width = width or len(cells)
-            if len(cells) != width:
-                return f"{path}, line {number}: {len(cells)} numbers where line 1 has {width}."
-            with np.errstate(over="ignore"):
-                values = pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(np.float32)
-            if not np.isfinite(values).all():
-                cell = cells[np.isfinite(values).argmin()].strip()
-                return f"{path}, line {number}: {cell!r} is not a finite number."
-    return f"{path} cannot be read as numbers separated by {separator!r}."
 
 
 def write_descriptors(
@@ -215,7 +167,6 @@ def write_descriptors(
 
     Args:
         descriptors: (16, N, D) of each sequence.
-        folder: made when missing.
         kind: "csv" for the official `<sequence>/<strip>.csv`, five decimals a number; "npy" for
             `<sequence>.npy`, full precision.
     """

@@ -10,21 +10,16 @@ SEED = 0
 def bootstrap(
     results: Mapping[str, object], sequences: int, samples: int
 ) -> dict[str, tuple[float, float] | None]:
-    """Draws the test sequences anew with replacement and scores each draw.
+    """(2.5 %, 97.5 %) quantiles of V, M, R and S; None without a score or a second sequence.
 
-    Sequences are what differs from dataset to dataset; patches of one sequence are not
-    independent, so drawing pairs or queries would give intervals that are far too narrow. A pair
-    counts as often as the sequence of its first patch was drawn, a query as often as its own.
+    Draws the test sequences anew with replacement and scores each draw. Patches of one sequence are
+    not independent, so drawing pairs or queries would give intervals that are far too narrow. A
+    pair counts as often as the sequence of its first patch was drawn, a query as often as its own.
     Verification is re-scored from histograms of the distances, which is off by about 0.002 with a
     hundred positives and 0.00002 with a million.
 
     Args:
         results: V, M and R -> result of the task that gives it, None where it was not run.
-        sequences: number of test sequences; fewer than two give no intervals.
-        samples: number of draws.
-
-    Returns:
-        (2.5 %, 97.5 %) quantiles of V, M, R and S, None where there is none.
     """
     rng = np.random.default_rng(SEED)
     weights = rng.multinomial(sequences, np.full(sequences, 1 / sequences), samples).astype(float)

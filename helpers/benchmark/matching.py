@@ -5,22 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .distances import (
-    block_rows,
-    exact,
-    exact_many,
-    fast_block,
-    floats,
-    left_side,
-    margin,
-    right_side,
-)
+from .distances import block_rows, exact, fast_block, floats, left_side, margin, right_side
 from .layout import IMAGES, LEVELS, STRIPS
 from .metrics import matching_ap
 from .workers import DEFAULTS, MEMORY, Resources
 
 LANES = 128  # columns j, j + LANES, ... share one running minimum
-MANY = 16  # candidates; from there on it pays to compare all columns
 
 
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
@@ -38,86 +28,36 @@ def _lane_minima(row, out):
 
 
 @njit(nogil=True, cache=True)
-def _candidates(row, minima, limit, out):
-    """Fills the columns of values up to `limit` until `out` is full; returns how many."""
-    count = 0
-    for lane in range(LANES):
-        if minima[lane] > limit:
-            continue
-        for j in range(lane, row.shape[0], LANES):
-            if row[j] <= limit and count < out.shape[0]:
-                out[count] = j
-                count += 1
-    return count
-
-
-@njit(nogil=True, cache=True)
 def _nearest(values, margins, left, right, squared):
     """For each row of fast values: the exact nearest, its distance, whether another is as near.
 
-    On ties the nearest is the first one. Rows with many candidates get -1 instead.
+    On ties the nearest is the first one. Only columns that may be the nearest are compared exactly.
     """
-    rows = values.shape[0]
-    match, far, tied = np.full(rows, -1), np.full(rows, np.inf), np.zeros(rows, np.bool_)
+    rows, columns = values.shape
+    match, far, tied = np.empty(rows, np.int64), np.full(rows, np.inf), np.zeros(rows, np.bool_)
     minima = np.empty(LANES, np.float32)
-    found = np.empty(MANY, np.int64)
     for i in range(rows):
         limit = _lane_minima(values[i], minima) + 2 * margins[i]
-        count = _candidates(values[i], minima, limit, found)
-        if count == MANY:
-            continue
-        for j in found[:count]:
-            value = exact(left[i], right[j], squared)
-            if value < far[i]:
-                match[i], far[i], tied[i] = j, value, False
-            elif value == far[i]:
-                match[i], tied[i] = min(match[i], j), True
+        for lane in range(LANES):
+            if minima[lane] > limit:
+                continue
+            for j in range(lane, columns, LANES):
+                if values[i, j] > limit:
+                    continue
+                value = exact(left[i], right[j], squared)
+                if value < far[i]:
+                    match[i], far[i], tied[i] = j, value, False
+                elif value == far[i]:
+                    match[i], tied[i] = min(match[i], j), True
     return match, far, tied
-
-
-@njit(nogil=True, cache=True)
-def _nearest_of_all(left, columns, squared):
-    """For each row: the exact nearest of all columns, its distance, how many are at it."""
-    rows = left.shape[0]
-    match, far, times = np.empty(rows, np.int64), np.empty(rows), np.empty(rows, np.int64)
-    value = np.empty(columns.shape[1])
-    for i in range(rows):
-        exact_many(left[i], columns, 0, squared, value)
-        match[i], far[i] = value.argmin(), value.min()
-        times[i] = (value == far[i]).sum()
-    return match, far, times
-
-
-def _nearest_crowded(left, right, squared):
-    """What `nearest` returns, fast where many rows are alike: only distinct ones are compared."""
-    rows, _, which = _distinct(left)
-    columns, counts, _ = _distinct(right)
-    transposed = np.ascontiguousarray(right[columns].T)
-    match, far, times = _nearest_of_all(left[rows], transposed, squared)
-    tied = (times > 1) | (counts[match] > 1)
-    return columns[match][which], far[which], tied[which]
-
-
-def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First index of each distinct row, ascending; how often it is there; which one each row is."""
-    rows = np.ascontiguousarray(rows)
-    as_bytes = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
-    _, first, inverse, counts = np.unique(
-        as_bytes, return_index=True, return_inverse=True, return_counts=True
-    )
-    order = np.argsort(first)
-    return first[order], counts[order], np.argsort(order)[inverse]
 
 
 def nearest(
     left: np.ndarray, right: np.ndarray, distance: str = "L2", memory: int = MEMORY
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Finds each row's nearest row of another set, in the official arithmetic.
+    """Finds the nearest of `right` (N, D) to each of `left` (n, D), in the official arithmetic.
 
-    Args:
-        left: (n, D) descriptors.
-        right: (N, D) descriptors.
-        memory: bytes of one block of fast distances.
+    `memory` is what one block of fast distances takes, in bytes.
 
     Returns:
         (n,) index into `right`, the first one on ties; (n,) float64 distance; (n,) whether another
@@ -134,27 +74,16 @@ def nearest(
         rows = slice(start, start + step)
         values = fast_block(a, b, rows, buffer)
         blocks.append(_nearest(values, margins[rows], left[rows], right, b.squared))
-    match, far, tied = map(np.concatenate, zip(*blocks, strict=True))
-    crowded = np.flatnonzero(match < 0)
-    if len(crowded):
-        found = _nearest_crowded(left[crowded], right, b.squared)
-        match[crowded], far[crowded], tied[crowded] = found
-    return match, far, tied
+    return tuple(map(np.concatenate, zip(*blocks, strict=True)))
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Results of the task.
+    """Results of the task, each (sequences, 3 levels, 5 images)."""
 
-    Attributes:
-        ap: (sequences, 3 levels, 5 images) average precision.
-        success: (sequences, 3, 5) share of right matches.
-        pessimistic: (sequences, 3, 5) average precision with ties counted against.
-    """
-
-    ap: np.ndarray
-    success: np.ndarray
-    pessimistic: np.ndarray
+    ap: np.ndarray  # average precision
+    success: np.ndarray  # share of right matches
+    pessimistic: np.ndarray  # average precision with ties counted against
 
     @property
     def levels(self) -> np.ndarray:
@@ -174,11 +103,7 @@ class Matching:
 def matching(
     descriptors: list[np.ndarray], distance: str = "L2", resources: Resources = DEFAULTS
 ) -> Matching:
-    """Matches every reference patch with all patches of each target image of its sequence.
-
-    Args:
-        descriptors: (16, N, D) of each sequence.
-    """
+    """Matches every reference patch with all patches of each target image of its sequence."""
 
     def match_strip(item):
         sequence, strip = item

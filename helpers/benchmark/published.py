@@ -20,15 +20,9 @@ HASHES = json.loads(Path(__file__).with_name("published.json").read_text(encodin
 
 
 def fetch_tasks(split: str) -> Path:
-    """Makes sure that the five lists of an official split are there.
+    """The folder of the five lists of an official split, which are fetched if they are not there.
 
-    They are kept in `$HPATCHES_TASKS`, or `hpatches-tasks` in the user's cache.
-
-    Args:
-        split: `a`, `b`, `c`, `illum`, `view` or `full`.
-
-    Returns:
-        The folder that holds them.
+    It is `$HPATCHES_TASKS`, or `hpatches-tasks` in the user's cache.
 
     Raises:
         BenchmarkError: they cannot be fetched, or are not the published ones.
@@ -37,32 +31,28 @@ def fetch_tasks(split: str) -> Path:
     folder = Path(os.environ.get("HPATCHES_TASKS") or cache / "hpatches-tasks")
     for name, expected in HASHES[split].items():
         path = folder / name
-        if not path.is_file():
-            _fetch(ADDRESS + name, path, expected)
-        elif digest(path.read_bytes(), expected) != expected:
+        content = path.read_bytes() if path.is_file() else _fetched(ADDRESS + name, folder)
+        if digest(content, expected) != expected:
             raise BenchmarkError(
-                f"{path} is not the published list: delete it, and it will be fetched again."
+                f"{path} is not the published list (its hash differs): delete it, and it will be "
+                "fetched again, or put it there by hand."
             )
+        if not path.is_file():
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content)
     return folder
 
 
-def _fetch(address: str, path: Path, expected: str) -> None:
+def _fetched(address: str, folder: Path) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
-            content = answer.read()
+            return answer.read()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise BenchmarkError(
             f"{address} could not be fetched ({getattr(error, 'reason', error)}): put this file "
-            f"and its four companions into {path.parent}, or name their folder with --tasks, or "
+            f"and its four companions into {folder}, or name their folder with --tasks, or "
             "score the sequences that are there, by lists drawn here, with --split found."
         ) from error
-    if digest(content, expected) != expected:
-        raise BenchmarkError(
-            f"{address} is not the published list (its hash differs): try again, or put the list "
-            f"into {path.parent} by hand."
-        )
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def digest(content: bytes, like: str) -> str:

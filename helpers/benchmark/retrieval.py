@@ -6,23 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .distances import (
-    block_rows,
-    exact,
-    exact_many,
-    fast_block,
-    floats,
-    left_side,
-    margin,
-    right_side,
-)
+from .distances import block_rows, exact, fast_block, floats, left_side, margin, right_side
 from .layout import IMAGES, LEVELS, POOLS
 from .metrics import average_precision
 from .tasks import Tasks
 from .workers import DEFAULTS, Resources
 
 CHUNK = 512  # columns that are counted together
-MANY = 32  # open cases in a chunk; from there on it pays to compare all of it
 
 
 @njit(nogil=True, cache=True)
@@ -46,17 +36,6 @@ def _count(row, low, high):
 
 
 @njit(nogil=True, cache=True)
-def _count_open(row, low, high, value, limit):
-    """Values from `low` to `high` that are exactly closer than `limit`, and no farther."""
-    closer, near = np.int32(0), np.int32(0)
-    for j in range(row.shape[0]):
-        is_open = (row[j] >= low) & (row[j] < high)
-        closer = np.int32(closer + np.int32(is_open & (value[j] < limit)))
-        near = np.int32(near + np.int32(is_open & (value[j] <= limit)))
-    return closer, near
-
-
-@njit(nogil=True, cache=True)
 def _count_closer(values, bounds, ends, queries, pool, positive, squared):
     """Distractors strictly closer, and no farther, than each positive, among the first ends[e].
 
@@ -66,33 +45,26 @@ def _count_closer(values, bounds, ends, queries, pool, positive, squared):
     low, high = bounds[0], bounds[1]
     counts = np.zeros((2, len(queries), len(ends), positive.shape[1]), np.int64)
     closer, near = counts[0], counts[1]
-    columns, columns_of = np.empty((pool.shape[1], CHUNK), pool.dtype), -1
+    value = np.empty(CHUNK)
     begin = 0
     for e in range(ends.shape[0]):
         for start in range(begin, ends[e], CHUNK):
-            chunk = pool[start : min(start + CHUNK, ends[e])]
-            value = np.empty(len(chunk))
+            stop = min(start + CHUNK, ends[e])
             for q in range(values.shape[0]):
-                row = values[q, start : start + len(chunk)]
+                row = values[q, start:stop]
                 value[:] = np.nan  # exact distances, computed when first needed
-                all_there = False
                 for p in range(positive.shape[1]):
                     below, reach = _count(row, low[q, p], high[q, p])
                     closer[q, e, p] += below
                     near[q, e, p] += below
                     if below == reach:
                         continue
-                    if reach - below >= MANY and not all_there:
-                        if columns_of != start:
-                            columns[:, : len(chunk)], columns_of = chunk.T, start
-                        exact_many(queries[q], columns, 0, squared, value)
-                        all_there = True
-                    for j in range(0 if all_there else len(chunk)):
-                        if np.isnan(value[j]) and low[q, p] <= row[j] < high[q, p]:
-                            value[j] = exact(queries[q], chunk[j], squared)
-                    found = _count_open(row, low[q, p], high[q, p], value, positive[q, p])
-                    closer[q, e, p] += found[0]
-                    near[q, e, p] += found[1]
+                    for j in range(row.shape[0]):
+                        if low[q, p] <= row[j] < high[q, p]:
+                            if np.isnan(value[j]):
+                                value[j] = exact(queries[q], pool[start + j], squared)
+                            closer[q, e, p] += value[j] < positive[q, p]
+                            near[q, e, p] += value[j] <= positive[q, p]
         begin = ends[e]
         if e + 1 < len(ends):  # a larger pool starts from the counts of the one before
             counts[:, :, e + 1] = counts[:, :, e]
@@ -101,21 +73,13 @@ def _count_closer(values, bounds, ends, queries, pool, positive, squared):
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Results of the task.
+    """Results of the task."""
 
-    Attributes:
-        pools: the pool sizes that there are enough distractors for, ascending.
-        wanted: the pool sizes asked for, ascending.
-        ap: (queries, 3 levels, pools) average precision.
-        pessimistic: the same with ties counted against.
-        sequence: (queries,) index of each query's sequence.
-    """
-
-    pools: tuple[int, ...]
-    wanted: tuple[int, ...]
-    ap: np.ndarray
-    pessimistic: np.ndarray
-    sequence: np.ndarray
+    pools: tuple[int, ...]  # sizes that there are enough distractors for, ascending
+    wanted: tuple[int, ...]  # sizes asked for, ascending
+    ap: np.ndarray  # (queries, 3 levels, pools) average precision
+    pessimistic: np.ndarray  # the same with ties counted against
+    sequence: np.ndarray  # (queries,) index of each query's sequence
 
     @property
     def table(self) -> np.ndarray:
@@ -152,7 +116,6 @@ def retrieval(
 
     Args:
         descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
-        pools: pool sizes, above 5.
     """
     wanted = tuple(sorted(set(pools)))
     available = tuple(k for k in wanted if k <= len(tasks.distractors))

@@ -9,17 +9,17 @@ import numpy as np
 
 from .distances import DISTANCES
 from .errors import BenchmarkError
+from .files import check_shape
 from .intervals import bootstrap
 from .layout import IMAGES, LEVELS, POOLS, STRIPS, TASKS
 from .matching import Matching, matching
 from .retrieval import Retrieval, retrieval
-from .tasks import COLUMNS, PAIRS, Tasks
+from .tasks import COLUMNS, PAIRS, STEMS, Tasks
 from .verification import Verification, verification
 from .workers import DEFAULTS, Resources
 
 TIES_MATTER = 0.001
-LEAST_REACH = 0.5  # of a list: drawn for all points, even a short one names some of the last
-# Differences of signed whole numbers are exact; unsigned ones would wrap around.
+# Unsigned whole numbers would wrap around.
 AS_THEY_ARE = {np.dtype(kind) for kind in (np.float64, np.int16, np.int8)}
 LARGEST = 1e15  # beyond it squares leave the range of float32
 
@@ -28,19 +28,14 @@ LARGEST = 1e15  # beyond it squares leave the range of float32
 class Scores:
     """Results of the tasks that were run; the others are None.
 
-    V is the mean of the six imbalanced APs, M the mean matching AP over levels, R the mean
-    retrieval AP over levels and the *available* pools (those that the list has enough distractors
-    for), S = (V + M + R) / 3. A score that cannot be computed is None.
-
     Attributes:
-        tasks: the task lists.
-        distance: `L2` or `L1`.
         points: number of points of all sequences.
-        verification, matching, retrieval: results of each task.
-        V, M, R, S: scores in 0..1.
+        V: mean of the six imbalanced APs, in 0..1 as are all scores.
+        M: mean matching AP over levels.
+        R: mean retrieval AP over levels and the pools that the list has enough distractors for.
+        S: (V + M + R) / 3. A score that cannot be computed is None.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
         constant: names of the sequences whose reference descriptors are all the same.
-        reach: the last point that the lists name, as a share of the points, over all sequences.
     """
 
     tasks: Tasks
@@ -55,7 +50,6 @@ class Scores:
     S: float | None
     intervals: dict[str, tuple[float, float] | None]
     constant: tuple[str, ...]
-    reach: float
 
     @property
     def pessimistic(self) -> dict[str, float | None]:
@@ -83,11 +77,6 @@ class Scores:
             said.append(
                 f"All points of {', '.join(self.constant)} have the same descriptor: it has "
                 "collapsed there, whatever the scores are."
-            )
-        if self.reach < LEAST_REACH:
-            said.append(
-                f"The lists name points of the first {self.reach:.0%} only: they may have been "
-                "drawn for fewer points than are described."
             )
         if len(self.tasks.sequences) == 1:
             said.append(
@@ -181,7 +170,11 @@ def evaluate(
     Raises:
         BenchmarkError: descriptors are missing, ragged or NaN, or a list points past a strip.
     """
-    _check_options(distance, pools)
+    if distance not in DISTANCES or min(pools, default=0) <= IMAGES:
+        raise BenchmarkError(
+            f"Distance {distance!r} and pools {list(pools)} cannot be: choose L2 or L1, and pools "
+            f"above {IMAGES}, the positives."
+        )
     arrays = _checked(descriptors, tasks)
     works = {
         "verification": lambda: verification(arrays, tasks, distance, resources),
@@ -197,27 +190,10 @@ def evaluate(
         for name, array in zip(tasks.sequences, arrays, strict=True)
         if array.shape[1] > 1 and (array[0] == array[0, 0]).all()
     )
-    scores = Scores(
-        *(tasks, distance, points, *results, *values, _mean(*values), intervals, constant),
-        reach=_reach(tasks, np.array([array.shape[1] for array in arrays])),
-    )
+    scores = Scores(tasks, distance, points, *results, *values, _mean(*values), intervals, constant)
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores
-
-
-def _reach(tasks: Tasks, lengths: np.ndarray) -> float:
-    last = np.zeros(len(lengths), int)
-    for sequences, points in (tasks.positive[:, [0, 2]].T, tasks.queries.T):
-        np.maximum.at(last, sequences, points + 1)
-    return float(last.sum() / lengths[last > 0].sum())
-
-
-def _check_options(distance: str, pools: Sequence[int]) -> None:
-    if distance not in DISTANCES:
-        raise BenchmarkError(f"There is no distance {distance!r}: choose L2 or L1.")
-    if min(pools, default=0) <= IMAGES:
-        raise BenchmarkError(f"Pools {list(pools)} must all be above {IMAGES}, the positives.")
 
 
 def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.ndarray]:
@@ -230,12 +206,7 @@ def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.nda
                 "choose another split."
             )
         array = np.asarray(descriptors[name])
-        numeric = array.dtype.kind in "fiub"
-        if not numeric or array.ndim != 3 or len(array) != len(STRIPS) or 0 in array.shape:
-            raise BenchmarkError(
-                f"Descriptors of {name} have shape {array.shape} and type {array.dtype}: they "
-                "should be numbers of shape (16, points, D)."
-            )
+        check_shape(f"Descriptors of {name}", array)
         if arrays and array.shape[2] != arrays[0].shape[2]:
             raise BenchmarkError(
                 f"Descriptors of {name} have {array.shape[2]} numbers but those of "
@@ -272,9 +243,8 @@ def _check_rows(tasks: Tasks, lengths: np.ndarray) -> None:
             bad = point >= lengths[sequence]
             if bad.any():
                 row = int(np.argmax(bad))
-                file = tasks.files.get(kind)
-                place = f"{file}, line {row + 2}" if file else f"{kind} row {row}"
                 raise BenchmarkError(
-                    f"{place}: point {point[row]} of {tasks.sequences[sequence[row]]} is past its "
-                    f"{lengths[sequence[row]]} descriptors: use the lists of this dataset."
+                    f"{STEMS[kind]}, line {row + 2}: point {point[row]} of "
+                    f"{tasks.sequences[sequence[row]]} is past its {lengths[sequence[row]]} "
+                    "descriptors: use the lists of this dataset."
                 )

@@ -27,19 +27,17 @@ def load_split(name: str, folder: Path | str | None = None) -> Split:
     """Finds a split by name.
 
     Args:
-        name: `a`, `b`, `c`, `illum`, `view`, `full`, or a split of `folder/splits.json`.
-        folder: a task folder; its `splits.json` (official format), when there, goes first.
+        name: an official one, or a split of `folder/splits.json`, which goes first if it is there.
 
     Raises:
         BenchmarkError: no such split, or `splits.json` is not in the official format.
     """
-    known = _read(Path(__file__).with_name("splits.json"))
-    file = Path(folder) / "splits.json" if folder else None
-    if file and file.is_file():
-        known |= _read(file)
+    known = read_content(Path(__file__).with_name("splits.json"))
+    if folder and (file := Path(folder) / "splits.json").is_file():
+        known |= read_content(file)
     if name not in known:
         raise BenchmarkError(f"There is no split {name!r}: choose one of {', '.join(known)}.")
-    return known[name]
+    return Split(name, tuple(known[name]["test"]), tuple(known[name].get("train", ())))
 
 
 def in_order(names: Iterable[str], split: str) -> list[str]:
@@ -48,16 +46,12 @@ def in_order(names: Iterable[str], split: str) -> list[str]:
     The order decides what the task generator draws, so a dictionary's must not.
     """
     first = load_split(split).test if split in OFFICIAL else ()
-    places = {name: place for place, name in enumerate(first)}
-    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
+    names = sorted(names)
+    return [name for name in first if name in names] + [name for name in names if name not in first]
 
 
 def read_content(file: Path) -> dict[str, dict[str, list[str]]]:
-    """What a `splits.json` in the official format holds, keys that we do not need included.
-
-    Raises:
-        BenchmarkError: it cannot be read, or is not in that format.
-    """
+    """What a `splits.json` in the official format holds, or a BenchmarkError."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         for split in content.values():
@@ -70,10 +64,3 @@ def read_content(file: Path) -> dict[str, dict[str, list[str]]]:
             f"{file} is not a list of splits ({error!r}): it should read "
             '{"a": {"name": "a", "test": ["v_abstract", ...], "train": [...]}}.'
         ) from error
-
-
-def _read(file: Path) -> dict[str, Split]:
-    return {
-        name: Split(name, tuple(split["test"]), tuple(split.get("train", ())))
-        for name, split in read_content(file).items()
-    }

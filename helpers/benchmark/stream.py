@@ -7,18 +7,10 @@ WORDS = 2**20  # 32-bit words fetched at a time
 
 
 def first_two(stream: np.random.RandomState, sizes: np.ndarray) -> np.ndarray:
-    """The first two elements of one permutation of 0..n-1 for every n of `sizes`.
+    """What `stream.permutation(n)[:2]` returns for each n >= 2 of `sizes` in turn: (rows, 2) int64.
 
-    Returns what `stream.permutation(n)[:2]`, called for each n in turn, returns, and leaves the
-    stream where these calls leave it, about ten times faster. `stream.choice(n, 2, replace=False)`
-    consumes the stream in the same way.
-
-    Args:
-        stream: the generator; moves on.
-        sizes: (rows,) lengths, at least 2.
-
-    Returns:
-        (rows, 2) int64.
+    It leaves the stream where these calls, or those of `stream.choice(n, 2, replace=False)`, leave
+    it, about ten times faster.
     """
     out = np.empty((len(sizes), 2), np.int64)
     shuffled = np.empty(max(sizes, default=0), np.int64)

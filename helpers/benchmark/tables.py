@@ -10,10 +10,7 @@ from .verification import KINDS
 
 
 def results_text(name: str, scores: Scores) -> str:
-    """The tables of the tasks that were run, and V, M, R, S with their 95 % intervals.
-
-    The pessimistic score counts every tie against.
-    """
+    """The tables of the tasks that were run, and V, M, R, S; pessimistic: ties count against."""
     values, texts = scores.to_json(), []
 
     def add(title, heads, rows):

@@ -6,7 +6,7 @@ seed and NumPy's legacy random stream decide every row, so they are kept; the co
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ PATCHES = {"queries": "retr_queries", "distractors": "retr_distractors"}
 STEMS = PAIRS | PATCHES  # list -> how the name of its file begins
 COLUMNS = dict.fromkeys(PAIRS, ("s1", "t1", "idx1", "s2", "t2", "idx2"))
 COLUMNS |= dict.fromkeys(PATCHES, ("s", "idx"))
-OFFICIAL_SEED = 42
+SEED = 42  # the official one
 DRAWN_IMAGES = 5  # images 0 (reference) to 4: the official generator never draws image 5
 MOST_PAIRS = 10_000_000  # of each kind; a kind of them holds 0.7 GB
 LEAST_STD = 10  # grey levels; flatter patches are neither queries nor distractors
@@ -33,13 +33,11 @@ class Tasks:
     """What is compared with what; sequences are given by their index in `sequences`.
 
     Attributes:
-        split: name of the split.
         sequences: names of the test sequences, in split order.
         positive, intra, inter: (n, 6) int32 rows s1, t1, idx1, s2, t2, idx2; t is the image, 0 for
             the reference. Matching pairs, and the pairs of different points of the same sequence
             and of two sequences.
         queries, distractors: (n, 2) int32 rows s, idx of reference patches.
-        files: file that each list was read from, for messages.
         origin: where the lists come from, in words that follow "Lists: ".
     """
 
@@ -50,7 +48,6 @@ class Tasks:
     inter: np.ndarray
     queries: np.ndarray
     distractors: np.ndarray
-    files: Mapping[str, Path] = field(default_factory=dict)
     origin: str = "given by the caller"
 
 
@@ -62,65 +59,55 @@ def generate_tasks(
     pairs: int = 1_000_000,
     queries: int = 10_000,
     distractors: int = 20_000,
-    seed: int = OFFICIAL_SEED,
 ) -> Tasks:
     """Draws the task lists by the official recipe.
 
-    With seed 42 and the default counts the lists equal the published ones of the same split and
-    lengths. When fewer than `queries + distractors` reference patches are textured enough, those
-    there are get shuffled and divided one third to two thirds, as in the official proportion.
+    With the default counts the lists equal the published ones of the same split and lengths. When
+    fewer than `queries + distractors` reference patches are textured enough, those there are get
+    shuffled and divided one third to two thirds, as in the official proportion.
 
     Args:
-        lengths: points of each test sequence, at least 2, in split order.
+        lengths: points of each test sequence, at least 2.
         ref_std: (N,) standard deviation of the grey levels of each sequence's reference patches;
             patches at 10 or below are left out of retrieval. None takes all patches.
-        split: name of the split, used in file names.
+        split: its name, used in file names; that of an official one decides the order.
         pairs: positives, and as many negatives of each kind.
         queries, distractors: so many reference patches for retrieval, at most.
-        seed: of the random stream; 42 officially.
 
     Raises:
-        BenchmarkError: no sequence, a sequence of fewer than two points, no pairs or more than
-            10 million, or too few textured patches.
+        BenchmarkError: that many pairs, or any textured patches, cannot be drawn.
     """
-    _check_generator(lengths, ref_std, pairs)
     lengths = {name: lengths[name] for name in in_order(lengths, split)}
-    lists = _draw_pairs(np.array(list(lengths.values())), pairs, seed)
+    _check_generator(lengths, ref_std, pairs)
+    lists = _draw_pairs(np.array(list(lengths.values())), pairs)
     textured = [
         np.ones(points, bool) if ref_std is None else np.asarray(ref_std[name]) > LEAST_STD
         for name, points in lengths.items()
     ]
-    patches = _draw_patches(textured, queries, distractors, seed)
+    patches = _draw_patches(textured, queries, distractors)
     flat = "may hold flat patches" if ref_std is None else "without flat patches"
-    origin = (
-        f"drawn by the official recipe from {len(lengths)} sequence{'s' * (len(lengths) != 1)}, "
-        f"{pairs:,} pairs of each kind, retrieval {flat}"
-    )
+    count = f"{len(lengths)} sequence{'s' * (len(lengths) != 1)}, {pairs:,} pairs of each kind"
+    origin = f"drawn by the official recipe from {count}, retrieval {flat}"
     return Tasks(split, tuple(lengths), *lists, *patches, origin=origin)
 
 
 def _check_generator(lengths, ref_std, pairs: int) -> None:
-    if not 1 <= pairs <= MOST_PAIRS:
+    if not 1 <= pairs <= MOST_PAIRS or not lengths:
         raise BenchmarkError(
-            f"{pairs:,} pairs cannot be drawn: ask for 1 to {MOST_PAIRS:,} of each kind."
+            f"{pairs:,} pairs of {len(lengths)} sequences cannot be drawn: ask for 1 to "
+            f"{MOST_PAIRS:,} of each kind, of one sequence or more."
         )
-    if not lengths:
-        raise BenchmarkError("There is no sequence to draw lists for: name one or more.")
     for name, points in lengths.items():
-        if points < 2:
+        contrasts = points if ref_std is None else len(ref_std.get(name, ()))
+        if points < 2 or contrasts != points:
             raise BenchmarkError(
-                f"Sequence {name} has {points} points, fewer than the two that a negative pair "
-                "needs: leave it out of the split or add its descriptors."
-            )
-        if ref_std is not None and len(ref_std.get(name, ())) != points:
-            raise BenchmarkError(
-                f"Sequence {name} has {points} points but ref_std has "
-                f"{len(ref_std.get(name, ()))}: give one standard deviation a point."
+                f"Sequence {name} has {points} points, of {contrasts} the contrast is known: a "
+                "negative pair needs two points, and ref_std one standard deviation of each."
             )
 
 
-def _draw_pairs(counts: np.ndarray, pairs: int, seed: int) -> tuple[np.ndarray, ...]:
-    stream = np.random.RandomState(seed)
+def _draw_pairs(counts: np.ndarray, pairs: int) -> tuple[np.ndarray, ...]:
+    stream = np.random.RandomState(SEED)
     first = stream.randint(0, len(counts), pairs)
     points = first_two(stream, counts[first])
     images = first_two(stream, np.full(pairs, DRAWN_IMAGES))
@@ -136,7 +123,7 @@ def _draw_pairs(counts: np.ndarray, pairs: int, seed: int) -> tuple[np.ndarray, 
     return rows(first, points[:, 0]), rows(first, points[:, 1]), inter[: pairs * (len(counts) > 1)]
 
 
-def _draw_patches(textured, queries: int, distractors: int, seed: int) -> tuple[np.ndarray, ...]:
+def _draw_patches(textured, queries: int, distractors: int) -> tuple[np.ndarray, ...]:
     """Rows (sequence, point) of the queries and of the distractors, which never overlap."""
     there = np.array(
         [(s, i) for s, mask in enumerate(textured) for i in np.flatnonzero(mask)], np.int32
@@ -147,12 +134,12 @@ def _draw_patches(textured, queries: int, distractors: int, seed: int) -> tuple[
             f"{LEAST_STD} grey levels, but there are {len(there)}: add sequences."
         )
     if len(there) < queries + distractors:
-        there = np.random.default_rng(seed).permutation(there)
+        there = np.random.default_rng(SEED).permutation(there)
         third = min(queries, len(there) // 3)
         return there[:third], there[third:][:distractors]
 
     counts = np.array([len(mask) for mask in textured])
-    stream = np.random.RandomState(seed)
+    stream = np.random.RandomState(SEED)
     drawn = []
     for draws in (queries * 4, distractors * 10):
         sequence = stream.randint(0, len(counts), draws)
@@ -172,10 +159,7 @@ def _key(counts: np.ndarray, sequence: np.ndarray, point: np.ndarray) -> np.ndar
 
 
 def write_tasks(tasks: Tasks, folder: Path | str) -> None:
-    """Writes the lists as the five CSV files of the official format; makes a missing folder.
-
-    A split that is not official is described in `splits.json` beside them.
-    """
+    """Writes the five CSV files of the official format, with `splits.json` for one's own split."""
     folder, names = Path(folder), np.array(tasks.sequences, dtype=object)
     for kind, path in _paths(folder, tasks.split).items():
         table = pd.DataFrame(getattr(tasks, kind), columns=COLUMNS[kind])
@@ -192,12 +176,9 @@ def write_tasks(tasks: Tasks, folder: Path | str) -> None:
 
 
 def read_tasks(folder: Path | str, split: str) -> Tasks:
-    """Reads the five CSV files of the official format.
+    """Reads `verif_pos_split-<split>.csv` of a folder and its four companions, official format.
 
-    Args:
-        folder: holds `verif_pos_split-<split>.csv` and its four companions, and `splits.json` when
-            the split is not an official one.
-        split: name of the split.
+    `splits.json` beside them says which sequences a split has that is not official.
 
     Raises:
         BenchmarkError: a file is missing or has a row that is no task of this split.
@@ -208,7 +189,7 @@ def read_tasks(folder: Path | str, split: str) -> Tasks:
     for kind, rows in lists.items():
         if not len(rows) and (kind != "inter" or len(sequences) > 1):
             raise BenchmarkError(f"{paths[kind]} has no rows: replace it by the full list.")
-    return Tasks(split, sequences, **lists, files=paths, origin=f"read from {folder}")
+    return Tasks(split, sequences, **lists, origin=f"read from {folder}")
 
 
 def _paths(folder: Path, split: str) -> dict[str, Path]:
@@ -216,7 +197,13 @@ def _paths(folder: Path, split: str) -> dict[str, Path]:
 
 
 def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...]) -> np.ndarray:
-    table = _read_table(path)
+    try:
+        table = pd.read_csv(path, dtype="category", keep_default_na=False)
+    except (OSError, ValueError, OverflowError, MemoryError) as error:  # also those of pandas
+        raise BenchmarkError(
+            f"{path} cannot be read as a task list ({str(error).strip()}): put the five lists of "
+            "the split there, or generate them."
+        ) from error
     if tuple(table.columns) != columns:
         raise BenchmarkError(
             f"{path}, line 1: the header should read {','.join(columns)} (comma-separated)."
@@ -240,16 +227,3 @@ def _read_rows(path: Path, columns: tuple[str, ...], sequences: tuple[str, ...])
             )
         rows[:, i] = values
     return rows
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype="category", keep_default_na=False)
-    except FileNotFoundError as error:
-        raise BenchmarkError(
-            f"{path} is missing: put the five lists of the split there, or generate them."
-        ) from error
-    except (OSError, ValueError, OverflowError, MemoryError) as error:  # also those of pandas
-        raise BenchmarkError(
-            f"{path} is no task list ({str(error).strip()}): replace it."
-        ) from error

@@ -43,14 +43,11 @@ def pair_distances(
     distance: str = "L2",
     resources: Resources = DEFAULTS,
 ) -> np.ndarray:
-    """Distances of listed pairs at each level.
+    """(3, n) distances of listed pairs at each level, in the descriptors' precision.
 
     Args:
         descriptors: (16, N, D) of each sequence.
         pairs: (n, 6) rows s1, t1, idx1, s2, t2, idx2.
-
-    Returns:
-        (3, n) distances at easy, hard, tough, in the descriptors' precision, in row order.
     """
     out = np.empty((len(LEVELS), len(pairs)), floats(descriptors[0][:0]).dtype)
     if not len(pairs):
@@ -127,9 +124,6 @@ def verification(
 
     Balanced: ROC AUC over all positives and negatives. Imbalanced: AP over all negatives and the
     first fifth of the positives.
-
-    Args:
-        descriptors: (16, N, D) of each sequence, in the order of `tasks.sequences`.
     """
     lists = {kind: getattr(tasks, kind) for kind in ("positive", *KINDS)}
     distances = {

@@ -19,8 +19,6 @@ def pca_power_law(
 
     Args:
         descriptors: (16, N, D) of each sequence; of training sequences only strip 0 is used.
-        train: sequences that the covariance is taken of.
-        test: sequences to transform.
 
     Returns:
         (16, N, D) float64 of each test sequence.

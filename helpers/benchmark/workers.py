@@ -11,11 +11,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 MEMORY = 32 * 2**20  # bytes of blocks; smaller ones are slower, larger ones no faster
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all loaded libraries, hence only once
+_blas = cache(ThreadpoolController)  # looks through all loaded libraries, hence only once
 
 
 def cores() -> int:

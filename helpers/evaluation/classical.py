@@ -14,7 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from helpers.common import paths
-from helpers.common.keys import code_key, key
+from helpers.common.keys import code_key
 from helpers.dataset.layout import PATCH_SIDE
 from helpers.dataset.store import PatchStore
 from helpers.evaluation.scoring import dataset_of, evaluate, known_or_new, make_tasks
@@ -88,16 +88,10 @@ def gaussian_blur(patches: np.ndarray) -> np.ndarray:
 
 
 def non_local_means(patches: np.ndarray) -> np.ndarray:
-    """Every pixel becomes a mean of pixels whose surroundings look alike.
-
-    References:
-        Buades, Coll & Morel, A Non-Local Algorithm for Image Denoising, CVPR 2005.
-    """
-    return _filter(
-        patches,
-        TEMPLATE // 2 + SEARCH // 2,
-        lambda strip: cv2.fastNlMeansDenoising(strip, None, STRENGTH, TEMPLATE, SEARCH),
-    )
+    """Every pixel becomes a mean of pixels whose surroundings look alike (Buades, CVPR 2005)."""
+    settings = STRENGTH, TEMPLATE, SEARCH
+    reach = TEMPLATE // 2 + SEARCH // 2
+    return _filter(patches, reach, lambda strip: cv2.fastNlMeansDenoising(strip, None, *settings))
 
 
 def _filter(
@@ -134,43 +128,34 @@ ROWS = {
 }
 
 
-def describe_row(row: Row, store: PatchStore, part: str) -> dict[str, np.ndarray]:
-    """Descriptors of the scenes of a part: {scene: (16, N, D)}."""
+def describe_row(row: Row, store: PatchStore) -> dict[str, np.ndarray]:
+    """Descriptors of the test scenes: {scene: (16, N, D)}."""
     found = {}
-    for name in store.parts[part]:
+    for name in store.parts["test"]:
         strips = getattr(store, row.patches)[store.scenes[name]].swapaxes(0, 1)
         denoised = (row.denoiser(strip) if row.denoiser else strip for strip in strips)
         found[name] = np.stack([row.descriptor(strip) for strip in denoised])
     return found
 
 
-def score_rows(store: PatchStore, pairs: int, part: str = "test") -> dict[str, dict]:
-    """Scores of every row, on the tasks that trained pipelines are scored on.
+def score_rows(store: PatchStore, pairs: int) -> dict[str, dict]:
+    """Scores of every row by the ids of ROWS, on the test scenes and tasks of trained pipelines.
 
     They are written to `classical-<key>.json` among the runs, and read from there when nothing that
-    decides them has changed.
-
-    Args:
-        pairs: verification pairs of each kind.
-        part: whose scenes are described.
-
-    Returns:
-        The scores as `benchmark` gives them, each with its "title", by the ids of ROWS.
+    decides them has changed. Each is as `benchmark` gives it, with its "title".
     """
 
     def score() -> dict:
-        tasks, rows = make_tasks(store, pairs, part), {}
-        for name, row in tqdm(ROWS.items(), desc=f"hand-made rows, {part} scenes"):
-            scores = evaluate(describe_row(row, store, part), tasks)
+        tasks, rows = make_tasks(store, pairs), {}
+        for name, row in tqdm(ROWS.items(), desc="hand-made rows, test scenes"):
+            scores = evaluate(describe_row(row, store), tasks)
             rows[name] = {"title": row.title} | scores.to_json()
         return {"rows": rows}
 
     decided_by = {
         "dataset": dataset_of(store),
         "pairs": pairs,
-        "part": part,
         "code": code_key(*SCORING_CODE),
         "opencv": cv2.__version__,
     }
-    target = paths.RUNS / f"classical-{key(decided_by, 10)}.json"
-    return known_or_new(target, target.name, decided_by, score)["rows"]
+    return known_or_new(paths.RUNS, "classical", decided_by, score)["rows"]

@@ -27,14 +27,12 @@ def describe_into(
     """Writes the descriptors of a store's noisy test patches; goes on where it was interrupted.
 
     Args:
-        folder: new, or with descriptors of the same networks, patches and kind, which are kept.
         kind: "npy" or "csv", see `write_descriptors`.
         run: folder of a descriptor's run.
         points: the limit that the store was opened with, which tells its patches from others.
 
     Raises:
-        InputError: the folder holds other descriptors, or the run cannot be loaded.
-        BenchmarkError: the folder cannot be written.
+        InputError: the folder holds descriptors of other networks, patches or another kind.
     """
     pipeline = runs.load_pipeline(run)
     record = {
@@ -55,7 +53,7 @@ def describe_into(
     scenes = [scene for scene in store.parts["test"] if scene not in done[kind]]
     if there := len(store.parts["test"]) - len(scenes):
         print(f"{there} of {len(store.parts['test'])} scenes are described already.")
-    for scene, vectors in scoring.described(pipeline, store, scenes):
+    for scene, vectors in scoring.describe(pipeline, store, scenes):
         write_descriptors({scene: vectors}, folder, kind)
 
 
@@ -72,10 +70,9 @@ def _weights(run: Path) -> str:
 def score_folder(
     folder: Path, store: PatchStore, tasks: benchmark.Tasks
 ) -> tuple[benchmark.Scores, list[str]]:
-    """Scores the descriptors of a folder or file, and says what the scores must not be taken for.
+    """Scores the descriptors of a folder, and says what the scores must not be taken for.
 
     Raises:
-        BenchmarkError: descriptors of a test scene are missing or cannot be read.
         InputError: they are of other points than the store has.
     """
     lengths = store.lengths("test")

@@ -27,17 +27,17 @@ Triples = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by approach
 
 UNNAMED = re.compile(r"(?:functional|sequential|model)(?:_\d+)?")  # so by Keras
 STRIP = "h1"  # where points are looked for: the hard patches of the first other image
+SCENES = 6  # that are looked at, at most
 SEED = 7  # of the points that are shown; fixed, so that nobody picks the pretty ones
 
 
 def denoise_sample(
     store: PatchStore, denoiser_runs: dict[str, Path], part: str = "validation", points: int = 200
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Some points of a part, as every denoiser leaves them.
+    """Some points of a part, drawn with a fixed seed, as every denoiser leaves them.
 
     Args:
         denoiser_runs: approach -> run folder of its denoiser.
-        points: how many, drawn at random with a fixed seed.
 
     Returns:
         clean: uint8 (points, 16, 32, 32).
@@ -53,15 +53,8 @@ def _denoised(denoiser: keras.Model, patches: np.ndarray) -> np.ndarray:
     return np.clip(predict_patches(denoiser, patches)[..., 0], 0, 255)
 
 
-def denoising_rows(
-    clean: np.ndarray, estimates: dict[str, np.ndarray]
-) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, tuple[str, ...]]:
-    """One patch of each level of the typical point of `denoise_sample`.
-
-    Returns:
-        noisy (3, 32, 32), {approach: (3, 32, 32)}, clean (3, 32, 32), names of the levels, as
-        `figures.plot_denoising` takes them.
-    """
+def denoising_rows(clean: np.ndarray, estimates: dict[str, np.ndarray]) -> tuple:
+    """What `figures.plot_denoising` takes: the typical point of `denoise_sample` at each level."""
     point = typical_point(clean)
     strips = [strip_columns(level).start for level in LEVELS]
     rows = {name: patches[point, strips] for name, patches in estimates.items()}
@@ -81,15 +74,11 @@ def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     """The networks that a patch passes, in order: the denoiser, if there is one, the descriptor.
 
     One that its function gave no name has the one that the settings know it by.
-
-    Raises:
-        InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
     """
     denoiser_run, last = denoiser_of(descriptor_run), load_network(descriptor_run)
     front = [load_network(denoiser_run)] if denoiser_run else []
     inside = [layer for layer in last.layers if isinstance(layer, keras.Model)]  # end to end
-    networks = front + (inside or [last])
-    runs = [descriptor_run]
+    networks, runs = front + (inside or [last]), [descriptor_run]
     if len(networks) > 1:
         described = read_json(descriptor_run / "settings.json")
         runs.insert(0, descriptor_run.parent / described["denoiser"])
@@ -99,23 +88,21 @@ def pipeline_networks(descriptor_run: Path) -> list[keras.Model]:
     return networks
 
 
-def pipeline_sample(
-    store: PatchStore, descriptor_runs: dict[str, Path], strip: str = STRIP
-) -> tuple[dict[str, list[keras.Model]], np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+def pipeline_sample(store: PatchStore, descriptor_runs: dict[str, Path]) -> tuple:
     """What `diagram.plot_pipeline` takes, for the typical point of the first test scene.
 
     Args:
         descriptor_runs: approach -> run folder of its descriptor.
-        strip: of the noisy patch; the two it is compared with come from `ref`.
 
     Returns:
-        Approach -> networks; patches uint8 (3, 32, 32); approach -> denoised patch, for those with
-        a denoiser; approach -> descriptors (3, D).
+        Approach -> networks; patches uint8 (3, 32, 32), of STRIP and the two of `ref` that it is
+        compared with; approach -> denoised patch, for those with a denoiser; approach ->
+        descriptors (3, D).
     """
     scene = store.noisy[store.scenes[store.parts["test"][0]]]
     point = typical_point(scene)
     other = (point + 1) % len(scene)  # points lie in random order
-    patches = np.stack([scene[point, STRIPS.index(strip)], scene[point, 0], scene[other, 0]])
+    patches = np.stack([scene[point, STRIPS.index(STRIP)], scene[point, 0], scene[other, 0]])
     networks, denoised, vectors = {}, {}, {}
     for name, run in descriptor_runs.items():
         networks[name] = pipeline_networks(run)
@@ -125,35 +112,28 @@ def pipeline_sample(
     return networks, patches, denoised, vectors
 
 
-def describe_strip(
-    store: PatchStore, descriptor_runs: dict[str, Path], strip: str = STRIP, scenes: int = 6
-) -> Described:
-    """Descriptors of the noisy patches of `ref` and of one other strip, for the pictures below.
+def describe_strip(store: PatchStore, descriptor_runs: dict[str, Path]) -> Described:
+    """Descriptors of the noisy patches of `ref` and of STRIP, for the pictures below.
 
     Args:
         descriptor_runs: approach -> run folder of its descriptor.
-        scenes: at most this many test scenes, evenly spaced in their list.
 
     Returns:
-        Approach -> scene -> (2, N, D): `ref`, then `strip`.
+        Approach -> scene -> (2, N, D), of SCENES test scenes, evenly spaced in their list.
     """
     names = np.array(store.parts["test"])
-    names = names[np.unique(np.linspace(0, len(names) - 1, scenes).astype(int))].tolist()
-    strips = [0, STRIPS.index(strip)]
+    names = names[np.unique(np.linspace(0, len(names) - 1, SCENES).astype(int))].tolist()
+    strips = [0, STRIPS.index(STRIP)]
     return {
-        approach: describe(load_pipeline(run), store, names, strips=strips)
+        approach: dict(describe(load_pipeline(run), store, names, strips=strips))
         for approach, run in descriptor_runs.items()
     }
 
 
 def compare_neighbours(
-    store: PatchStore,
-    described: Described,
-    strip: str = STRIP,
-    queries: int = 5,
-    count: int = 5,
+    store: PatchStore, described: Described, queries: int = 5, count: int = 5
 ) -> tuple[np.ndarray, np.ndarray, Triples]:
-    """What each approach finds for the same `ref` patches, among the patches of a strip.
+    """What each approach finds for the same `ref` patches, among the patches of STRIP.
 
     Queries are drawn with a fixed seed, from one scene after the other, of all with the contrast
     that the benchmark asks of queries. Of every two, the first is one that the improved approach
@@ -168,7 +148,7 @@ def compare_neighbours(
     """
     rng = np.random.default_rng(SEED)
     last = described.get("improved", list(described.values())[-1])
-    pools = {name: store.noisy[store.scenes[name]][:, [0, STRIPS.index(strip)]] for name in last}
+    pools = {name: store.noisy[store.scenes[name]][:, [0, STRIPS.index(STRIP)]] for name in last}
     asked = []
     for number in range(queries):
         scene = list(last)[number % len(last)]
@@ -195,7 +175,7 @@ def _draw_query(patches: np.ndarray, vectors: np.ndarray, found: bool, rng) -> i
 def neighbours_of(
     queries: Iterable[tuple[int, Sequence[np.ndarray], np.ndarray]], count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a descriptor finds for some points: nearest patches, whether each is right, the ranks.
+    """What a descriptor finds for some points.
 
     Args:
         queries: of each the point, descriptors (2, N, D) of the `ref` patches and of the pool's,
@@ -203,7 +183,8 @@ def neighbours_of(
         count: patches that are wanted, at most as many as the smallest pool has.
 
     Returns:
-        (Q, count, 32, 32), (Q, count), and the ranks of the right ones, from 1 on, (Q,).
+        Nearest patches (Q, count, 32, 32), whether each is right (Q, count), and the ranks of the
+        right ones, from 1 on, (Q,).
     """
     rows = []
     for point, vectors, pool in queries:
@@ -218,7 +199,6 @@ def matches(
     look: tuple[Sequence[np.ndarray], Sequence[np.ndarray], np.ndarray],
     described: Described,
     scene: str,
-    strip: str = STRIP,
     shown: int = 50,
 ) -> tuple[list[np.ndarray], Triples]:
     """Where some points of a scene's first image are, and where each approach takes them to be.
@@ -228,12 +208,12 @@ def matches(
         shown: points, drawn with a fixed seed; the same for all approaches.
 
     Returns:
-        First image and the strip's; approach -> points in the first image (P, 2), in pixels, the
+        First image and STRIP's; approach -> points in the first image (P, 2), in pixels, the
         centres of the regions that they are matched with in the other (P, 2), and whether these are
         the right ones (P,). The jitter of the patches is left out.
     """
     images, homographies, regions = look
-    number = int(strip[1:])
+    number = int(STRIP[1:])
     chosen = np.random.default_rng(SEED).permutation(len(regions))[:shown]
     there = project(homographies[number - 1], regions[:, :2])
     lines = {}
@@ -254,8 +234,7 @@ def pair_distances(described: Described) -> dict[str, tuple[np.ndarray, np.ndarr
     """Distances of every `ref` patch from the patch of its point, and from another of its scene.
 
     Returns:
-        Approach -> distances of same points (N,), and of different points (N,); the pairs are the
-        same for all approaches.
+        Approach -> distances of same points (N,), and of different points (N,), the same for all.
     """
     distances = {}
     for approach, scenes in described.items():

@@ -30,14 +30,10 @@ SCORING_CODE = ("benchmark", "networks/pipeline.py", "evaluation/scoring.py")
 def find_runs(
     profile: Profile, approach: str, store: PatchStore, pretrained: bool = False
 ) -> tuple[Path, Path]:
-    """The finished runs of an approach: denoiser and descriptor.
+    """The finished runs of an approach, denoiser and descriptor; an InputError if there are none.
 
     Args:
-        approach: "baseline" or "improved".
         pretrained: take the networks that come with the code for the improved ones.
-
-    Raises:
-        InputError: one of them has not been trained yet.
     """
     if pretrained and approach == "improved":
         return runs.pretrained("denoiser"), runs.pretrained()
@@ -48,11 +44,7 @@ def find_runs(
 
 
 def make_tasks(store: PatchStore, pairs: int, part: str = "test") -> benchmark.Tasks:
-    """Benchmark tasks for the scenes of one part, drawn by the official recipe.
-
-    Args:
-        pairs: verification pairs of each kind (the official benchmark has a million).
-    """
+    """Benchmark tasks for the scenes of one part, drawn by the official recipe."""
     contrast = {  # of each `ref` patch, standard deviation of its grey levels
         scene: store.clean[store.scenes[scene], 0].std(axis=(1, 2), dtype=np.float64)
         for scene in store.parts[part]
@@ -102,13 +94,13 @@ def warnings_of(run: Path, scenes: Iterable[str]) -> list[str]:
 
 
 def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool = False) -> dict:
-    """Scores of a trained pipeline on the noisy patches of the test scenes.
+    """Scores of a trained pipeline on the noisy patches of the test scenes; prints their warnings.
 
-    They are written to the descriptor's run folder (`scores_path`), and read from there when
-    nothing that decides them has changed. Their warnings are printed.
+    They are written to the descriptor's run folder, and read from there when nothing that decides
+    them has changed.
 
     Args:
-        pairs: verification pairs of each kind.
+        pairs: verification pairs of each kind (the official benchmark has a million).
         clean: score the clean twins instead, which no approach is given in use.
 
     Returns:
@@ -122,7 +114,7 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
             flush=True,
         )
         pipeline = runs.load_pipeline(descriptor_run)
-        descriptors = describe(pipeline, store, store.parts["test"], clean)
+        descriptors = dict(describe(pipeline, store, store.parts["test"], clean))
         scores = evaluate(descriptors, make_tasks(store, pairs)).to_json()
         return scores | {"warnings": scores["warnings"] + warnings_of(descriptor_run, descriptors)}
 
@@ -133,33 +125,23 @@ def score_run(descriptor_run: Path, store: PatchStore, pairs: int, clean: bool =
         "pairs": pairs,
         "code": code_key(*SCORING_CODE),
     }
-    target = scores_path(descriptor_run, decided_by)
-    scores = known_or_new(target, descriptor_run.name, decided_by, score)
+    scores = known_or_new(descriptor_run, "scores", decided_by, score)
     for sentence in scores["warnings"]:
         print(f"warning: {sentence}")
     return scores
 
 
-def scores_path(run: Path, decided_by: dict) -> Path:
-    """The file in a run's folder for the scores that all this decides, code excepted.
+def known_or_new(folder: Path, stem: str, decided_by: dict, score: Callable[[], dict]) -> dict:
+    """The scores of a file in a folder, computed by `score` and written unless they are known.
 
-    So scores on other data or tasks stay beside these, and those of older code are replaced.
+    Its name says all that decides them but the code: so scores on other data or tasks stay beside
+    these, and those of older code are replaced.
     """
     what = {name: value for name, value in decided_by.items() if name != "code"}
-    return run / f"scores-{key(what, 10)}.json"
-
-
-def known_or_new(target: Path, title: str, decided_by: dict, score: Callable[[], dict]) -> dict:
-    """The scores of a file, computed by `score` and written there unless all is as it was then.
-
-    Args:
-        target: JSON file of the scores, "decided_by" and "provenance".
-        title: what is said to be loaded.
-        decided_by: all that decides the scores.
-    """
+    target = folder / f"{stem}-{key(what, 10)}.json"
     known = _read_scores(target)
     if known.get("decided_by") == decided_by:
-        print(f"{title}: scored already, loaded.")
+        print(f"{folder.name}/{target.name}: scored already, loaded.")
         return known
     scores = score() | {"decided_by": decided_by, "provenance": provenance()}
     scores = json.loads(json.dumps(scores))  # as they will be read
@@ -190,27 +172,13 @@ def describe(
     scenes: Iterable[str],
     clean: bool = False,
     strips: slice | list[int] = slice(None),
-) -> dict[str, np.ndarray]:
-    """Descriptors of the noisy patches of some scenes, see `described`: {scene: descriptors}."""
-    return dict(described(pipeline, store, scenes, clean, strips))
-
-
-def described(
-    pipeline: keras.Model,
-    store: PatchStore,
-    scenes: Iterable[str],
-    clean: bool = False,
-    strips: slice | list[int] = slice(None),
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Describes the noisy patches of scene after scene, with a progress bar.
+    """Yields each scene and descriptors (strips, N, D) float32 of its noisy patches.
 
     Args:
         pipeline: (B, 32, 32, 1) -> (B, D).
         clean: describe the clean twins instead.
         strips: which ones, by their place in `benchmark.STRIPS`; all by default.
-
-    Yields:
-        Scene, and (strips, N, D) float32, as the benchmark takes them.
     """
     patches = store.clean if clean else store.noisy
     for scene in tqdm(scenes, desc="describing scenes"):

@@ -13,25 +13,22 @@ BANDS = {"low": (0.0, 0.125), "middle": (0.125, 0.25), "high": (0.25, 0.5)}
 def error_power(
     clean: np.ndarray, estimates: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Power of the error of each estimate at each frequency, mean over points and noisy strips.
-
-    Args:
-        clean, estimates: as `samples.denoise_sample` gives them, grey levels 0..255.
+    """Power of the error of each estimate of `samples.denoise_sample` at each frequency.
 
     Returns:
         frequencies: (32, 32) distance from frequency zero in cycles a pixel.
-        powers: name -> (32, 32) squared grey levels, which sum to the mean squared error under a
-            window that falls to zero at the edges of the patch: those would pass for high
-            frequencies.
+        powers: name -> (32, 32) squared grey levels, mean over points and noisy strips, which sum
+            to the mean squared error under a window that falls to zero at the edges of the patch:
+            those would pass for high frequencies.
     """
     side = clean.shape[-1]
     window = np.outer(np.hanning(side), np.hanning(side))
     window /= np.sqrt(np.mean(window**2))
     along = np.fft.fftfreq(side)
     powers = {name: np.zeros((side, side)) for name in estimates}
-    strips = range(1, clean.shape[1])  # all but `ref`, which has no noise
+    strips = range(1, clean.shape[1])  # all but `ref`, which has no noise; one by one for memory
     for name, patches in estimates.items():
-        for strip in strips:  # strip by strip keeps the memory small
+        for strip in strips:
             error = patches[:, strip].astype(np.float64) - clean[:, strip]
             spectrum = np.fft.fft2(error * window) / side**2
             powers[name] += np.mean(np.abs(spectrum) ** 2, axis=0) / len(strips)

@@ -6,25 +6,19 @@ on one machine or on many, work on the same study, and any of them may be killed
 """
 
 from helpers.search.results import (
-    best_settings,
     read_winner,
     space_table,
     summary,
     trials_table,
-    verdict,
     winner_file,
     write_winner,
 )
 from helpers.search.search import search, search_improved, space_of, winner_path, with_winner
-from helpers.search.space import check_space, with_values
-from helpers.search.studies import open_study
+from helpers.search.space import with_values
 from helpers.search.trials import Objective
 
 __all__ = [
     "Objective",
-    "best_settings",
-    "check_space",
-    "open_study",
     "read_winner",
     "search",
     "search_improved",
@@ -32,7 +26,6 @@ __all__ = [
     "space_table",
     "summary",
     "trials_table",
-    "verdict",
     "winner_file",
     "winner_path",
     "with_values",

@@ -8,11 +8,9 @@ from typing import Any
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
 
 from helpers.common import files
-from helpers.common.errors import InputError
+from helpers.common.errors import InputError, reason
 from helpers.common.provenance import provenance
 from helpers.search.space import (
     Space,
@@ -29,11 +27,7 @@ from helpers.settings import TrainingSettings, checked
 
 
 def best_settings(study: optuna.Study) -> TrainingSettings:
-    """The settings of the trial of the lowest loss, with all epochs of the base settings.
-
-    Raises:
-        InputError: no trial has been trained to its end.
-    """
+    """The settings of `best_trial`, with all epochs of the base settings."""
     space = study.user_attrs["description"]["space"]
     return with_values(_base_settings(study), meant(space, best_trial(study).params))
 
@@ -84,11 +78,7 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 
 def space_table(space: Space, **settings: TrainingSettings) -> pd.DataFrame:
-    """One row a searched setting: what is tried, and what certain settings have.
-
-    Args:
-        settings: heading of a column -> settings.
-    """
+    """One row a searched setting: what is tried, and what certain settings have, by heading."""
     columns = {"tried": [_tried(*choice) for choice in space.values()]}
     for title, one in settings.items():
         found = values_inside(space, one)  # has the names of choices where they have names
@@ -107,14 +97,7 @@ def _tried(kind: str, *limits) -> str:
 
 
 def write_winner(path: Path | str, study: optuna.Study, storage: str) -> None:
-    """Writes the best settings of a study as JSON, with all it takes to find them again.
-
-    Args:
-        storage: where the study lives; a password in it is left out.
-
-    Raises:
-        InputError: no trial has been trained to its end, or the file cannot be written.
-    """
+    """Writes the best settings of a study as JSON, with all it takes to find them again."""
     best, searched = best_trial(study), study.user_attrs["description"]
     states = trials_table(study)["state"].value_counts()
     winner = {
@@ -140,24 +123,6 @@ def _loss_of_base(study: optuna.Study) -> float | None:
     return first.value if first.state == TrialState.COMPLETE and first.params == inside else None
 
 
-class _Searched(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")
-    measure: str
-    space: dict[str, Any]
-
-
-class Winner(TypedDict):
-    """What is looked at of a winner's file."""
-
-    __pydantic_config__ = ConfigDict(extra="allow")
-    settings: dict[str, Any]
-    base: float | None
-    changed: dict[str, Any]
-    trial: int
-    trials: dict[str, int]
-    searched: _Searched
-
-
 def winner_file(path: Path | str) -> dict[str, Any]:
     """All that `write_winner` wrote.
 
@@ -168,46 +133,34 @@ def winner_file(path: Path | str) -> dict[str, Any]:
         "search again with the same options, which trains nothing twice and writes it anew, or "
         "name a file that --winner has written"
     )
-    winner = files.read_json(path, Winner, cure)
-    try:
+    winner = files.read_json(path, cure=cure)
+    try:  # all that is looked at
         checked(winner["settings"], str(path))
-        summary(winner)["best"] + 0.0
-    except (InputError, KeyError, TypeError) as error:
+        verdict(winner)
+        space_table(winner["searched"]["space"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} holds no settings that are known here ({error}): {cure}."
+            f"{path} holds no winner of a search ({reason(error)}): {cure}."
         ) from error
     return winner
 
 
 def read_winner(path: Path | str) -> TrainingSettings:
-    """The settings that `write_winner` wrote.
-
-    Raises:
-        InputError: as `winner_file`.
-    """
+    """The settings that `write_winner` wrote; raises as `winner_file`."""
     return TrainingSettings(**winner_file(path)["settings"])
 
 
 def summary(winner: dict) -> dict:
-    """The numbers of a search: its trials, the best loss, and the loss of the base settings.
+    """The numbers in a winner's file: "trials", and the losses "best" and "base".
 
-    Args:
-        winner: what `write_winner` wrote.
-
-    Returns:
-        "trials", "best" and "base"; the last is None where trial 0 did not have these settings or
-        was given up.
+    The last is None where trial 0 did not have the base settings or was given up.
     """
     best = winner[winner["searched"]["measure"]]
     return {"trials": sum(winner["trials"].values()), "best": best, "base": winner["base"]}
 
 
 def verdict(winner: dict) -> str:
-    """One sentence on whether a search was worth it.
-
-    Args:
-        winner: what `write_winner` wrote.
-    """
+    """One sentence, from a winner's file, on whether the search was worth it."""
     trials, best, base = summary(winner).values()
     words = f"{winner['searched']['measure'].replace('_', ' ')} {best:.4f}"
     if best == base:

@@ -11,9 +11,9 @@ from helpers.common import paths
 from helpers.common.errors import InputError
 from helpers.common.keys import deciding, key
 from helpers.dataset.store import PatchStore, with_fewer_points
-from helpers.search.results import read_winner, verdict, winner_file, write_winner
+from helpers.search.results import verdict, winner_file, write_winner
 from helpers.search.space import Space, fitting, values_inside
-from helpers.search.studies import begin_study
+from helpers.search.studies import begin_study, usable
 from helpers.search.trials import Objective, number_of, work
 from helpers.settings import Profile, TrainingSettings
 
@@ -36,8 +36,8 @@ def search(
     Args:
         name: of the study. A second search of that name goes on with it.
         trials: how many finished trials there shall be in all, >= 1.
-        storage: shared by all workers: "sqlite:///FILE" on one machine, "journal:FILE" for machines
-            with a common folder, or the URL of a database ("postgresql://...").
+        storage: shared by all workers: "sqlite:///FILE" on one machine, for several the URL of a
+            database ("postgresql://...").
         seed: of the choice of settings, >= 0; the training has its own, in the objective's `base`.
         sign_seconds: between two signs of life. An attempt that misses six is made again.
 
@@ -58,22 +58,17 @@ def search(
         pruner=pruner(objective.base, objective.measure),
     )
     space = study.user_attrs["description"]["space"]  # its choices in the order of all workers
-    work(study, replace(objective, space=space), trials, sign_seconds)
+    with usable(storage):
+        work(study, replace(objective, space=space), trials, sign_seconds)
     return study
 
 
 class Sampler(optuna.samplers.TPESampler):
-    """Optuna's tree-structured Parzen estimator, seeded anew for each trial by its number.
+    """Optuna's tree-structured Parzen estimator (Bergstra et al., NIPS 2011), seeded by trial.
 
     So what is tried depends on the seed and on the trials before, not on which worker asks or how
-    often it was started. Trial 0 is the base settings as far as the space allows them, so that the
-    winner is not worse than they are.
-
-    Args:
-        seed: >= 0.
-        first: values of trial 0; those that are missing are drawn.
-
-    Reference: Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011.
+    often it was started. Trial 0 has the values `first`, of the base settings, as far as the space
+    allows them, so that the winner is not worse than they are.
     """
 
     def __init__(self, seed: int, first: dict):
@@ -91,11 +86,10 @@ class Sampler(optuna.samplers.TPESampler):
 
 
 def pruner(base: TrainingSettings, measure: str) -> optuna.pruners.BasePruner:
-    """Gives a training up that is worse than the median of the others at the same validation.
+    """Gives a training up that is worse than the median of five others at the same validation.
 
-    Not during the first quarter of the validations, nor before five trials are there to compare
-    with. With another measure than the validation loss no training is given up, since a bad loss
-    need not be a bad score.
+    Not during the first quarter of the validations, and not where another measure than the loss
+    counts, since a bad loss need not be a bad score.
     """
     if measure != "validation_loss":
         return optuna.pruners.NopPruner()
@@ -118,8 +112,7 @@ def search_improved(
     Args:
         store: the profile's whole dataset; the search takes `points_per_scene` of it.
         denoiser_run: of the denoiser in front, unless the descriptor is joined "direct".
-        storage: None for a file in `runs/search/`, which all workers on this machine share; else
-            as in `search`.
+        storage: as in `search`; None for a file in `runs/search/`.
         options: others of `Objective`.
 
     Returns:
@@ -141,27 +134,25 @@ def search_improved(
             "space allows: give it one (a function's default does not count), or widen the space."
         )
     winner = winner_path(profile, store)
-    storage = storage or sqlite_file(winner.with_suffix(".db"))
+    # A path may hold what means something else in an address: ? or %.
+    storage = storage or f"sqlite:///{quote(str(winner.with_suffix('.db')))}"
     study = search(winner.stem, objective, wanted.trials, storage, profile.seed)
     write_winner(winner, study, storage)
     return study, winner
 
 
 def with_winner(profile: Profile, store: PatchStore) -> Profile:
-    """The profile with the settings that its search found for this dataset; prints which.
+    """The profile with the settings that its search found for its whole dataset; prints which.
 
-    If that search has not been made, the profile as it is. `store` is its whole dataset.
-
-    Raises:
-        InputError: the winner's file is damaged.
+    If that search has not been made, the profile as it is. A damaged winner is an InputError.
     """
     path = winner_path(profile, store)
     if not path.is_file():
         print(f"Improved descriptor: settings of the profile; no search has left {path}.")
         return profile
-    found = read_winner(path)
-    print(f"Improved descriptor: settings of the search; {verdict(winner_file(path))}")
-    return replace(profile, improved_descriptor=found)
+    winner = winner_file(path)
+    print(f"Improved descriptor: settings of the search; {verdict(winner)}")
+    return replace(profile, improved_descriptor=TrainingSettings(**winner["settings"]))
 
 
 def space_of(profile: Profile) -> Space:
@@ -170,13 +161,11 @@ def space_of(profile: Profile) -> Space:
 
 
 def winner_path(profile: Profile, store: PatchStore) -> Path:
-    """Where the winner of a profile's search on a dataset is kept, the study beside it.
+    """Where the winner of a profile's search on its whole dataset is kept, the study beside it.
 
-    The name ends in a hash of all that decides the search but the number of trials, with more of
-    which the same search goes on: so the winner of another space or dataset is never found.
-
-    So is what the search begins with: give the profile as it is in `settings`, not as `with_winner`
-    returns it, and its whole dataset.
+    The name ends in a hash of all that decides the search (what it begins with, too: give the
+    profile as it is in `settings`, not as `with_winner` returns it) but the number of trials, with
+    more of which the same search goes on.
     """
     direct = profile.improved_descriptor.joining == "direct"
     decisive = _objective(profile, store).describe() | {
@@ -188,11 +177,6 @@ def winner_path(profile: Profile, store: PatchStore) -> Path:
 
 
 def _objective(profile: Profile, store: PatchStore) -> Objective:
-    wanted = profile.search
-    choices = {"budget": wanted.budget, "measure": wanted.measure}
-    return Objective(profile.improved_descriptor, space_of(profile), store, **choices)
-
-
-def sqlite_file(path: Path) -> str:
-    """The storage in a file; its path may hold what means something else in an address: ? or %."""
-    return f"sqlite:///{quote(str(path))}"
+    wanted, space = profile.search, space_of(profile)
+    base = profile.improved_descriptor
+    return Objective(base, space, store, budget=wanted.budget, measure=wanted.measure)

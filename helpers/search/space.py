@@ -30,13 +30,11 @@ from helpers.training.registry import LOSSES, networks
 
 Space = dict[str, tuple]
 
-FORMS = {
-    "log": '["log", low, high] with 0 < low < high',
-    "uniform": '["uniform", low, high] with low < high',
-    "integer": '["integer", low, high] with whole numbers low < high',
-    "choice": '["choice", [a, b, ...]] of numbers, words, true, false or null, '
-    'or ["choice", {"name": value, ...}] of other values',
-}
+FORM = (
+    '["log", "uniform" or "integer", low, high] with low < high (for "log" above 0), ["choice", '
+    '[a, b, ...]] of numbers, words, true, false or null, or ["choice", {"name": value, ...}] of '
+    "other values"
+)
 NUMBERS = {"log": (int, float), "uniform": (int, float), "integer": (int,)}
 UNSAID = "–"  # for an option that settings leave out, so that its function's default holds
 FIXED = ("approach", "role")  # what a search is for
@@ -47,16 +45,15 @@ PLAIN = (bool, int, float, str, type(None))  # what a database keeps as it is
 
 def suggest(trial: optuna.Trial, space: Space, base: TrainingSettings) -> TrainingSettings:
     """The base settings, changed to what a trial is to try."""
-    values = {name: _suggest(trial, name, *choice) for name, choice in space.items()}
+    values = {}
+    for name, (kind, *limits) in space.items():
+        if kind == "choice":
+            values[name] = trial.suggest_categorical(name, list(limits[0]))
+        elif kind == "integer":
+            values[name] = trial.suggest_int(name, *limits)
+        else:
+            values[name] = trial.suggest_float(name, *limits, log=kind == "log")
     return with_values(base, meant(space, values))
-
-
-def _suggest(trial: optuna.Trial, name: str, kind: str, *limits) -> Any:
-    if kind == "choice":
-        return trial.suggest_categorical(name, list(limits[0]))
-    if kind == "integer":
-        return trial.suggest_int(name, *limits)
-    return trial.suggest_float(name, *limits, log=kind == "log")
 
 
 def meant(space: Space, values: dict[str, Any]) -> dict[str, Any]:
@@ -82,14 +79,22 @@ def with_values(settings: TrainingSettings, values: dict[str, Any]) -> TrainingS
 def values_inside(space: Space, settings: TrainingSettings) -> dict[str, Any]:
     """The trial's values that certain settings have already, as far as the space allows them."""
     found = {}
-    for name, choice in space.items():
-        value, named = value_of(settings, name), named_choices(*choice)
-        words = [word for word, stands_for in named.items() if _same(stands_for, value)]
-        if words:
-            found[name] = words[0]
-        elif not named and _is_inside(value, *choice):
+    for name, (kind, *limits) in space.items():
+        value = value_of(settings, name)
+        if kind != "choice":
+            inside = type(value) in NUMBERS[kind] and limits[0] <= value <= limits[1]
+        elif named := named_choices(kind, *limits):
+            words = [word for word, stands_for in named.items() if _same(stands_for, value)]
+            inside, value = bool(words), next(iter(words), None)
+        else:
+            inside = value in limits[0]
+        if inside:
             found[name] = value
     return found
+
+
+def _same(first: Any, second: Any) -> bool:
+    return json.loads(json.dumps(first)) == json.loads(json.dumps(second))  # lists for tuples
 
 
 def value_of(settings: TrainingSettings, name: str) -> Any:
@@ -104,27 +109,13 @@ def short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _same(first: Any, second: Any) -> bool:
-    return json.loads(json.dumps(first)) == json.loads(json.dumps(second))  # lists for tuples
-
-
-def _is_inside(value: Any, kind: str, *limits) -> bool:
-    if kind == "choice":
-        return value in limits[0]
-    return type(value) in NUMBERS[kind] and limits[0] <= value <= limits[1]
-
-
 def check_space(space: Space, base: TrainingSettings) -> None:
-    """Checks that a space can be searched.
-
-    Raises:
-        InputError: it is empty, names no setting, gives a range or choice that is none, or a value
-            that its setting cannot have.
-    """
-    if not space:
-        raise InputError("The search space is empty: name at least one setting.")
-    if not isinstance(space, dict):
-        raise InputError('The search space is no dictionary: write {"learning_rate": [...]}.')
+    """Raises an InputError unless a space names settings, and values that they can have."""
+    if not space or not isinstance(space, dict):
+        raise InputError(
+            "The search space is empty or no dictionary: name at least one setting, as in "
+            '{"learning_rate": ["log", 0.001, 0.01]}.'
+        )
     names = [field.name for field in fields(base) if field.name not in FIXED]
     has_options = {name: type(getattr(base, name)) is dict for name in names}
     for name, choice in space.items():
@@ -132,10 +123,8 @@ def check_space(space: Space, base: TrainingSettings) -> None:
         if has_options.get(field) is not bool(dot) or bool(option) is not bool(dot):
             known = [f"{name}.OPTION" if inside else name for name, inside in has_options.items()]
             raise InputError(f"There is no setting {name!r} to search: use {', '.join(known)}.")
-        is_list = isinstance(choice, list | tuple) and choice and isinstance(choice[0], str)
-        if not is_list or choice[0] not in FORMS or not _is_choice(*choice):
-            form = FORMS.get(choice[0] if is_list else None) or " or ".join(FORMS.values())
-            raise InputError(f"{name} cannot be {reprlib.repr(choice)}: give it as {form}.")
+        if not isinstance(choice, list | tuple) or not _is_choice(*choice):
+            raise InputError(f"{name} cannot be {reprlib.repr(choice)}: give it as {FORM}.")
     _check_values(space, base)
 
 
@@ -173,17 +162,17 @@ def fitting(space: Space, base: TrainingSettings) -> Space:
     return {name: choice for name, choice in space.items() if is_taken(name)}
 
 
-def _is_choice(kind: str, *limits) -> bool:
-    if kind in NUMBERS:
-        numbers = len(limits) == 2 and all(type(limit) in NUMBERS[kind] for limit in limits)
-        ranged = numbers and -LARGEST <= limits[0] < limits[1] <= LARGEST
-        return ranged and (kind != "log" or limits[0] > 0)
-    # Of more than one value, or of some that are no JSON.
-    with suppress(TypeError, ValueError, RecursionError):
+def _is_choice(kind: Any = None, *limits) -> bool:
+    with suppress(TypeError, ValueError, RecursionError):  # too few or many values, or no JSON
+        if kind in NUMBERS:
+            low, high = limits
+            numbers = all(type(limit) in NUMBERS[kind] for limit in limits)
+            ranged = numbers and -LARGEST <= low < high <= LARGEST
+            return ranged and (kind != "log" or low > 0)
         [choices] = limits
         json.dumps(choices, allow_nan=False)
-        if type(choices) is dict:
+        if kind == "choice" and type(choices) is dict:
             return bool(choices) and {type(name) for name in choices} == {str}
-        is_list = type(choices) in (list, tuple) and len(choices) > 0
+        is_list = kind == "choice" and type(choices) in (list, tuple) and len(choices) > 0
         return is_list and all(type(choice) in PLAIN for choice in choices)
     return False

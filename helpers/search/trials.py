@@ -11,11 +11,10 @@ workers the same order, from which each can tell without a lock what there is to
 So no trial is lost and none is done twice, whenever a worker is killed.
 """
 
-# Optuna's heartbeat, its retry callback and MaxTrialsCallback would break that promise. They know
-# no journal; they lose a trial that was interrupted by Ctrl-C, or whose worker was killed before
-# its first heartbeat, or while it put up the trial of another; the heartbeat ends for good, and the
-# trial is trained twice, when a database is once too busy; and each worker begins one trial more
-# than there should be, and none waits to see whether the last ones are lost.
+# Optuna's heartbeat, its retry callback and MaxTrialsCallback would break that promise. They lose
+# a trial that was interrupted by Ctrl-C, or whose worker was killed before its first heartbeat, or
+# while it put up the trial of another; the heartbeat ends for good when a database is once too
+# busy; each worker begins one trial too many; and none waits to see whether the last ones are lost.
 
 import itertools
 import math
@@ -38,6 +37,7 @@ from helpers.common.keys import code_key, deciding
 from helpers.dataset.store import PatchStore
 from helpers.evaluation import scoring
 from helpers.search.space import Space, check_space, suggest
+from helpers.search.studies import FAILURES
 from helpers.settings import TrainingSettings
 from helpers.training import runs
 from helpers.training.registry import outside_sources
@@ -61,7 +61,6 @@ def train_or_give_up(
 
     Raises:
         TrialPruned: `on_validation` raised it, the loss became NaN or the batch is too large.
-        InputError: something else is wrong, such as a full disk; what was trained stays.
     """
     folder = runs.run_folder(settings, store, denoiser_run)
     try:
@@ -76,32 +75,20 @@ def train_or_give_up(
 class Objective:
     """What a search makes small: called with a trial, it trains and measures a run.
 
-    Args:
-        base: settings that the space changes; trial 0 has them as they are where the space allows.
-        space: see `helpers.search.space`.
-        store: patches; only its "train" and "validation" parts are looked at.
-        denoiser_run: for a descriptor: the run folder of the denoiser in front of it.
-        budget: share of the training of `base` that trials get, in (0, 1].
-        measure: "validation_loss", or for descriptors "validation_error", 1 - S of the benchmark on
-            validation scenes, which compares runs of different losses and batches too, but gives no
-            trial up half-way.
-        train: (settings, store, denoiser_run, on_validation) -> run folder.
+    Of the measures "validation_error", 1 - S of the benchmark on validation scenes, is for
+    descriptors; it compares runs of different losses and batches, too, but gives no trial up.
     """
 
-    base: TrainingSettings
-    space: Space
-    store: PatchStore
-    denoiser_run: Path | None = None
-    budget: float = 1.0
+    base: TrainingSettings  # what trial 0 has, as far as the space allows it
+    space: Space  # see `helpers.search.space`
+    store: PatchStore  # of which only the parts "train" and "validation" are looked at
+    denoiser_run: Path | None = None  # the denoiser in front of a descriptor
+    budget: float = 1.0  # share of the training of `base` that trials get, in (0, 1]
     measure: str = "validation_loss"
     train: Callable[..., Path] = train_or_give_up
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """The measure of the run with a trial's settings; lower is better.
-
-        Raises:
-            TrialPruned: the training was given up.
-        """
+        """The measure of the run with a trial's settings; TrialPruned if it was given up."""
         settings = suggest(trial, self.space, self.base)
         settings = replace(settings.shortened(self.budget), approach=APPROACH)
         if "patience" not in self.space:  # so short a training may look stuck before it gets going
@@ -112,11 +99,7 @@ class Objective:
         return MEASURES[self.measure](folder, self.store)
 
     def check(self) -> None:
-        """Checks that all trials can be made, and compared with one another.
-
-        Raises:
-            InputError: they cannot.
-        """
+        """Raises an InputError unless all trials can be made, and compared with one another."""
         check_space(self.space, self.base)
         if not 0 < self.budget <= 1:
             raise InputError(f"A budget of {self.budget} cannot be: give one in (0, 1].")
@@ -149,10 +132,9 @@ class Objective:
 
 
 def _reporter(trial: optuna.Trial, validations: int) -> Callable[[list[float]], None]:
-    """A function that hands on validation losses, and ends a training that looks hopeless.
+    """A function that takes all validation losses so far, and ends a training that looks hopeless.
 
-    It takes all losses so far, of which the first is from before any training and says nothing
-    about it. After the last of so many validations there is nothing to give up.
+    The first loss, from before any training, says nothing; after the last none is given up.
     """
     known = 1
 
@@ -178,12 +160,11 @@ def validation_loss(run: Path, store: PatchStore) -> float:
 def validation_error(run: Path, store: PatchStore) -> float:
     """1 - S of the benchmark on the validation scenes, in [0, 1].
 
-    Where these have too few points to fill a pool of retrieval, 1 - the mean of V and M: so it is
-    for all trials on the same data.
+    Without R, and so for all trials, where these have too few points to fill a pool of retrieval.
     """
     descriptors = scoring.describe(runs.load_pipeline(run), store, store.parts["validation"])
     tasks = scoring.make_tasks(store, PAIRS, part="validation")
-    scores = benchmark.evaluate(descriptors, tasks)
+    scores = benchmark.evaluate(dict(descriptors), tasks)
     found = [score for score in (scores.V, scores.M, scores.R) if score is not None]
     return 1 - sum(found) / len(found)
 
@@ -197,10 +178,7 @@ MEASURES = {"validation_loss": validation_loss, "validation_error": validation_e
 def work(study: optuna.Study, objective: Callable, trials: int, sign_seconds: float) -> None:
     """Makes attempts until `trials` trials are finished, by this worker or by others.
 
-    Args:
-        objective: called with a trial; what it raises is raised here, except for
-            `optuna.TrialPruned`, which finishes the trial.
-        sign_seconds: between two signs of life.
+    What the objective raises is raised here, but for `optuna.TrialPruned`, which finishes a trial.
     """
     seen = {}  # by the number of an attempt: its latest sign of life, and since when it is known
     while True:
@@ -265,7 +243,7 @@ def _signs_of_life(trial: optuna.Trial, seconds: float) -> Iterator[None]:
         for sign in itertools.count(1):
             if over.wait(seconds):
                 return
-            with suppress(UpdateFinishedTrialError, InputError):
+            with suppress(UpdateFinishedTrialError, *FAILURES):
                 trial.set_user_attr("sign", sign)
 
     thread = threading.Thread(target=count, daemon=True)

@@ -1,4 +1,4 @@
-"""Descriptor files: three forms read alike, and bad ones named."""
+"""Descriptor files: both forms read alike, and bad ones named."""
 
 import numpy as np
 import pytest
@@ -34,12 +34,7 @@ def save_npy(folder, descriptors):
     return folder
 
 
-def save_npz(folder, descriptors):
-    np.savez(folder / "all.npz", **descriptors)
-    return folder / "all.npz"
-
-
-@pytest.mark.parametrize("save", [save_csv, save_npy, save_npz])
+@pytest.mark.parametrize("save", [save_csv, save_npy])
 def test_every_form_gives_back_what_was_written(tmp_path, descriptors, save):
     path = save(tmp_path, descriptors)
     assert sequence_names(path) == ["i_a", "v_b"]
@@ -64,7 +59,7 @@ def test_float32_arrays_are_mapped(tmp_path, descriptors):
 
 def test_words_for_numbers_are_refused(tmp_path):
     np.save(tmp_path / "v_b.npy", np.array([["a"]]))
-    with pytest.raises(BenchmarkError, match=r"v_b of .* has type <U1: save numbers"):
+    with pytest.raises(BenchmarkError, match=r"v_b.npy: shape .* and type <U1 should be"):
         read_descriptors(tmp_path, ["v_b"])
 
 
@@ -77,15 +72,16 @@ def test_semicolons_separate_as_well(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty"),
-        ("1 2 3\n", "line 1: the numbers should be separated by , or ;"),
-        ("1,2\n3,x\n", "line 2: 'x' is not a finite number"),
-        ("1,2\n3,\n", "line 2: '' is not a finite number"),
-        ("1,2\n3,nan\n", "line 2: 'nan' is not a finite number"),
-        ("1,2\n3,4\n5,6,7\n", "line 3: 3 numbers where line 1 has 2"),
-        ("1,2\n3,4\n5\n", "line 3: 1 numbers where line 1 has 2"),
-        ("1,2\n3;4\n", "line 2: 1 numbers where line 1 has 2"),
-        ("1,2\n\n3,4\n", "line 2: 1 numbers where line 1 has 2"),
+        ("", "cannot be read (No columns"),
+        ("1 2 3\n", "line 1: the numbers should be finite, separated by , or ;"),
+        ("1,2\n3,x\n", "line 2: the numbers should"),
+        ("1,2\n3,\n", "line 2: the numbers should"),
+        ("1,2\n3,nan\n", "line 2: the numbers should"),
+        ("1,2\n3,1e300\n", "line 2: the numbers should"),
+        ("1,2\n3,4\n5,6,7\n", "Expected 2 fields in line 3, saw 3"),
+        ("1,2\n3,4\n5\n", "line 3: the numbers should"),
+        ("1,2\n3;4\n", "line 2: the numbers should"),
+        ("1,2\n\n3,4\n", "line 2: the numbers should"),
     ],
 )
 def test_bad_cells_are_named_with_file_and_line(tmp_path, text, message):
@@ -99,7 +95,7 @@ def test_bad_cells_are_named_with_file_and_line(tmp_path, text, message):
 def test_missing_strip_is_named(tmp_path, descriptors):
     save_csv(tmp_path, descriptors)
     (tmp_path / "v_b" / "h3.csv").unlink()
-    with pytest.raises(BenchmarkError, match=r"v_b.h3\.csv is missing"):
+    with pytest.raises(BenchmarkError, match=r"v_b.h3\.csv cannot be read .*No such file"):
         read_descriptors(tmp_path, ["v_b"])
 
 
@@ -125,20 +121,13 @@ def test_what_a_killed_writer_left_is_no_sequence(tmp_path, descriptors):
 
 def test_missing_sequence_is_named(tmp_path, descriptors):
     with pytest.raises(BenchmarkError, match="lacks sequence v_c"):
-        read_descriptors(save_npz(tmp_path, descriptors), ["v_c"])
+        read_descriptors(save_npy(tmp_path, descriptors), ["v_c"])
 
 
-@pytest.mark.parametrize("name", ["nothing", "empty.npz"])
+@pytest.mark.parametrize("name", ["nothing", "."])
 def test_no_descriptors_there_is_said(tmp_path, name):
-    np.savez(tmp_path / "empty.npz")
     with pytest.raises(BenchmarkError, match="holds no descriptors"):
         sequence_names(tmp_path / name)
-
-
-def test_broken_archive_is_named(tmp_path):
-    (tmp_path / "all.npz").write_text("no archive")
-    with pytest.raises(BenchmarkError, match=r"all\.npz cannot be read"):
-        sequence_names(tmp_path / "all.npz")
 
 
 def test_failed_write_leaves_nothing(tmp_path):
@@ -148,35 +137,17 @@ def test_failed_write_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def noisy_copies(noise: float) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(0)
-    points = random.normal(size=(30, 8))
-    noise = noise * random.normal(size=(16, 30, 8))
-    return {"x": (points + noise).astype(np.float32)}
-
-
-def test_descriptors_in_two_formats_side_by_side_are_refused(tmp_path):
-    write_descriptors(noisy_copies(0.5), tmp_path, "npy")
-    write_descriptors(noisy_copies(0.1), tmp_path, "csv")
-    with pytest.raises(BenchmarkError, match=r"x.npy and x/ref.csv.*of their own"):
-        read_descriptors(tmp_path, ["x"])
-
-
 @pytest.mark.parametrize("array", [np.zeros(16), np.float32(1), np.zeros((15, 3, 2))])
 def test_an_array_of_another_form_is_refused(tmp_path, array):
     np.save(tmp_path / "x.npy", array)
-    with pytest.raises(BenchmarkError, match=r"x of .* has shape .*: save \(16, points, D\)"):
+    with pytest.raises(
+        BenchmarkError, match=r"x.npy: shape .* should be \(16, points, D\) numbers"
+    ):
         read_descriptors(tmp_path, ["x"])
 
 
-def test_an_array_named_as_an_archive_and_the_reverse_are_refused(tmp_path):
-    np.save(tmp_path / "a.npy", noisy_copies(0.5)["x"])
-    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
-    with pytest.raises(BenchmarkError, match=r"a.npz cannot be read as npz"):
-        read_descriptors(tmp_path / "a.npz", ["x"])
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    np.savez(tmp_path / "x.npz", **noisy_copies(0.5))
-    (tmp_path / "x.npz").rename(folder / "x.npy")
+def test_an_archive_named_as_an_array_is_refused(tmp_path, descriptors):
+    np.savez(tmp_path / "x.npz", **descriptors)
+    (tmp_path / "x.npz").rename(tmp_path / "x.npy")
     with pytest.raises(BenchmarkError, match=r"x.npy cannot be read as npy"):
-        read_descriptors(folder, ["x"])
+        read_descriptors(tmp_path, ["x"])

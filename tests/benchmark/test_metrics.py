@@ -34,11 +34,9 @@ def test_pessimistic_matching_puts_wrong_matches_first_on_ties():
     assert metrics.matching_ap(distances, correct, pessimistic=True) == pytest.approx(0.125)
 
 
-def test_areas_under_the_curves_are_the_scores():
+def test_the_area_under_the_curve_is_the_score():
     rng = np.random.default_rng(0)
     positive, negative = np.sort(rng.integers(0, 20, 50)), np.sort(rng.integers(5, 30, 80))
-    fpr, tpr = metrics.roc_curve(positive, negative)
     precision, recall = metrics.precision_recall_curve(positive, negative)
-    auc, ap = np.trapezoid(tpr, fpr), np.trapezoid(precision, recall)
-    assert metrics.verification_auc(positive, negative) == pytest.approx(auc, abs=1e-12)
+    ap = np.trapezoid(precision, recall)
     assert metrics.verification_ap(positive, negative) == pytest.approx(ap, abs=1e-12)

@@ -69,10 +69,8 @@ def test_files_of_the_oracle_are_written_back_byte_for_byte(tmp_path):
         assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
-def test_same_seed_same_lists_and_another_seed_others():
+def test_the_same_lists_are_drawn_each_time():
     assert same(*(benchmark.generate_tasks(LENGTHS, **SMALL) for _ in range(2)))
-    other = benchmark.generate_tasks(LENGTHS, seed=1, **SMALL)
-    assert not same(benchmark.generate_tasks(LENGTHS, **SMALL), other)
 
 
 def test_queries_and_distractors_never_overlap_nor_repeat():
@@ -96,9 +94,9 @@ def test_flat_patches_are_no_queries_and_no_distractors():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lengths": {}}, "no sequence to draw"),
+        ({"lengths": {}}, "of 0 sequences cannot be drawn"),
         ({"lengths": {"v_one": 30, "i_two": 1}}, "i_two has 1 points"),
-        ({"ref_std": {"i_two": np.ones(3)}}, "i_two has 7 points but ref_std has 3"),
+        ({"ref_std": {"i_two": np.ones(3)}}, "i_two has 7 points, of 3 the contrast"),
         ({"ref_std": {name: np.zeros(n) for name, n in LENGTHS.items()}}, "at least 3 reference"),
     ],
 )
@@ -132,7 +130,9 @@ def test_bad_rows_are_named_with_file_and_line(tmp_path, stem, line, text, messa
 
 
 def test_missing_list_is_named(tmp_path):
-    with pytest.raises(benchmark.BenchmarkError, match=r"verif_pos_split-a\.csv is missing"):
+    with pytest.raises(
+        benchmark.BenchmarkError, match=r"split-a\.csv cannot be read .*No such file"
+    ):
         benchmark.read_tasks(tmp_path, "a")
 
 

@@ -13,34 +13,10 @@ import numpy as np
 import pytest
 
 from helpers import settings
-from helpers.benchmark.layout import LEVELS, POOLS, STRIPS
 from helpers.common import paths
 from helpers.networks.blocks import macs
 from helpers.training import make_batches, make_network
 from helpers.training.model import compiled
-
-OFFICIAL = '''
-def cells(make):
-    return {key: make(place) for place, key in enumerate("eht")}
-
-def eval_verification(given, split):
-    def level(place):
-        kinds = {"inter": place, "intra": place + 10}
-        return {
-            kind: {"balanced": {"auc": value}, "imbalanced": {"ap": value + 100}}
-            for kind, value in kinds.items()
-        }
-    return cells(level)
-
-def eval_matching(given, split):
-    images = range(1, 6)
-    found = cells(lambda place: {image: {"ap": 10 * place + image} for image in images})
-    return {name: found for name in split["test"]}
-
-def eval_retrieval(given, split):
-    pools = (100, 500, 1000, 5000, 10000, 15000, 20000)
-    return {0: cells(lambda place: {pool: {"ap": place + pool} for pool in pools})}
-'''  # fmt: skip
 
 
 def script(name: str):
@@ -128,19 +104,3 @@ def test_the_benchmark_is_timed_beside_its_limit():
     assert done.returncode == 0 and "memory at most in MB" in done.stdout, done.stderr
     assert all(task in done.stdout for task in ("verification", "matching", "retrieval", "all"))
     assert "limit/ours" in done.stdout
-
-
-def test_official_scores_land_in_their_cells(tmp_path):
-    (tmp_path / "python" / "utils").mkdir(parents=True)
-    (tmp_path / "python" / "utils" / "tasks.py").write_text(OFFICIAL)
-    np.save(tmp_path / "v_x.npy", np.zeros((len(STRIPS), 1, 2), np.float32))
-    (tmp_path / "splits.json").write_text('{"own": {"test": ["v_x"]}}')
-    command = [sys.executable, paths.ROOT / "benchmarks" / "official.py", tmp_path, tmp_path]
-    subprocess.run(command, check=True)
-    with np.load(tmp_path / "official.npz") as found:
-        assert found["seconds"].shape == (3, 2)
-        assert found["verification"].tolist() == [
-            [[place, place + 100], [place + 10, place + 110]] for place in range(len(LEVELS))
-        ]
-        assert found["matching"][0, 2].tolist() == [21, 22, 23, 24, 25]
-        assert found["retrieval"][0, 1].tolist() == [1 + pool for pool in POOLS]

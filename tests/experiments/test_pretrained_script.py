@@ -131,13 +131,6 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(finished, monke
     assert (finished[0] / "measured.json").read_text() == "old"
 
 
-def test_what_a_killed_run_moved_away_is_not_lost(finished, tmp_path):
-    finished[0].rename(old := finished[0].with_name(".pretrained.old"))
-    with pytest.raises(FileNotFoundError):
-        pretrained.put_in_place(tmp_path / "missing", finished[0])
-    assert (finished[0] / "measured.json").read_text() == "old" and not old.exists()
-
-
 def test_the_scenes_scored_are_the_test_scenes_of_the_genuine_and_of_the_photographs(
     tiny_store, monkeypatch
 ):

@@ -51,7 +51,7 @@ class Trainer:
 
 @pytest.fixture
 def storage(tmp_path) -> str:
-    return f"journal:{tmp_path / 'search.journal'}"
+    return f"sqlite:///{tmp_path / 'search.db'}"
 
 
 @pytest.fixture

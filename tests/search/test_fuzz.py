@@ -49,7 +49,7 @@ def said(work) -> str:
 @MANY
 @given(SPACES | THINGS)
 def test_a_space_can_be_searched_or_is_refused_in_a_sentence(found):
-    sentence = said(lambda: search.check_space(found, BASE))
+    sentence = said(lambda: space.check_space(found, BASE))
     assert not sentence or (sentence.endswith(".") and "\n" not in sentence)
     if not sentence:
         trial = optuna.create_study().ask()
@@ -62,7 +62,7 @@ def test_a_space_with_one_thing_in_it_replaced_is_one_or_is_none(name, thing, pl
     whole = NAMED | SPACE
     choice = [*whole[name]]
     choice[place % len(choice)] = thing
-    sentence = said(lambda: search.check_space(whole | {name: tuple(choice)}, BASE))
+    sentence = said(lambda: space.check_space(whole | {name: tuple(choice)}, BASE))
     assert not sentence or (sentence.endswith(".") and name in sentence)
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers import search
 from helpers.common import files
 from helpers.common.errors import InputError
-from helpers.search import results
+from helpers.search import results, studies
 from tests.search.conftest import BASE, SPACE
 
 
@@ -28,7 +28,7 @@ def write(tmp_path):
 def test_the_winner_is_written_and_read_again(look, write, make_trainer, tmp_path, storage):
     study = look(make_trainer(), 8, space=SPACE)
     written = write(study)
-    best = search.best_settings(search.open_study("rates", storage))
+    best = results.best_settings(studies.begin_study("rates", storage, {}))
     assert search.read_winner(tmp_path / "winner.json") == best
     table = search.trials_table(study).set_index("trial")
     assert written["validation_loss"] == table["loss"].min() == table["loss"][written["trial"]]
@@ -36,7 +36,7 @@ def test_the_winner_is_written_and_read_again(look, write, make_trainer, tmp_pat
     rate = table["learning_rate"][written["trial"]]
     assert written["settings"]["learning_rate"] == rate != BASE.learning_rate
     assert written["trials"] == {"complete": 8}
-    assert written["storage"] == "postgresql://***@host/x"
+    assert written["storage"] == "postgresql://***"
     assert written["searched"]["dataset"]["fingerprint"] == "0123456789abcdef"
     assert written["provenance"]["optuna"] == optuna.__version__
 
@@ -45,21 +45,21 @@ def test_the_budget_shortens_trials_but_not_the_winner(look, make_trainer):
     train = make_trainer()
     study = look(train, 3, budget=0.25)
     assert {settings.epochs for settings in train.settings} == {BASE.epochs / 4}
-    assert search.best_settings(study).epochs == BASE.epochs
+    assert results.best_settings(study).epochs == BASE.epochs
 
 
 def test_of_equally_good_trials_the_first_one_wins(look, make_trainer):
     decays = {"weight_decay": ("uniform", 0.0, 0.5)}  # nothing to the stand-in for training
     study = look(make_trainer(), 5, space=decays, base=replace(BASE, weight_decay=0.2))
     assert results.best_trial(study).number == 0
-    assert search.best_settings(study).weight_decay == 0.2
+    assert results.best_settings(study).weight_decay == 0.2
 
 
 def test_the_winner_is_compared_with_the_settings_it_began_with(look, write, make_trainer):
     study = look(make_trainer(), 8)
     winner = write(study)
     assert winner["base"] == study.trials[0].value > winner["validation_loss"]
-    sentence = search.verdict(winner)
+    sentence = results.verdict(winner)
     assert re.match(r"trial \d of 8 won: validation loss 0\.\d+, 0\.5229 with those it", sentence)
     assert f"learning_rate {winner['changed']['learning_rate']:.3g}" in sentence
     best = winner["validation_loss"]
@@ -68,7 +68,9 @@ def test_the_winner_is_compared_with_the_settings_it_began_with(look, write, mak
 
 def test_a_search_that_found_nothing_better_says_so(look, write, make_trainer):
     winner = write(look(make_trainer(), 3, base=replace(BASE, learning_rate=0.01)))
-    assert search.verdict(winner).startswith("none of 3 trials was better than the settings it beg")
+    assert results.verdict(winner).startswith(
+        "none of 3 trials was better than the settings it beg"
+    )
 
 
 def test_without_its_base_settings_or_their_loss_a_search_compares_with_nothing(
@@ -78,7 +80,7 @@ def test_without_its_base_settings_or_their_loss_a_search_compares_with_nothing(
     assert write(outside)["base"] is None
     train = make_trainer(lambda number, report: report([1.0, 0.5] + [math.nan] * (number == 0)))
     winner = write(look(train, 3, name="given up"))
-    assert winner["base"] is None and "unknown for those" in search.verdict(winner)
+    assert winner["base"] is None and "unknown for those" in results.verdict(winner)
 
 
 @pytest.mark.parametrize(
@@ -117,4 +119,4 @@ def test_half_a_winner_is_named(tmp_path):
 def test_a_search_that_gave_all_trials_up_has_no_winner(look, make_trainer):
     study = look(make_trainer(lambda _, report: report([1.0, math.nan])), 2)
     with pytest.raises(InputError, match="No trial of the study 'rates' has been trained"):
-        search.best_settings(study)
+        results.best_settings(study)

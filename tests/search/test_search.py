@@ -14,7 +14,7 @@ from helpers.common import files, paths
 from helpers.common.errors import InputError
 from helpers.dataset import with_fewer_points
 from helpers.evaluation import scoring
-from helpers.search import studies, trials
+from helpers.search import results, studies, trials
 from helpers.search.search import pruner
 from helpers.settings import SMOKE, SearchSettings
 from helpers.training import runs
@@ -84,7 +84,7 @@ def test_named_choices_reach_training_as_values(look, scored, make_trainer, stor
     names = search.trials_table(study)["loss_options.level_weights"].tolist()
     assert found == [WEIGHTS[name] for name in names]
     assert names[0] == "alike" and set(names) == set(WEIGHTS)
-    best = search.best_settings(search.open_study("rates", storage))
+    best = results.best_settings(studies.begin_study("rates", storage, {}))
     rates = [abs(math.log10(rate) + 2) for rate in train.rates]
     assert best.loss_options["level_weights"] == found[rates.index(min(rates))]
 
@@ -129,21 +129,16 @@ def test_what_cannot_be_searched_is_refused_before_a_study_is_begun(look, make_t
     train = make_trainer()
     with pytest.raises(InputError, match=r"(cannot be: give|name at least one).*[.]$"):
         look(train, **change)
-    assert not (train.folder / "search.journal").exists()
+    assert not (train.folder / "search.db").exists()
 
 
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    wrong = ("database", "sqlite:////dev/null/x.db", f"journal:{tmp_path}/file/x")
+    wrong = ("database", "sqlite:////dev/null/x.db", f"sqlite:///{tmp_path}/file/x")
     for storage in (*wrong, "mysql+nosuchdriver://host/db"):
         with pytest.raises(InputError, match=r"cannot be used .*: give sqlite:///FILE"):
-            search.open_study("rates", storage)
-    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***@host/x"
-
-
-def test_a_study_that_is_not_there_is_an_input_error(storage):
-    with pytest.raises(InputError, match="holds no study 'rates': search first"):
-        search.open_study("rates", storage)
+            studies.begin_study("rates", storage, {})
+    assert studies.shown("postgresql://me:secret@host/x") == "postgresql://***"
 
 
 # --- one worker
@@ -201,7 +196,7 @@ def test_a_profile_gets_the_winner_of_its_own_search(profile, tiny_store, make_t
     train = make_trainer()
     study, winner = search.search_improved(profile, tiny_store, train=train)
     found = search.with_winner(profile, tiny_store)
-    assert found.improved_descriptor == search.best_settings(study) == search.read_winner(winner)
+    assert found.improved_descriptor == results.best_settings(study) == search.read_winner(winner)
     assert replace(found, improved_descriptor=profile.improved_descriptor) == profile
     assert capsys.readouterr().out.splitlines()[-1].startswith("Improved descriptor: settings of")
     assert found.improved_descriptor.epochs == BASE.epochs == 2 * train.settings[0].epochs
@@ -286,7 +281,7 @@ def test_trial_0_must_be_the_profiles_own_settings(profile, tiny_store, make_tra
 def test_the_storage_of_a_profiles_search_can_be_chosen(profile, tiny_store, make_trainer, storage):
     train = make_trainer()
     study, winner = search.search_improved(profile, tiny_store, storage=storage, train=train)
-    assert finished(search.open_study(winner.stem, storage)) == finished(study) == 6
+    assert finished(studies.begin_study(winner.stem, storage, {})) == finished(study) == 6
     assert [path.name for path in winner.parent.iterdir()] == [winner.name]
 
 
@@ -297,7 +292,7 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
     def look(name, rate, **changes):
         space = {"learning_rate": ("choice", [rate])}
         objective = search.Objective(replace(base, **changes), space, tiny_store, budget=0.5)
-        return search.search(name, objective, 1, f"journal:{tmp_path / 'journal'}")
+        return search.search(name, objective, 1, f"sqlite:///{tmp_path / 'search.db'}")
 
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     base = replace(SMOKE.improved_denoiser, batch=16, epochs=1, redraw=False)
@@ -319,10 +314,10 @@ def test_real_trainings_are_searched_given_up_and_loaded(tiny_store, tmp_path, m
 def test_data_that_fit_no_settings_end_the_search(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     objective = search.Objective(replace(SMOKE.improved_descriptor, batch=4096), RATES, tiny_store)
-    storage = f"journal:{tmp_path / 'journal'}"
+    storage = f"sqlite:///{tmp_path / 'search.db'}"
     with pytest.raises(InputError, match="less than one batch"):
         search.search("large", objective, 2, storage)
-    assert finished(search.open_study("large", storage)) == 0
+    assert finished(studies.begin_study("large", storage, {})) == 0
 
 
 def test_the_validation_error_is_that_of_the_validation_scenes(tiny_store, tmp_path, monkeypatch):
@@ -331,7 +326,7 @@ def test_the_validation_error_is_that_of_the_validation_scenes(tiny_store, tmp_p
     files.write_json(run / "settings.json", runs.describe_run(settings, tiny_store))
     training.make_network(settings).save(run / "model.keras")
     monkeypatch.setattr(trials, "PAIRS", pairs)
-    descriptors = scoring.describe(runs.load_network(run), tiny_store, ("i_1", "v_1"))
+    descriptors = dict(scoring.describe(runs.load_network(run), tiny_store, ("i_1", "v_1")))
     tasks = scoring.make_tasks(tiny_store, pairs, part="validation")
     scores = benchmark.evaluate(descriptors, tasks)
     assert scores.R is None  # 24 points fill no pool

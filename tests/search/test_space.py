@@ -73,22 +73,22 @@ def test_a_suggestion_changes_fields_and_options_and_nothing_else():
 )
 def test_what_is_no_space_is_refused_in_one_sentence(wrong):
     with pytest.raises(InputError, match=r"(name|use|write|give it as|should|choose) .*[.]$"):
-        search.check_space(wrong, BASE)
+        space.check_space(wrong, BASE)
 
 
 def test_options_that_network_or_loss_do_not_take_are_left_out():
     base = replace(BASE, network="l2net", network_options={})
     kept = space.fitting(NAMED | SPACE, base)
     assert set(NAMED | SPACE) - set(kept) == {"network_options.width"}
-    search.check_space(kept, base)
+    space.check_space(kept, base)
     assert space.fitting(SPACE, BASE) == SPACE
 
 
 def test_options_are_tried_with_each_network_that_may_be_chosen():
     both = {"network": ("choice", ["hardnet", "l2net"])}
     with pytest.raises(InputError, match="l2net has no option width"):
-        search.check_space(both, BASE)
-    search.check_space(both, replace(BASE, network_options={}))
+        space.check_space(both, BASE)
+    space.check_space(both, replace(BASE, network_options={}))
 
 
 def test_only_values_that_a_space_allows_are_inside_it():

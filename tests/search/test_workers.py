@@ -58,17 +58,8 @@ search("rates", Objective(SMOKE.improved_descriptor, space, Store(), train=train
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize(
-    ("kind", "others"),
-    [
-        ("sqlite:///", 1),
-        pytest.param("journal:", 1, marks=pytest.mark.deep),
-        pytest.param("sqlite:///", 2, marks=pytest.mark.deep),
-        pytest.param("journal:", 2, marks=pytest.mark.deep),
-    ],
-)
-def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, kind, others):
-    storage = f"{kind}{tmp_path / 'search'}"
+@pytest.mark.parametrize("others", [1, pytest.param(2, marks=pytest.mark.deep)])
+def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, storage, others):
 
     def start(how):
         command = [sys.executable, "-c", WORKER, str(tmp_path), storage, how]
@@ -87,7 +78,7 @@ def test_workers_one_of_them_killed_finish_each_trial_once(tmp_path, kind, other
     lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     began = collections.Counter(rate for what, rate, _ in lines if what == "began")
     trained = collections.Counter(rate for what, rate, _ in lines if what == "trained")
-    table = search.trials_table(search.open_study("rates", storage))
+    table = search.trials_table(studies.begin_study("rates", storage, {}))
     assert table["state"].tolist() == ["complete"] * 8
     assert trained == collections.Counter(map(repr, table["learning_rate"]))
     assert set(trained.values()) == {1}
@@ -130,7 +121,7 @@ def test_a_new_worker_tells_of_a_killed_ones_trial_before_it_asks_for_one(look, 
 def test_a_worker_taken_for_dead_leaves_its_trial_to_another(look, make_trainer, storage):
     def act(number, on_validation):
         if number == 1:
-            search.open_study("rates", storage).tell(1, state=optuna.trial.TrialState.FAIL)
+            studies.begin_study("rates", storage, {}).tell(1, state=optuna.trial.TrialState.FAIL)
             on_validation([3.0, 2.0])
 
     train = make_trainer(act)
@@ -186,16 +177,14 @@ def test_workers_that_begin_at_once_wait_for_the_tables_of_the_first(tmp_path, m
     assert not errors
 
 
-@pytest.mark.parametrize("kind", ["sqlite:///", "journal:"])
-def test_no_waiting_trial_is_taken_twice(tmp_path, kind):
-    storage = f"{kind}{tmp_path / 'search'}"
+def test_no_waiting_trial_is_taken_twice(storage):
     study = studies.begin_study("queue", storage, {})
     for number in range(20):
         study.enqueue_trial({"number": number})
     taken, start = [], threading.Barrier(3)
 
     def take():
-        mine = search.open_study("queue", storage)
+        mine = studies.begin_study("queue", storage, {})
         start.wait()
         while (number := mine.ask().number) < 20:
             taken.append(number)

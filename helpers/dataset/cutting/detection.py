@@ -3,7 +3,7 @@
 The three detectors of HPatches, on one Gaussian scale space. HPatches' own settings are not
 published. Those here start from VLFeat, a library by authors of HPatches that has all three (that
 they used it is an inference), and give about the known numbers and sizes of patches on genuine
-scenes: `experiments/extractor.py` shows how near they come.
+scenes: `tests/dataset/test_cutting.py` says how near they come.
 """
 
 from itertools import product
