@@ -17,7 +17,7 @@ from helpers.dataset.noise import noise_profile
 from helpers.networks.blocks import macs
 from helpers.networks.pipeline import join, join_end_to_end
 from helpers.settings import SMOKE
-from helpers.training import backend, checkpoints, loop
+from helpers.training import backend, checkpoints, loop, plan
 from helpers.training.batches import Views
 from helpers.training.losses import LOSSES
 from helpers.training.model import compiled
@@ -375,7 +375,8 @@ def watched(tiny_store, tmp_path_factory):
         patch.setattr(paths, "RUNS", tmp_path_factory.mktemp("runs"))
         watch = averaging.snapshots(run_folder(settings, tiny_store))
         # Checkpoints between the validations, which are two steps apart.
-        return training.train(settings, tiny_store, checkpoint_steps=1, on_validation=watch)
+        patch.setattr(plan, "CHECKPOINT_STEPS", 1)
+        return training.train(settings, tiny_store, on_validation=watch)
 
 
 def trained_values(model: keras.Model) -> list[np.ndarray]:
