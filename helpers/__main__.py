@@ -290,8 +290,8 @@ def _report(options) -> None:
     _, store = _open(options, needs="report")
     store.verify()  # what is kept below was made from these patches
     print("Every patch of the dataset is as it was built.", flush=True)
-    if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):
-        print(f"For {store.name} here: about {duration.in_words(minutes)}.", flush=True)
+    if profile is not settings.SMOKE and (time := duration.estimate(profile, store)):
+        print(f"For {store.name} here: about {time}.", flush=True)
     _execute(options, profile, store)
 
 

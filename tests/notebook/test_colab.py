@@ -131,12 +131,11 @@ def test_an_address_that_gives_no_repository_is_refused(run_cell, tmp_path, acco
     assert not list((tmp_path / "content").iterdir())
 
 
-def test_an_older_keras_and_a_package_that_is_too_old_are_seen(monkeypatch):
-    found = {"keras": "3.10.0", "optuna": "4.8.0"}
+def test_packages_that_are_too_old_are_missing(monkeypatch):
+    found = {"keras": "3.10.0", "optuna": "4.8.0", "numpy": "2.1.0"}
     monkeypatch.setattr(colab, "installed", lambda name: found.get(name))
-    with pytest.raises(InputError, match=r"has keras 3\.10\.0, and keras<3\.16,>=3\.13 is needed"):
-        colab.set_up()
-    assert "optuna" in {package.name for package in colab.missing()}
+    missing = {package.name for package in colab.missing()}
+    assert {"keras", "optuna"} <= missing and "numpy" not in missing
 
 
 def test_without_drive_it_says_what_is_lost(monkeypatch, capsys):
@@ -158,15 +157,11 @@ def test_elsewhere_the_cell_does_nothing(run_cell, machine, tmp_path):
     assert not (machine / "pip" / "called").exists()
 
 
-@pytest.mark.parametrize(
-    ("first", "cure"), [("first", "choose"), ("after connection broken by", "there is no network")]
-)
-def test_a_pip_that_fails_is_explained(monkeypatch, first, cure):
-    failed = SimpleNamespace(returncode=1, stderr=f"ERROR: {first}\nERROR: no such version\n")
+def test_a_pip_that_fails_is_explained(monkeypatch):
+    failed = SimpleNamespace(returncode=1, stderr="ERROR: no such version\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(
-        InputError, match=rf"numba could not be installed .*no such version\): {cure}"
-    ):
+    sentence = r"numba>=0.60 could not be installed beside .*keras==.*no such version\): connect"
+    with pytest.raises(InputError, match=sentence):
         colab.install([colab.Requirement("numba>=0.60")])
 
 

@@ -129,13 +129,6 @@ def test_the_key_of_a_notebook_holds_what_was_asked_and_the_notebooks_before(tmp
     assert not set(execute._keys([{"A": 1}]).values()) & set(before.values())
 
 
-def test_an_unknown_parameter_is_refused_before_anything_runs():
-    with pytest.raises(
-        InputError, match="no parameter PROFIL: it knows DATASET, DRIVE, PRETRAINED"
-    ):
-        execute.execute_all({"PROFIL": "smoke"}, only="1")
-
-
 def test_a_failing_notebook_is_named_and_kept_aside(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(paths, "EXECUTED", tmp_path / "executed")
