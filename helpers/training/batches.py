@@ -10,23 +10,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
 
 import keras
 import numpy as np
-from pydantic import Field
 
 from helpers.benchmark.layout import IMAGES, LEVELS, STRIPS
 from helpers.benchmark.workers import cores
 from helpers.common.errors import InputError
-from helpers.common.values import PerLevel, Weights
+from helpers.common.values import PerLevel
 from helpers.dataset.noise import STRIP_SIGMA, add_noise, downsample
 from helpers.dataset.store import PatchStore
 from helpers.settings import TrainingSettings
 from helpers.training.augmentation import turn
 from helpers.training.registry import BATCHES, find
 
-LevelWeights = Annotated[Weights, Field(min_length=4, max_length=4)]
 BATCHES_AHEAD = 4  # made while the network is busy with those before
 THREADS = max(1, min(4, cores() - 1))  # a core is left to the network
 
@@ -82,29 +79,20 @@ class DenoisingPairs(Batches):
 
     Each epoch visits every patch of the part once, `ref` patches included, because a denoiser
     must leave clean patches alone.
-
-    Args:
-        level_weights: how much a patch of ref, easy, hard and tough counts, given out as a third
-            array (B,); None: all alike, without it.
     """
-
-    level_weights: LevelWeights | None = None
 
     @property
     def items(self) -> int:
         return len(self.store.rows(self.part)) * len(STRIPS)
 
-    def __call__(self, step: int) -> tuple[np.ndarray, ...]:
+    def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng(step)
         points, strips = np.divmod(self.shuffled(step), len(STRIPS))
         rows = self.store.rows(self.part)[points]
         noisy, clean = self.noisy(rng, rows, strips), self.store.clean[rows, strips]
         if self.augment:
             noisy, clean = turn(rng, noisy, clean)
-        pair = as_input(noisy), as_input(clean)
-        if self.level_weights is None:
-            return pair
-        return *pair, np.asarray(self.level_weights, np.float32)[(strips + IMAGES - 1) // IMAGES]
+        return as_input(noisy), as_input(clean)
 
 
 @dataclass(frozen=True)

@@ -166,10 +166,8 @@ class Training:
         progress.rows.append(Validation(step / plan.per_epoch, step, training_loss, loss, rate))
 
     def _validation_loss(self) -> float:
-        patches, targets, *weights = self.validation
-        batch = self.held_out.batch
+        (patches, targets), batch = self.validation, self.held_out.batch
         options = {"batch_size": batch, "verbose": 0, "return_dict": True}
-        options["sample_weight"] = weights[0] if weights else None
         with _fitting_into_memory(batch):
             loss = self.model.evaluate(patches, targets, **options)["loss"]
             if self.progress.step and self.settings.role == "descriptor":

@@ -1,7 +1,6 @@
 """Losses as pure functions in named steps, called with (y_true, y_pred) as Keras calls them.
 
-Denoising losses give one value a patch, (B,); Keras takes the mean, weighted if the batches come
-with a weight for each patch (a third array), for example one that depends on its level of noise.
+Denoising losses give one value a patch, (B,), of which Keras takes the mean.
 
 Descriptor losses give one value. They take `views` of shape (B, K, D): K views of each of B points,
 and `point` of shape (B,): the number of the point, so that one point drawn twice is never its own

@@ -425,12 +425,3 @@ def test_descriptors_that_become_alike_stop_the_training(tiny_store, folder, mon
     monkeypatch.setattr(loop, "COLLAPSED", 2.0)  # more variety than there can be
     with pytest.raises(UntrainableError, match="lower the learning rate or the margin"):
         training.train(replace(DESCRIPTOR, joining="direct"), tiny_store)
-
-
-def test_level_weights_scale_the_loss_of_their_patches(trained, tiny_store, folder):
-    settings = replace(DENOISER, epochs=0.1, batch_options={"level_weights": [2, 2, 2, 2]})
-    firsts = (
-        curves(run)[1]["validation_loss"].iloc[0]
-        for run in (training.train(settings, tiny_store), trained["denoiser"])
-    )
-    assert next(firsts) == pytest.approx(2 * next(firsts), rel=1e-5)
