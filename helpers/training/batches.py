@@ -30,21 +30,14 @@ THREADS = max(1, min(4, cores() - 1))  # a core is left to the network
 
 @dataclass(frozen=True)
 class Batches:
-    """What all kinds of batches share; each is called with a step and gives inputs and targets.
-
-    Args:
-        part: "train" or "validation".
-        batch: patches, triplets or points a batch, as each kind says.
-        redraw: draw the noise anew from the clean 65 px patches instead of using the stored twins.
-        augment: flip and turn by quarters at random, all patches of an item alike.
-    """
+    """What all kinds of batches share; each is called with a step and gives inputs and targets."""
 
     store: PatchStore
-    part: str
-    batch: int
+    part: str  # "train" or "validation"
+    batch: int  # patches, triplets or points, as each kind says
     seed: int
-    redraw: bool = False
-    augment: bool = False
+    redraw: bool = False  # noise from the clean 65 px patches instead of the stored twins
+    augment: bool = False  # flips and quarter turns, all patches of an item alike
 
     @property
     def items(self) -> int:
@@ -101,12 +94,9 @@ class Triplets(Batches):
 
     Anchor and positive are two different strips of one point, the negative any strip of any other
     point. The second array holds the numbers of the anchors' points. Noise is the stored one.
-
-    Args:
-        count: triplets an epoch.
     """
 
-    count: int = 0
+    count: int = 0  # triplets an epoch
 
     @property
     def items(self) -> int:
@@ -130,12 +120,9 @@ class Views(Batches):
     So pairs of views are pairs as the benchmark draws them: `ref` with each, and those of one level
     with each other. The second array holds the numbers of the points. Each epoch visits every point
     once.
-
-    Args:
-        views_per_level: strips of each level, K = 1 + 3 * views_per_level.
     """
 
-    views_per_level: PerLevel = 1
+    views_per_level: PerLevel = 1  # K = 1 + 3 * views_per_level
 
     def __call__(self, step: int) -> tuple:
         rng, point = self.rng(step), self.shuffled(step)

@@ -31,10 +31,7 @@ ASSEMBLIES: dict[str, Callable] = {}  # filled by `model`
 
 
 def find(kind: str, name: str, known: dict[str, Callable], options: dict[str, Any]) -> Callable:
-    """The function of a name, with its options filled in.
-
-    Args:
-        kind: what it is, for the message: "loss", for example.
+    """The function of a name, with its options filled in; `kind` is what messages call it.
 
     Raises:
         InputError: there is none of that name, or it does not take one of the options or its value.
