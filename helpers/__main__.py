@@ -301,7 +301,7 @@ def _figures(options) -> None:
     profile, store = _open(options)
     if missing := [path for path in results.needed(profile, store) if not path.exists()]:
         raise InputError(f"{missing[0]} is missing: run `make report` with the same options first.")
-    _execute(options, profile, store, only=execute.that_draw(), force=True)
+    _execute(options, profile, store, only=execute.that_draw())
 
 
 def _execute(options, profile, store, **how) -> None:

@@ -41,16 +41,14 @@ def execute_all(
     parameters: dict,
     only: str | tuple[str, ...] = "",
     data_key: object = None,
-    force: bool = False,
     needed: Callable[[], Iterable[Path]] = tuple,
 ) -> list[Path]:
     """Executes the notebooks whose inputs changed since their last execution.
 
     Args:
         parameters: values for the cell tagged `parameters`, such as PROFILE and DATASET.
-        only: how the names of the notebooks to execute start, for example "2"; all where empty.
+        only: how names start, for example "2": just these notebooks, even if nothing changed.
         data_key: JSON-able; changes when the files behind DATASET do.
-        force: execute them even if nothing changed.
         needed: gives the files that notebooks leave for each other; all are executed again where
             one of these, of the figures or of the report's parts has changed or gone since.
 
@@ -64,7 +62,7 @@ def execute_all(
     if "NHPATCHES_DATA" in os.environ:
         os.environ["NHPATCHES_DATA"] = str(paths.DATA)
     outputs = paths.EXECUTED / "outputs.json"
-    keep = not force and _are_as_left(outputs, needed())
+    keep = not only and _are_as_left(outputs, needed())
     made = []
     for source, decisive in _keys([parameters, data_key]).items():
         if not source.name.startswith(only):
