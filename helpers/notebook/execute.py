@@ -87,6 +87,7 @@ def _keys(asked: list) -> dict[Path, str]:
             decisive.append(_contents(paths.MEASURED.glob("*.json")))
         if source.stem.endswith("report"):
             decisive.append(_contents(paths.REPORT_SOURCES / name for name in latex.SOURCES))
+            decisive.append(_contents(paths.TEXTS.glob("*.tex")))
         keys[source] = key(decisive)
     return keys
 

@@ -2,7 +2,8 @@ r"""What the report says in other words for other data, settings or measurements
 
 `report.tex` has no conditions. Where a sentence depends on something it asks for
 `\result{phrase.NAME}` or inputs `generated/NAME.tex`. Both are chosen here by the numbers of the
-report, and both ask for numbers by `\result` themselves.
+report, from the phrases below and the paragraphs in `report/texts`, and both ask for numbers by
+`\result` themselves. Words in capitals are put in here.
 """
 
 import re
@@ -14,87 +15,19 @@ from helpers.dataset.parts import OWN_SPLIT
 from helpers.report.rounding import escape
 from helpers.settings import APPROACHES
 
-PHOTOGRAPHS = r"""The archives of N-HPatches may be out of reach, so this repository brings a
-replacement: scenes cut from the real photographs inside scikit-image~\cite{skimage} and
-scikit-learn~\cite{sklearn}. It follows the procedure of HPatches: points of three detectors
-(difference of Gaussians, Hessian, Harris) in the first image; around each a square region that
-reaches five detected scales to either side, turned to its strongest gradients; one of each group of
-overlapping regions, jittered and mapped into the other images. Where no number is published, ours
-was chosen to give about the known counts and overlaps. Its scenes are fewer, and each has only one
-photograph: viewpoint changes are homographies drawn to spread as the genuine ones do, changes of
-light are computed (gain, gamma, shadow, blur, compression), and nothing moves, occludes or
-reflects. """
-OTHER_DATA = r"""The patches are those of the dataset \emph{\result{dataset.name}}. """
-RECOVERED = r"""The noise of Equation~\eqref{eq:noise} was recovered from published pictures; the
-strength of its tough level is extrapolated, and that reference patches are noise-free is
-inferred."""
 SOURCES = {  # what is added for some kinds
     "photographs": r""" Its scenes from scikit-image~\cite{skimage} and scikit-learn~\cite{sklearn}
 have only one photograph each, so their changes of viewpoint and light are computed.""",
     "sequences": " The points in its image sequences were found by detectors of our own.",
     "n-hpatches": " The strips of N-HPatches bring noise of their own.",
 }
-# What is said of networks and losses in words of their own.
+# The networks, with their losses, that have texts and phrases of their own.
 KNOWN = {
     "baseline-denoiser": ("shallow_unet", "mean_absolute_error"),
     "baseline-descriptor": ("l2net", "triplet"),
     "improved-denoiser": ("residual_unet", "charbonnier"),
     "improved-descriptor": ("hardnet", "hardest_in_batch"),
 }
-EARLY_STOPPED = r"""It also asks how far the baseline comes when it trains on: its denoiser stopped
-\result{seeds.early_stopped.denoiser.stopped}, its descriptor
-\result{seeds.early_stopped.descriptor.stopped}
-(\result{seeds.early_stopped.descriptor.patches} patches; the weights are those of step
-\result{seeds.early_stopped.descriptor.kept_step} of \result{seeds.early_stopped.descriptor.steps}).
-Its validation loss jumps, so that the best weights are partly luck. It reaches an $S$ of
-\result{seeds.early_stopped.S} and an $M$ of \result{seeds.early_stopped.M}."""
-MATCHES = r"""\begin{together}
-  \includegraphics[width=\textwidth]{matches}
-  \captionof{figure}{Matches of \result{matches.points} random points of the scene
-    \emph{\result{matches.scene}}: a line leads from a point of the first image to the point of the
-    second one whose hard patch is nearest.}
-  \label{fig:matches}
-\end{together}"""
-
-RESIDUAL_UNET = r"""A residual U-Net works at three resolutions. Its blocks add to their input what
-two convolutions make of it~\cite{resnet}; the output is an estimate of the noise, which is
-subtracted from the patch~\cite{dncnn}. The last convolution starts at zero, so training starts
-from leaving the patch as it is. The network begins with
-\result{settings.improved-denoiser.network_options.width} filters and has
-\result{outcome.improved-denoiser.trainable_parameters} parameters. It minimises the Charbonnier
-loss~\cite{charbonnier}, the mean of $\sqrt{e^2 + \epsilon^2}$ over all errors $e$, with $\epsilon$
-of one grey level."""
-HARDNET = r"""The body is that of HardNet~\cite{hardnet}: the convolutions of L2-Net, each followed
-by batch normalisation without learned scale and offset, dropout~\cite{dropout} in front of the
-last, and an output scaled to unit length. It begins with
-\result{settings.improved-descriptor.network_options.width} filters (L2-Net begins with 32; the
-cost falls about with the square) and has \result{outcome.improved-descriptor.trainable_parameters}
-trainable parameters. Each patch is first brought to mean zero and variance one, which removes gain
-and bias of the light. A batch holds each of its $B = \result{settings.improved-descriptor.batch}$
-points as the reference patch and as one patch of each level. Let $D_{ij}$ be the Euclidean
-distance between the descriptors of reference patch $i$ and of patch $j$ of one level. Every
-positive pair competes with the closest wrong pair of its row and column:
-\begin{equation}
-  L = \frac{1}{B} \sum_{i=1}^{B}
-  \max\Bigl(0,\; 1 + D_{ii} - \min_{j \neq i} \min(D_{ij}, D_{ji})\Bigr).
-  \label{eq:hardest}
-\end{equation}
-The loss of the batch is the mean over the levels, each with its weight; patches that are nearly
-identical do not count as negatives. Where the baseline draws its negatives blindly,
-Equation~\eqref{eq:hardest} looks for the most confusing ones."""
-OTHER_NETWORK = r"""It is \emph{\result{settings.RUN.network}}OPTIONS, with
-\result{outcome.RUN.trainable_parameters} trainable parameters. Its loss is
-\emph{\result{settings.RUN.loss}}, in batches of \result{settings.RUN.batch}."""
-SEARCH = r"""TRIED were searched on fewer points of each scene and for \result{search.budget} of
-the training, by \result{search.trials} trials~\cite{optuna}: the first has the settings of the
-profile, nine are drawn at random, any later ones come from a tree-structured Parzen
-estimator~\cite{tpe}. Validation scenes judge them by $1 - S$ (Section~\ref{sec:evaluation}; by $V$
-and $M$ alone where they are too small for retrieval), one training each: the first reached
-\result{search.base}, the best \result{search.best}. Chosen were CHOSEN."""
-WEIGHTS = r"""The weights are of easy, hard and tough in the loss: as each batch holds equally many
-of them, they set the attention to each level that the interim report planned~\cite{interim}."""
-FURTHER = r"""\emph{TITLE}, OTHER_PAIR, reaches a $V$ of \result{NAME.V}, an $M$ of \result{NAME.M},
-an $R$ of \result{NAME.R} and an $S$ of \result{NAME.S} (\result{NAME.intervals.S})."""
 
 # Phrases: in the middle or at the end of a sentence.
 NETWORKS = {  # what those of the baseline are called
@@ -144,30 +77,36 @@ def paragraphs(numbers: dict[str, Any]) -> dict[str, str]:
             sources, joined by "+".
     """
     kinds, warnings = numbers["dataset.name"].split("+"), " ".join(numbers["limits.warnings"])
-    ours = kinds == ["photographs"]
-    more = "" if ours else "".join(SOURCES.get(kind, "") for kind in kinds)
+    data = _text("other-data") + "".join(SOURCES.get(kind, "") for kind in kinds)
+    data = _text("photographs") if kinds == ["photographs"] else data
     return {
-        "dataset-description": (PHOTOGRAPHS if ours else OTHER_DATA) + RECOVERED + more,
-        "early-stopped": EARLY_STOPPED if "seeds.early_stopped.S" in numbers else "",
-        "matches": MATCHES if "matches.scene" in numbers else "",
+        "dataset-description": data,
+        "early-stopped": _text("early-stopped") if "seeds.early_stopped.S" in numbers else "",
+        "matches": _text("matches") if "matches.scene" in numbers else "",
         "dataset-notes": escape(" ".join(numbers["limits.notes"])),
         "warnings": rf"\paragraph{{Warnings.}} {escape(warnings)}" if warnings else "",
-        "improved-denoiser": _network("improved-denoiser", RESIDUAL_UNET, numbers),
-        "improved-descriptor": _network("improved-descriptor", HARDNET, numbers),
+        "improved-denoiser": _network("improved-denoiser", numbers),
+        "improved-descriptor": _network("improved-descriptor", numbers),
         "search": _search(numbers),
         "others": _others(numbers),
     }
 
 
-def _network(run: str, text: str, numbers: dict[str, Any]) -> str:
+def _text(name: str) -> str:
+    return (paths.TEXTS / f"{name}.tex").read_text(encoding="utf-8").strip()
+
+
+def _network(run: str, numbers: dict[str, Any]) -> str:
     """The text on a network that the report knows, or what can be said of any other."""
-    asked = set(re.findall(r"\\result\{([^}]+)\}", text))
-    if _is_known(run, numbers) and asked <= numbers.keys():
-        return text
+    if _is_known(run, numbers):
+        text = _text(KNOWN[run][0])
+        if set(re.findall(r"\\result\{([^}]+)\}", text)) <= numbers.keys():
+            return text
     start = f"settings.{run}.network_options."
     options = [name for name in numbers if name.startswith(start)]
     listed = ", ".join(f"{_plain(name)} \\result{{{name}}}" for name in options)
-    return OTHER_NETWORK.replace("OPTIONS", f" ({listed})" * bool(listed)).replace("RUN", run)
+    text = _text("other-network").replace("OPTIONS", f" ({listed})" * bool(listed))
+    return text.replace("RUN", run)
 
 
 def _is_known(run: str, numbers: dict[str, Any]) -> bool:
@@ -188,14 +127,15 @@ def _search(numbers: dict[str, Any]) -> str:
     chosen = [
         f"{_plain(name)} \\result{{{place}}}" for name, place in places.items() if place in numbers
     ]
-    text = SEARCH.replace("TRIED", "; ".join(tried)).replace("CHOSEN", ", ".join(chosen))
+    text = _text("search").replace("CHOSEN", ", ".join(chosen)).replace("TRIED", "; ".join(tried))
     text = text[0].upper() + text[1:]
-    return f"{text}\n{WEIGHTS}" if "loss_options.level_weights" in names else text
+    weights = "loss_options.level_weights" in names
+    return f"{text}\n{_text('search-weights')}" if weights else text
 
 
 def _others(numbers: dict[str, Any]) -> str:
     runs = re.findall(r"^settings\.(.+)-descriptor\.network$", "\n".join(numbers), re.MULTILINE)
-    text = FURTHER.replace("OTHER_PAIR", OTHER_PAIR)
+    text = _text("other-approach")
     said = [
         text.replace("TITLE", escape(name)).replace("NAME", name)
         for name in runs
