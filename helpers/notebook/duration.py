@@ -20,10 +20,8 @@ OTHERS = 180  # seconds of kernels, samples, figures and LaTeX
 def estimate(profile: Profile, store: PatchStore) -> str:
     """Such as "50 minutes" or "3.5 hours", "" where no training is left or it cannot be measured.
 
-    Measured in a process of its own, which gives the memory of a GPU back.
-
-    Raises:
-        InputError: a training cannot be done, since a part is too small, say.
+    Measured in a process of its own, which gives the memory of a GPU back. Raises InputError if a
+    training cannot be done, since a part is too small, say.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_be_silent) as pool:
         try:

@@ -151,11 +151,8 @@ def neighbours(
     searched, and the right one is framed. Above, the right one as each denoiser leaves it.
 
     Args:
-        runs: approach -> run folders of its denoiser and of its descriptor, as `trained` gives.
+        runs: approach -> run folders of its networks, as `trained` gives; InputError if none.
         part: whose scenes can be picked; those of "test" where it has none.
-
-    Raises:
-        InputError: there is no approach.
     """
     if not runs:
         raise InputError("There is no approach to look at: train one (notebook 2 or 4) first.")

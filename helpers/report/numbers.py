@@ -32,12 +32,9 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any]:
-    """Words and differences with which the text compares scores dictionaries, whatever came out.
+    """How the text compares scores dictionaries: words, differences, and whether intervals overlap.
 
-    Returns:
-        For V, M, R, S: `word.S` is "above", "below" or "equal to" (improved against baseline),
-        `difference.S` the signed difference, `intervals.S` is "overlap" or "do not overlap".
-        Where a score or interval is missing it is "not comparable with", None, "are not known".
+    `word.S` says what improved is against baseline, `difference.S` is signed; so for V, M and R.
     """
     found: dict[str, Any] = {"word": {}, "difference": {}, "intervals": {}}
     for key in "VMRS":
@@ -57,11 +54,10 @@ def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any
 
 
 def format_value(name: str, value: Any) -> str:
-    """The LaTeX text of one result.
+    """The LaTeX text of one result, as `rounding` writes numbers.
 
-    Floats get the decimals of `rounding.DECIMALS`, settings four digits (a learning rate of 1e-5 is
-    shown as 10^-5); counts get thousands separators, except seeds and years; lists of words are
-    joined by commas, lists of numbers (intervals) bracketed.
+    But settings get four digits (a learning rate of 1e-5 is shown as 10^-5), and lists of words are
+    joined by commas.
     """
     last = name.rpartition(".")[2]
     if isinstance(value, bool):
@@ -72,7 +68,7 @@ def format_value(name: str, value: Any) -> str:
         texts = ", ".join(format_value(name, entry) for entry in value)
         return texts if any(isinstance(entry, str) for entry in value) else f"[{texts}]"
     if isinstance(value, Integral):
-        return str(value) if last in ("seed", "year") else format_number(value)
+        return str(value) if last == "seed" else format_number(value)
     if isinstance(value, Real) and (name.startswith("settings.") or last == "learning_rate"):
         mantissa, _, exponent = f"{value:.4g}".partition("e")
         factor = "" if mantissa == "1" else rf"{mantissa}\times "
@@ -105,10 +101,10 @@ def collect_numbers(
     """All results that the report may name, flat.
 
     Args:
-        scores: approach -> scores dictionary -> `baseline.S`, `compare.word.S`, ...
-        runs: `read_runs` -> `settings.<name>.batch`, `outcome.<name>.minutes`, ...
-        measured: the files of `report/measured/` by their names: `ablation.points`, and what their
-            rows hold by their ids: `ablation.start.S`.
+        scores: approach -> scores dictionary: `baseline.S`, `compare.word.S`, ...
+        runs: from `read_runs`: `settings.<name>.batch`, `outcome.<name>.minutes`, ...
+        measured: the files of `report/measured/` by their names: `ablation.points`,
+            `ablation.start.S`, ...
         others: further dictionaries by their prefix, such as dataset=store.summary().
     """
     numbers = {
@@ -184,14 +180,10 @@ def _of_machine(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_numbers(numbers: dict[str, Any], said: dict[str, str] | None = None) -> None:
-    """Writes numbers.json, and numbers.tex in which `\\result{name}` finds its text.
+    """Writes flat numbers as numbers.json, and as numbers.tex, where `\\result{name}` finds them.
 
-    Args:
-        numbers: flat (`flatten`); names may hold letters, digits and . _ - only.
-        said: `paragraphs.phrases`, LaTeX already, found as `phrase.<name>`.
-
-    Raises:
-        InputError: a name that LaTeX could not look up.
+    `said` are `paragraphs.phrases`, LaTeX already, found as `phrase.<name>`. Raises InputError for
+    a name that LaTeX could not look up.
     """
     for name in numbers:
         if not re.fullmatch(r"[\w.-]+", name, re.ASCII):

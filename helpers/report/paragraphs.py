@@ -72,9 +72,7 @@ LONG_ON_GENUINE = r"""; the baseline also as \emph{long} says: its descriptor st
 def paragraphs(numbers: dict[str, Any]) -> dict[str, str]:
     """Name -> LaTeX of the texts that `report.tex` inputs; empty where there is nothing to say.
 
-    Args:
-        numbers: flat, as `numbers.collect_numbers` gives them. `dataset.name` has the kinds of its
-            sources, joined by "+".
+    `numbers` are flat, as `numbers.collect_numbers` gives them.
     """
     kinds, warnings = numbers["dataset.name"].split("+"), " ".join(numbers["limits.warnings"])
     data = _text("other-data") + "".join(SOURCES.get(kind, "") for kind in kinds)
@@ -145,11 +143,7 @@ def _others(numbers: dict[str, Any]) -> str:
 
 
 def phrases(numbers: dict[str, Any]) -> dict[str, str]:
-    """Name -> LaTeX of what `report.tex` asks for as `phrase.NAME`, empty where it is left out.
-
-    Args:
-        numbers: as for `paragraphs`.
-    """
+    """Name -> LaTeX of what `report.tex` asks for as `phrase.NAME`, empty where it is left out."""
     name = numbers["dataset.name"]
     photographs, repeated = name == "photographs", "seeds.early_stopped.S" in numbers
     alike = {
