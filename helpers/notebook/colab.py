@@ -22,7 +22,7 @@ KEPT = ("numpy", "keras", "tensorflow", "jax", "jaxlib")
 
 
 def set_up(drive: str = "") -> None:
-    """Installs what is missing, says which GPU there is, and mounts Drive if asked.
+    """Installs what is missing, says if there is no GPU, and mounts Drive if asked.
 
     Args:
         drive: where runs, figures and report are kept beyond the end of the machine, such as
@@ -41,7 +41,8 @@ def set_up(drive: str = "") -> None:
             "Runs, figures and report end with this machine, and the next notebook's machine has "
             "none of them: set DRIVE to keep them."
         )
-    print(gpu())
+    if not shutil.which("nvidia-smi"):
+        print("No GPU: choose Runtime, Change runtime type, or stay with the profile coursework.")
 
 
 def missing() -> list[Requirement]:
@@ -92,15 +93,6 @@ def install(packages: list[Requirement]) -> None:
             f"{done.stderr.strip()[-300:]}): connect the machine to the network, or choose another "
             "runtime version (Runtime, Change runtime type), and run all again."
         )
-
-
-def gpu() -> str:
-    """One sentence on the GPU."""
-    if shutil.which("nvidia-smi"):
-        command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        if name := subprocess.run(command, capture_output=True, text=True).stdout.strip():
-            return f"GPU: {name}."
-    return "No GPU: choose Runtime, Change runtime type, or stay with the profile coursework."
 
 
 def keep_on_drive(folder: str) -> None:
