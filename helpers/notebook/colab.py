@@ -53,14 +53,13 @@ def missing() -> list[Requirement]:
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     lines = text.partition("# Notebooks")[0].splitlines()  # Colab has its own of what follows
     needed = [Requirement(line) for one in lines if (line := one.partition("#")[0].strip())]
-    there = {one.name: installed(one.name) for one in needed}
-    if installed("jax"):
-        needed = [one for one in needed if one.name != "tensorflow"]
-    return [
-        one
-        for one in needed
-        if not (there[one.name] and one.specifier.contains(there[one.name], prereleases=True))
-    ]
+
+    def is_there(one: Requirement) -> bool:
+        found = installed(one.name)
+        return bool(found) and one.specifier.contains(found, prereleases=True)
+
+    instead = {"tensorflow"} if installed("jax") else set()
+    return [one for one in needed if one.name not in instead and not is_there(one)]
 
 
 def installed(name: str) -> str | None:

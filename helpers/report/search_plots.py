@@ -12,15 +12,7 @@ from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from helpers.report.figures import (
-    ABOVE,
-    BLUE,
-    COLUMN_WIDTH,
-    GREY,
-    TEXT_WIDTH,
-    ReportFigure,
-    style,
-)
+from helpers.report.figures import ABOVE, BLUE, COLUMN_WIDTH, GREY, TEXT_WIDTH, ReportFigure, style
 from helpers.search.trials import counting
 
 TOO_FEW = "too few trials"
