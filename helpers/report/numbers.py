@@ -47,9 +47,8 @@ def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any
             (low1, high1), (low2, high2) = both
             apart = max(low1, low2) > min(high1, high2)
             intervals = "do not overlap" if apart else "overlap"
-        values = zip(found.values(), (word, difference, intervals), strict=True)
-        for column, value in values:
-            column[key] = value
+        found["word"][key], found["difference"][key] = word, difference
+        found["intervals"][key] = intervals
     return found
 
 

@@ -19,7 +19,7 @@ SOURCES = {  # what is added for some kinds
     "photographs": r""" Its scenes from scikit-image~\cite{skimage} and scikit-learn~\cite{sklearn}
 have only one photograph each, so their changes of viewpoint and light are computed.""",
     "sequences": " The points in its image sequences were found by detectors of our own.",
-    "n-hpatches": " The strips of N-HPatches bring noise of their own.",
+    "n-hpatches": " The strips of N-HPatches bring theirs.",
 }
 # The networks, with their losses, that have texts and phrases of their own.
 KNOWN = {

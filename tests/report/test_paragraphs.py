@@ -24,7 +24,7 @@ def described(numbers: dict, name: str) -> str:
     [
         ("photographs", ["three detectors", "scikit-image"], ["The patches are those of"]),
         ("sequences", ["detectors of our own"], ["scikit-image", "strips"]),
-        ("n-hpatches", ["N-HPatches bring noise of their own"], ["scikit-image", "detectors"]),
+        ("n-hpatches", ["strips of N-HPatches bring theirs"], ["scikit-image", "detectors"]),
         ("hpatches", ["The patches are those of"], ["of N-HPatches"]),
         (
             "photographs+sequences",
