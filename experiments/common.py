@@ -44,10 +44,8 @@ def parser(
 ) -> argparse.ArgumentParser:
     """A parser with the options that these scripts share: --profile, --dataset, --split and --json.
 
-    Args:
-        description: the script's docstring, of which the first line is shown.
-        table: name of the file in `report/measured/` that the script writes.
-        dataset: the usual one; None: it must be given. split: the usual one.
+    `description`: the script's docstring, of which the first line is shown; `table`: the file in
+    `report/measured/` that it writes; `dataset` and `split`: the usual ones, None: to be given.
     """
     made = argparse.ArgumentParser(description=description.splitlines()[0])
     made.add_argument("--profile", default="coursework")
@@ -75,13 +73,9 @@ def head(store: PatchStore, part: str, profile: Profile) -> dict:
 
 
 def rows_before(target: Path, table: dict) -> dict | None:
-    """Rows that a file has already, so that an interrupted script goes on where it was.
+    """Rows by their ids that a file has already, so that an interrupted script goes on from there.
 
-    Args:
-        table: all that decides the rows, beside "provenance" and "rows", which do not.
-
-    Returns:
-        Rows by their ids, none where there is no file; None where what decides them is different.
+    None where what decides them (all of `table` but "provenance" and "rows") is different.
     """
     if not target.is_file():
         return {}

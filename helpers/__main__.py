@@ -278,8 +278,8 @@ def _report(options) -> None:
     print(f"Profile {profile.name}: {profile.duration} for the photographs.", flush=True)
     _, store = _open(options, needs="report")
     store.verify()  # what is kept below was made from these patches
-    if profile is not settings.SMOKE and (minutes := duration.minutes(profile, store)):
-        print(f"For {store.name} here: about {duration.in_words(minutes)}.", flush=True)
+    if profile is not settings.SMOKE and (time := duration.estimate(profile, store)):
+        print(f"For {store.name} here: about {time}.", flush=True)
     _execute(options, profile, store)
 
 
@@ -289,7 +289,7 @@ def _figures(options) -> None:
     profile, store = _open(options)
     if missing := [path for path in results.needed(profile, store) if not path.exists()]:
         raise InputError(f"{missing[0]} is missing: run `make report` with the same options first.")
-    _execute(options, profile, store, only=execute.that_draw(), force=True)
+    _execute(options, profile, store, only=execute.that_draw())
 
 
 def _execute(options, profile, store, **how) -> None:

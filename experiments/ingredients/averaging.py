@@ -22,11 +22,7 @@ BATCHES = 40  # for statistics
 
 
 def snapshots(run: Path) -> Callable[[list[float]], None]:
-    """An `on_validation` of `training.train` that keeps the weights at each validation.
-
-    Args:
-        run: the folder that the run has once it is finished.
-    """
+    """An `on_validation` of `training.train` that keeps the weights at each validation of a run."""
     unfinished = unfinished_folder(run)
 
     def keep(losses: list[float]) -> None:
@@ -39,42 +35,29 @@ def snapshots(run: Path) -> Callable[[list[float]], None]:
 
 
 def average(run: Path, last: int) -> keras.Model:
-    """The pipeline of a descriptor's run with the mean of its weights at the last validations.
+    """The pipeline of a descriptor's run with the mean of its weights at the `last` validations.
 
     Its statistics of batch normalisation are means, too, which do not belong to the mean weights:
     measure them anew by `recalibrate_batch_norm`. The run, which `snapshots` watched, stays as is.
 
-    Args:
-        last: of how many validations, at least 1.
-
     Raises:
-        InputError: snapshots are missing, or one is damaged or of another network.
+        InputError: snapshots are missing or damaged.
     """
     validations = len((run / "history.csv").read_text().splitlines()) - 2  # heading, untrained
     numbers = range(validations - last + 1, validations + 1)
-    found = [path for n in numbers if (path := run / FOLDER / f"{n:05}.npz").is_file()]
-    if len(found) < last:
-        raise InputError(
-            f"{run} has {len(found)} of {last} snapshots: delete it and train again with them."
-        )
     pipeline = load_pipeline(run)
     own = checkpoints.copy_of(pipeline)
-    weights = [_weights(path)[: len(own)] for path in found]
-    if any([a.shape for a in one] != [a.shape for a in own] for one in weights):
-        raise InputError(f"The snapshots in {run} are of another network: delete it.")
+    try:
+        found = [checkpoints.read(run / FOLDER / f"{number:05}.npz") for number in numbers]
+    except checkpoints.UNREADABLE as error:
+        raise InputError(
+            f"{run} lacks whole snapshots ({error}): delete it, train again."
+        ) from error
+    weights = [checkpoints.numbered(one, "variable")[: len(own)] for one in found]
     means = [np.mean(values, axis=0) for values in zip(*weights, strict=True)]
     means = [mean.astype(array.dtype) for mean, array in zip(means, own, strict=True)]
     checkpoints.assign(pipeline.variables, means)
     return pipeline
-
-
-def _weights(path: Path) -> list[np.ndarray]:
-    try:
-        return checkpoints.numbered(checkpoints.read(path), "variable")
-    except checkpoints.UNREADABLE as error:
-        raise InputError(
-            f"{path} is damaged ({error}): delete the run that it is of and train again."
-        ) from error
 
 
 def recalibrate_batch_norm(

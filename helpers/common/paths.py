@@ -12,6 +12,7 @@ HOME = Path(os.path.expanduser(os.environ.get("NHPATCHES_HOME") or ROOT)).resolv
 
 NOTEBOOKS = ROOT / "notebooks"  # sources, without outputs
 REPORT_SOURCES = ROOT / "report"  # report.tex, title.tex, references.bib
+TEXTS = ROOT / "report" / "texts"  # paragraphs that are chosen by the data
 
 # Patch stores, one folder a source and recipe; large, and mapped: best on a local disk.
 DATA = Path(os.path.expanduser(os.environ.get("NHPATCHES_DATA") or HOME / "data")).resolve()

@@ -22,17 +22,15 @@ KEPT = ("numpy", "keras", "tensorflow", "jax", "jaxlib")
 
 
 def set_up(drive: str = "") -> None:
-    """Installs what is missing, says which GPU there is, and mounts Drive if asked.
+    """Installs what is missing, says if there is no GPU, and mounts Drive if asked.
 
     Args:
         drive: where runs, figures and report are kept beyond the end of the machine, such as
             "/content/drive/MyDrive/n-hpatches"; "" for nowhere. Datasets stay on the machine.
 
     Raises:
-        InputError: the machine's own packages are of other versions, one cannot be installed, or
-            another folder is in use already.
+        InputError: a package cannot be installed, or another folder is in use already.
     """
-    require_kept()
     install(missing())
     if not installed("tensorflow"):
         os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -43,43 +41,25 @@ def set_up(drive: str = "") -> None:
             "Runs, figures and report end with this machine, and the next notebook's machine has "
             "none of them: set DRIVE to keep them."
         )
-    print(gpu())
-
-
-def needed() -> list[Requirement]:
-    """The packages that the notebooks import."""
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    lines = text.partition("# Notebooks")[0].splitlines()  # Colab has its own of what follows
-    return [Requirement(line) for one in lines if (line := one.partition("#")[0].strip())]
-
-
-def require_kept() -> None:
-    """Looks whether the versions that are never replaced are those that are needed.
-
-    Raises:
-        InputError: one is not.
-    """
-    for one in needed():
-        found = installed(one.name)
-        if found and one.name in KEPT and not _fits(one):
-            raise InputError(
-                f"This machine has {one.name} {found}, and {one} is needed: choose Runtime, Change "
-                "runtime type, another runtime version, and run all again."
-            )
+    if not shutil.which("nvidia-smi"):
+        print("No GPU: choose Runtime, Change runtime type, or stay with the profile coursework.")
 
 
 def missing() -> list[Requirement]:
-    """The packages that the notebooks import and that are not there, or not as new as needed.
+    """What the notebooks import and is not there, or not as new as needed.
 
     TensorFlow is not missing where JAX is there, as on Colab's TPU machines: Keras then runs on it.
     """
-    known = {"tensorflow"} if installed("jax") else set()
-    return [one for one in needed() if one.name not in known and not _fits(one)]
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lines = text.partition("# Notebooks")[0].splitlines()  # Colab has its own of what follows
+    needed = [Requirement(line) for one in lines if (line := one.partition("#")[0].strip())]
 
+    def is_there(one: Requirement) -> bool:
+        found = installed(one.name)
+        return bool(found) and one.specifier.contains(found, prereleases=True)
 
-def _fits(one: Requirement) -> bool:
-    found = installed(one.name)
-    return bool(found) and one.specifier.contains(found, prereleases=True)
+    instead = {"tensorflow"} if installed("jax") else set()
+    return [one for one in needed if one.name not in instead and not is_there(one)]
 
 
 def installed(name: str) -> str | None:
@@ -98,35 +78,20 @@ def install(packages: list[Requirement]) -> None:
     """
     if not packages:
         return
-    names = ", ".join(package.name for package in packages)
+    names = ", ".join(map(str, packages))
     print(f"Installing {names} ...", flush=True)
     kept = [f"{name}=={version}" for name in KEPT if (version := installed(name))]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.write("\n".join(kept))
         constraints.flush()
         command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", constraints.name]
-        done = _run(*command, *map(str, packages))
+        done = subprocess.run([*command, *map(str, packages)], capture_output=True, text=True)
     if done.returncode:
-        last = (done.stderr.strip() or "pip says nothing").splitlines()[-1]
-        cure = "choose Runtime, Disconnect and delete runtime, and run all again"
-        if "connection broken" in done.stderr:  # pip's last line speaks of versions then, too
-            cure = "there is no network, so connect the machine and run this cell again"
         raise InputError(
-            f"{names} could not be installed beside this machine's versions ({last}): {cure}."
+            f"{names} could not be installed beside this machine's {', '.join(kept)} (pip says: "
+            f"{done.stderr.strip()[-300:]}): connect the machine to the network, or choose another "
+            "runtime version (Runtime, Change runtime type), and run all again."
         )
-
-
-def gpu() -> str:
-    """One sentence on the GPU."""
-    if shutil.which("nvidia-smi"):
-        done = _run("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
-        if done.returncode == 0 and (name := done.stdout.strip()):
-            return f"GPU: {name}."
-    return "No GPU: choose Runtime, Change runtime type, or stay with the profile coursework."
-
-
-def _run(*command: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 def keep_on_drive(folder: str) -> None:

@@ -24,11 +24,9 @@ def open_data(
     """A profile and the dataset in its size, which is built on first use.
 
     Args:
-        profile: its name.
-        dataset, split, scenes: see `source`, `split` and `scenes` of `dataset.open_dataset`.
+        profile: its name; dataset, split, scenes: see `dataset.open_dataset`.
         winner: take the settings that the profile's search has found for this dataset, if any.
-        needs: what it is for, if each part must have the scenes that `parts.LEAST` names for it:
-            "look at it", "train", "search", "score" or "report".
+        needs: what each part must have scenes enough for, as `parts.LEAST` names it: "train", say.
         whole: all points of training and validation scenes, too, whatever the profile.
         say: print the store's notes: what was left out or limited, and what looks wrong.
 

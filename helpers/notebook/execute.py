@@ -1,6 +1,7 @@
 """Executes the notebooks in order and keeps copies with outputs, as notebooks and as HTML."""
 
 import os
+import sys
 import tempfile
 import time
 import uuid
@@ -19,7 +20,7 @@ from helpers.common import files, paths
 from helpers.common.errors import InputError
 from helpers.common.keys import code_key, key
 from helpers.common.provenance import package_versions
-from helpers.notebook.watch import Watch, keep_what_matters
+from helpers.notebook.watch import Shown, keep_what_matters
 from helpers.report import latex
 
 LONGEST_SOCKET = 90  # bytes: systems allow little more than 100 with what is put behind
@@ -40,16 +41,14 @@ def execute_all(
     parameters: dict,
     only: str | tuple[str, ...] = "",
     data_key: object = None,
-    force: bool = False,
     needed: Callable[[], Iterable[Path]] = tuple,
 ) -> list[Path]:
     """Executes the notebooks whose inputs changed since their last execution.
 
     Args:
         parameters: values for the cell tagged `parameters`, such as PROFILE and DATASET.
-        only: how the names of the notebooks to execute start, for example "2"; all where empty.
+        only: how names start, for example "2": just these notebooks, even if nothing changed.
         data_key: JSON-able; changes when the files behind DATASET do.
-        force: execute them even if nothing changed.
         needed: gives the files that notebooks leave for each other; all are executed again where
             one of these, of the figures or of the report's parts has changed or gone since.
 
@@ -57,14 +56,13 @@ def execute_all(
         The executed copies in `paths.EXECUTED`; an `.html` of each lies beside it.
 
     Raises:
-        InputError: a parameter that a notebook does not have, a script and a notebook that are no
-            longer a pair, or a notebook that failed.
+        InputError: a script and a notebook are no longer a pair, or a notebook failed.
     """
     os.environ["NHPATCHES_HOME"] = str(paths.HOME)  # kernels start in another folder
     if "NHPATCHES_DATA" in os.environ:
         os.environ["NHPATCHES_DATA"] = str(paths.DATA)
     outputs = paths.EXECUTED / "outputs.json"
-    keep = not force and _are_as_left(outputs, needed())
+    keep = not only and _are_as_left(outputs, needed())
     made = []
     for source, decisive in _keys([parameters, data_key]).items():
         if not source.name.startswith(only):
@@ -89,6 +87,7 @@ def _keys(asked: list) -> dict[Path, str]:
             decisive.append(_contents(paths.MEASURED.glob("*.json")))
         if source.stem.endswith("report"):
             decisive.append(_contents(paths.REPORT_SOURCES / name for name in latex.SOURCES))
+            decisive.append(_contents(paths.TEXTS.glob("*.tex")))
         keys[source] = key(decisive)
     return keys
 
@@ -129,13 +128,9 @@ def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> Non
     print(f"{source.stem}: running ...", flush=True)
     notebook = jupytext.read(source)
     _check_pair(source, notebook)
-    _check_parameters(source, notebook, parameters)
     with files.atomic_path(target) as temporary:
         nbformat.write(notebook, temporary)
-        cells = sum(cell.cell_type == "code" for cell in notebook.cells) + bool(parameters)
-        with Watch(source.stem, cells) as watch:
-            failed = target.with_suffix(".failed.ipynb")
-            executed = _run(source, temporary, failed, parameters, watch)
+        executed = _run(source, temporary, target.with_suffix(".failed.ipynb"), parameters)
         keep_what_matters(executed)
         executed.metadata[KEY] = decisive
         html, _ = HTMLExporter().from_notebook_node(executed)
@@ -144,9 +139,7 @@ def _execute(source: Path, target: Path, parameters: dict, decisive: str) -> Non
     print(f"{source.stem}: done in {time.perf_counter() - started:.0f} s.", flush=True)
 
 
-def _run(
-    source: Path, temporary: Path, failed: Path, parameters: dict, watch: Watch
-) -> nbformat.NotebookNode:
+def _run(source: Path, temporary: Path, failed: Path, parameters: dict) -> nbformat.NotebookNode:
     try:
         executed = papermill.execute_notebook(
             temporary,
@@ -156,9 +149,8 @@ def _run(
             language="python",
             cwd=paths.NOTEBOOKS,
             progress_bar=False,
-            stdout_file=watch.out,
-            stderr_file=watch.err,
-            on_cell_start=watch.begin,
+            stdout_file=Shown(sys.stdout),
+            stderr_file=Shown(sys.stderr),
             kernel_manager_class=_KernelManager,
         )
     except papermill.PapermillExecutionError as error:
@@ -196,15 +188,4 @@ def _check_pair(source: Path, notebook: nbformat.NotebookNode) -> None:
         raise InputError(
             f"{pair.name} and {source.name} differ: run "
             f"`.venv/bin/jupytext --sync notebooks/{pair.name}` to carry the newer one over."
-        )
-
-
-def _check_parameters(source: Path, notebook: nbformat.NotebookNode, parameters: dict) -> None:
-    """Papermill only warns of a parameter that the notebook does not have."""
-    cells = [c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    known = {line.split("=")[0].strip() for line in "\n".join(cells).splitlines() if "=" in line}
-    if unknown := set(parameters) - known:
-        raise InputError(
-            f"{source.name} has no parameter {', '.join(sorted(unknown))}: "
-            f"it knows {', '.join(sorted(known))}."
         )

@@ -36,26 +36,15 @@ class Explorer:
     Args:
         draw: takes the value of every control by its name, returns the figures that are shown
             below one another.
-        choices: name of a control -> what can be chosen.
-        lengths: scene -> number of its points, for pictures with the controls "scene" and "point".
-        first: name of a control -> its first value, where that is not the first choice (of points:
-            the one in the middle).
+        choices: name of a control -> what can be chosen, of numbers a range.
+        first: first values of controls that do not begin with their first choice.
     """
 
     def __init__(
-        self,
-        draw: Callable[..., Sequence[Figure]],
-        choices: Mapping[str, Sequence[str]],
-        lengths: Mapping[str, int] | None = None,
-        first: Mapping[str, Any] | None = None,
+        self, draw: Callable[..., Sequence[Figure]], choices: Mapping[str, Sequence], **first: Any
     ):
-        self.lengths, self.choices, self.values = lengths or {}, dict(choices), {}
-        if lengths:
-            scene = next(iter(lengths))
-            self.choices = {"scene": list(lengths)} | self.choices
-            self.values = {"scene": scene, "point": lengths[scene] // 2}
-        self.values |= {name: values[0] for name, values in self.choices.items()} | (first or {})
-        # A shorter scene moves the point as well, and so asks twice for the same picture.
+        self.choices = choices
+        self.values = {name: values[0] for name, values in choices.items()} | first
         self.picture = lru_cache(1)(lambda **values: stacked(draw(**values)))
         self.shown = self.picture(**self.values)
 
@@ -65,17 +54,15 @@ class Explorer:
 
         layout = widgets.Layout(max_width="99%", align_self="flex-start")  # else it is stretched
         image = widgets.Image(value=self.shown, layout=layout)
+        wide = widgets.Layout(width="30em")  # else a pixel is several points
         moved: dict[str, Any] = {}
-        for name, value in self.values.items():
-            look = {"value": value, "description": name}
-            if name in self.choices:
-                moved[name] = widgets.Dropdown(options=self.choices[name], **look)
-                continue
-            look["continuous_update"] = False  # only where the slider comes to rest
-            look["layout"] = widgets.Layout(width="30em")  # else a pixel is several points
-            moved[name] = slider = widgets.IntSlider(max=max(self.lengths.values()), **look)
-            last = {scene: length - 1 for scene, length in self.lengths.items()}
-            widgets.dlink((moved["scene"], "value"), (slider, "max"), last.get)
+        for name, values in self.choices.items():
+            look = {"value": self.values[name], "description": name}
+            if isinstance(values, range):  # which is followed once the slider comes to rest
+                look |= {"max": values[-1], "continuous_update": False, "layout": wide}
+                moved[name] = widgets.IntSlider(**look)
+            else:
+                moved[name] = widgets.Dropdown(options=values, **look)
 
         def follow(_: dict[str, Any]) -> None:
             image.value = self.picture(**{name: control.value for name, control in moved.items()})
@@ -120,38 +107,39 @@ def stacked(drawn: Sequence[Figure]) -> bytes:
 # --- what can be explored ------------------------------------------------------------------------
 
 
-def strips(store: PatchStore, part: str = "train") -> Explorer:
-    """Any point in its 16 strips, clean above noisy.
+def _points(lengths: Mapping[str, int]) -> tuple[dict[str, Sequence], int]:
+    """The controls of a scene and of a point, and a point in the middle of the first scene.
 
-    Args:
-        part: whose scenes can be picked.
+    In a scene that is shorter than the longest one, later points stand for its last.
     """
+    choices = {"scene": list(lengths), "point": range(max(lengths.values()))}
+    return choices, lengths[choices["scene"][0]] // 2
+
+
+def strips(store: PatchStore, part: str) -> Explorer:
+    """Any point of the scenes of a part in its 16 strips, clean above noisy."""
+    lengths = store.lengths(part)
 
     def draw(scene: str, point: int) -> list[Figure]:
-        return [figures.plot_strips(store, store.scenes[scene].start + point)]
+        first = store.scenes[scene].start
+        return [figures.plot_strips(store, first + min(point, lengths[scene] - 1))]
 
-    return Explorer(draw, {}, store.lengths(part))
+    choices, middle = _points(lengths)
+    return Explorer(draw, choices, point=middle)
 
 
 def trials(table: pd.DataFrame) -> Explorer | str:
     """The losses of any trial of a search that was trained to its end, the best one first.
 
-    Args:
-        table: from `search.trials_table`.
-
-    Returns:
-        A sentence where all trials were trained by workers on other machines.
+    A sentence where all trials were trained by workers on other machines. `table` is from
+    `search.trials_table`.
     """
     complete = table[table["state"] == "complete"].sort_values("loss", kind="stable")
     runs = {f"trial {row.trial}": paths.RUNS / row.run for row in complete.itertuples()}
     runs = {trial: run for trial, run in runs.items() if run.is_dir()}
     if not runs:
         return "The run folders of the trials are on other machines."
-
-    def draw(trial: str) -> list[Figure]:
-        return [figures.plot_losses({trial: runs[trial]})]
-
-    return Explorer(draw, {"trial": list(runs)})
+    return Explorer(lambda trial: [figures.plot_losses({trial: runs[trial]})], {"trial": [*runs]})
 
 
 def neighbours(
@@ -163,11 +151,8 @@ def neighbours(
     searched, and the right one is framed. Above, the right one as each denoiser leaves it.
 
     Args:
-        runs: approach -> run folders of its denoiser and of its descriptor, as `trained` gives.
+        runs: approach -> run folders of its networks, as `trained` gives; InputError if none.
         part: whose scenes can be picked; those of "test" where it has none.
-
-    Raises:
-        InputError: there is no approach.
     """
     if not runs:
         raise InputError("There is no approach to look at: train one (notebook 2 or 4) first.")
@@ -178,19 +163,18 @@ def neighbours(
     lengths = {scene: min(length, POOL) for scene, length in lengths.items()}
 
     def draw(scene: str, point: int, strip: str, approach: str) -> list[Figure]:
-        place = (scene, point, strip)
+        place = (scene, min(point, lengths[scene] - 1), strip)
         return [networks.denoised(*place), networks.nearest(*place, approach)]
 
-    choices = {"strip": STRIPS[1:], "approach": list(runs)}
-    return Explorer(draw, choices, lengths, {"strip": "t1", "approach": list(runs)[-1]})
+    choices, middle = _points(lengths)
+    choices |= {"strip": STRIPS[1:], "approach": list(runs)}
+    return Explorer(draw, choices, point=middle, strip="t1", approach=list(runs)[-1])
 
 
 def trained(profile: Any, store: PatchStore, pretrained: bool = False) -> dict:
     """The approaches whose networks are trained: approach -> run folders of the two networks.
 
-    Args:
-        profile: the settings of all approaches.
-        pretrained: take the networks that come with the code for the improved ones.
+    `pretrained` takes the networks that come with the code for the improved ones.
     """
     from helpers.evaluation.scoring import find_runs
 
@@ -215,14 +199,13 @@ class _Networks:
 
     def patches(self, kind: str, scene: str, strip: str) -> np.ndarray:
         """The first POOL "noisy" or "clean" patches of a strip, uint8 (N, 32, 32)."""
-        patches = getattr(self.store, kind)[self.store.scenes[scene], STRIPS.index(strip)]
-        return patches[:POOL]
+        return getattr(self.store, kind)[self.store.scenes[scene], STRIPS.index(strip)][:POOL]
 
     def _answers(self, approach: str, role: str, scene: str, strip: str) -> np.ndarray:
         """Of a denoiser (N, 32, 32, 1), of a descriptor, with what is in front of it, (N, D)."""
         from helpers.networks.pipeline import predict_patches
 
-        run = dict(zip(self.load, self.runs[approach], strict=True))[role]
+        run = self.runs[approach][role == "descriptor"]
         return predict_patches(self.load[role](run), self.patches("noisy", scene, strip))
 
     def denoised(self, scene: str, point: int, strip: str) -> Figure:

@@ -1,14 +1,9 @@
-"""The diagram of the pipelines, drawn from the networks themselves.
-
-`read_network` turns any network of `helpers.networks` into the stages and skips that are drawn, so
-that other settings give another picture; no layer, shape or number is typed.
-"""
+"""The diagram of the pipelines, drawn from the networks themselves: nothing in it is typed."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -40,8 +35,7 @@ NAMES = {
 # --- reading a network ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """One box of the diagram: a layer or a residual block, and the shape of what it gives."""
 
     kind: str  # one of KINDS
@@ -54,8 +48,7 @@ class Stage:
         return f"{self.side}²·{self.channels}" if self.side > 1 else str(self.channels)
 
 
-@dataclass(frozen=True)
-class Skip:
+class Skip(NamedTuple):
     """A way around several stages: what leaves stage `start` is merged with what leaves `end`."""
 
     start: int  # index of a stage; -1 for the patch itself
@@ -68,9 +61,6 @@ def read_network(network: keras.Model) -> tuple[list[Stage], list[Skip]]:
 
     A branch that comes back at the resolution at which it left makes a residual block, which is one
     stage; one around a change of resolution, or one that starts at the patch itself, is a skip.
-
-    Args:
-        network: functional, (B, 32, 32, 1) -> anything.
     """
     stages, skips, made_by = [], [], {}  # id of a tensor -> index of the stage that gives it
     for layer in network.operations:
@@ -110,7 +100,7 @@ def _block(inside: list[Stage]) -> Stage:
     kernels = [stage.label for stage in inside if stage.kind == "convolution"]
     largest = max(kernels, default="")
     times = f"{kernels.count(largest)}×" if kernels.count(largest) > 1 else ""
-    return Stage("residual block", times + largest, inside[-1].side, inside[-1].channels)
+    return inside[-1]._replace(kind="residual block", label=times + largest)
 
 
 def describe_network(network: keras.Model) -> str:
@@ -140,8 +130,7 @@ def plot_pipeline(
 
     Args:
         networks: approach -> its networks, the descriptor last.
-        patches: (3, 32, 32), grey levels 0..255: the noisy patch that is drawn, another patch of
-            its point, and a patch of another point.
+        patches: (3, 32, 32), grey levels: a noisy patch, another of its point, one of another.
         denoised: approach -> (32, 32), what its denoiser makes of the noisy patch, if it has one.
         vectors: approach -> (3, D), descriptors of the three patches.
     """
@@ -165,8 +154,8 @@ def plot_pipeline(
             _draw_network(axis, stages, skips, TEXT_WIDTH - LEFT - SIDE)
             _draw_image(axis, denoised[name], TEXT_WIDTH - LEFT - SIDE)
     drawn = {stage.kind for _, _, stages, _ in rows for stage in stages}
-    looks = [(kind, colour) for kind, colour in KINDS.items() if kind in drawn]
-    boxes = [Patch(fc=colour, ec="black", lw=0.5, label=kind) for kind, colour in looks]
+    looks = {kind: colour for kind, colour in KINDS.items() if kind in drawn}
+    boxes = [Patch(fc=look, ec="black", lw=0.5, label=kind) for kind, look in looks.items()]
     look = {"ncols": len(boxes), "borderaxespad": 0.1, "columnspacing": 1.3, "handlelength": 1.6}
     figure.legend(handles=boxes, loc="lower center", **look)
     return figure

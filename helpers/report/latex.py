@@ -13,8 +13,9 @@ from helpers.common.errors import InputError
 from helpers.common.files import atomic_path
 
 SOURCES = ("report.tex", "title.tex", "references.bib")
-DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
+TOOLS = ("latexmk", "pdflatex", "kpsewhich")
 STYLE_FILES = ("lmodern.sty", "booktabs.sty", "microtype.sty", "natbib.sty", "geometry.sty")
+DEBIAN_PACKAGES = "latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
 BUILD_SECONDS = 300  # far more than a build takes; stops a LaTeX that waits for something
 WIDEST_OVERFULL = 10.0  # points; below that nobody sees it
 
@@ -26,9 +27,6 @@ def build_pdf() -> Path:
     figures, and, where it is not the checkout's (NHPATCHES_HOME), copies of the sources. The log
     stays in its `build`.
 
-    Returns:
-        The path of the PDF.
-
     Raises:
         InputError: LaTeX is not installed, an input is missing, LaTeX stopped (unknown result
             name, error in the text), or a reference is undefined.
@@ -39,12 +37,14 @@ def build_pdf() -> Path:
     with tempfile.TemporaryDirectory() as place:  # two builds at once do not meet
         folder = Path(place) / "report"
         shutil.copytree(paths.REPORT, folder, ignore=shutil.ignore_patterns("build", ".*"))
-        log = folder / "build" / "report.log"
+        log, kept = folder / "build" / "report.log", paths.REPORT / "build" / "report.log"
         try:
             _run_latex(folder, log)
+        except InputError as error:
+            raise InputError(f"{error}: see {kept}.") from error
         finally:
             if log.is_file():
-                _copy(log, _kept(log))
+                _copy(log, kept)
         _check_log(log)
         _copy(log.with_suffix(".pdf"), paths.REPORT_PDF)
     return paths.REPORT_PDF
@@ -53,11 +53,6 @@ def build_pdf() -> Path:
 def _copy(path: Path, target: Path) -> None:
     with atomic_path(target) as temporary:
         shutil.copyfile(path, temporary)
-
-
-def _kept(log: Path) -> Path:
-    """Where the reader finds a log of a build that is over."""
-    return paths.REPORT / "build" / log.name
 
 
 def pdf_is_current() -> bool:
@@ -72,7 +67,7 @@ def pdf_is_current() -> bool:
 
 def missing_tools() -> str | None:
     """A sentence that says what to install for the PDF; None if LaTeX is there."""
-    missing = [tool for tool in ("latexmk", "pdflatex", "kpsewhich") if shutil.which(tool) is None]
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if not missing:
         command = ["kpsewhich", *STYLE_FILES]
         found = subprocess.run(command, capture_output=True, text=True).stdout
@@ -81,14 +76,8 @@ def missing_tools() -> str | None:
         return None
     return (
         f"The PDF needs {missing[0]}, which is not installed (everything else is made): "
-        f"{_how_to_install()}"
+        f"sudo apt-get install {DEBIAN_PACKAGES}, or elsewhere a whole TeX Live (MacTeX)"
     )
-
-
-def _how_to_install() -> str:
-    if shutil.which("apt-get"):
-        return f"sudo apt-get install {DEBIAN_PACKAGES}"
-    return "install a whole TeX Live (on macOS, MacTeX), which has all that is needed"
 
 
 def complete_folder() -> None:
@@ -130,18 +119,11 @@ def _run_latex(folder: Path, log: Path) -> None:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **how)
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"LaTeX took over {BUILD_SECONDS} s: see {_kept(log)}.") from error
+        raise InputError(f"LaTeX took over {BUILD_SECONDS} s") from error
     if done.returncode:
-        raise InputError(_first_error(log))
-
-
-def _first_error(log: Path) -> str:
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    found = re.search(r"^! (.+)", text, re.MULTILINE)
-    message = found.group(1).strip() if found else "LaTeX stopped without an error message"
-    if re.search(r"File `.+\.(sty|cls|bst|fd)' not found", message):
-        return f"{message} The PDF needs more of LaTeX: {_how_to_install()}."
-    return f"{message.rstrip('.')}: see {_kept(log)}."
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        found = re.search(r"^! (.+?)\.?$", text, re.MULTILINE)
+        raise InputError(found[1] if found else "LaTeX stopped without an error message")
 
 
 def _check_log(log: Path) -> None:
@@ -155,4 +137,4 @@ def _check_log(log: Path) -> None:
         )
     for width, place in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\) (.+)", text):
         if float(width) > WIDEST_OVERFULL:
-            warnings.warn(f"{_kept(log)}: a line is {width} pt too wide {place}", stacklevel=3)
+            warnings.warn(f"report.tex: a line is {width} pt too wide {place}", stacklevel=3)

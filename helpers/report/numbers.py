@@ -21,12 +21,7 @@ LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|^seeds\.settings\.")
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"improved": {"S": 0.5}} -> {"improved.S": 0.5}; lists of plain values stay whole.
-
-    Args:
-        nested: dictionaries in dictionaries, as read from JSON.
-        prefix: put before every name.
-    """
+    """{"improved": {"S": 0.5}} -> {"improved.S": 0.5}; lists of plain values stay whole."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         name = f"{prefix}{key}"
@@ -37,40 +32,31 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def compare(baseline: dict[str, Any], improved: dict[str, Any]) -> dict[str, Any]:
-    """Words and differences with which the text compares the approaches, whatever came out.
+    """How the text compares scores dictionaries: words, differences, and whether intervals overlap.
 
-    Args:
-        baseline, improved: scores dictionaries.
-
-    Returns:
-        For V, M, R, S: `word.S` is "above", "below" or "equal to" (improved against baseline),
-        `difference.S` the signed difference, `intervals.S` is "overlap" or "do not overlap".
-        Where a score or interval is missing it is "not comparable with", None, "are not known".
+    `word.S` says what improved is against baseline, `difference.S` is signed; so for V, M and R.
     """
     found: dict[str, Any] = {"word": {}, "difference": {}, "intervals": {}}
     for key in "VMRS":
         ours, theirs = improved[key], baseline[key]
-        found["word"][key], found["difference"][key] = "not comparable with", None
+        word, difference, intervals = "not comparable with", None, "are not known"
         if ours is not None and theirs is not None:
             word = "above" if ours > theirs else "below" if ours < theirs else "equal to"
-            found["word"][key], found["difference"][key] = (
-                word,
-                f"{ours - theirs:+.{SCORE_DECIMALS}f}",
-            )
-        found["intervals"][key] = "are not known"
+            difference = f"{ours - theirs:+.{SCORE_DECIMALS}f}"
         if all(both := (baseline["intervals"][key], improved["intervals"][key])):
             (low1, high1), (low2, high2) = both
             apart = max(low1, low2) > min(high1, high2)
-            found["intervals"][key] = "do not overlap" if apart else "overlap"
+            intervals = "do not overlap" if apart else "overlap"
+        found["word"][key], found["difference"][key] = word, difference
+        found["intervals"][key] = intervals
     return found
 
 
 def format_value(name: str, value: Any) -> str:
-    """The LaTeX text of one result.
+    """The LaTeX text of one result, as `rounding` writes numbers.
 
-    Floats get the decimals of `rounding.DECIMALS`, settings four digits (a learning rate of 1e-5 is
-    shown as 10^-5); counts get thousands separators, except seeds and years; lists of words are
-    joined by commas, lists of numbers (intervals) bracketed.
+    But settings get four digits (a learning rate of 1e-5 is shown as 10^-5), and lists of words are
+    joined by commas.
     """
     last = name.rpartition(".")[2]
     if isinstance(value, bool):
@@ -81,18 +67,12 @@ def format_value(name: str, value: Any) -> str:
         texts = ", ".join(format_value(name, entry) for entry in value)
         return texts if any(isinstance(entry, str) for entry in value) else f"[{texts}]"
     if isinstance(value, Integral):
-        return str(value) if last in ("seed", "year") else format_number(value)
+        return str(value) if last == "seed" else format_number(value)
     if isinstance(value, Real) and (name.startswith("settings.") or last == "learning_rate"):
-        return _four_digits(float(value))
+        mantissa, _, exponent = f"{value:.4g}".partition("e")
+        factor = "" if mantissa == "1" else rf"{mantissa}\times "
+        return rf"\ensuremath{{{factor}10^{{{int(exponent)}}}}}" if exponent else mantissa
     return escape(format_number(value, decimals_of(name)))
-
-
-def _four_digits(value: float) -> str:
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    if not exponent:
-        return mantissa
-    factor = "" if mantissa == "1" else rf"{mantissa}\times "
-    return rf"\ensuremath{{{factor}10^{{{int(exponent)}}}}}"
 
 
 # --- from the files of runs and of `report/measured/` ---------------------------------------------
@@ -103,11 +83,7 @@ Runs = dict[str, dict[str, dict[str, Any]]]  # what `read_runs` gives
 def read_runs(runs: dict[str, Path | str]) -> Runs:
     """The files "settings" and "outcome" of runs: "outcome" -> name of a network -> what it holds.
 
-    Args:
-        runs: name of a network -> its run folder.
-
-    Raises:
-        InputError: a run folder lacks settings.json or outcome.json.
+    `runs`: name of a network -> its run folder. Raises InputError if one lacks a file.
     """
     return {
         what: {name: read_json(Path(run) / f"{what}.json") for name, run in runs.items()}
@@ -124,10 +100,10 @@ def collect_numbers(
     """All results that the report may name, flat.
 
     Args:
-        scores: approach -> scores dictionary -> `baseline.S`, `compare.word.S`, ...
-        runs: `read_runs` -> `settings.<name>.batch`, `outcome.<name>.minutes`, ...
-        measured: the files of `report/measured/` by their names: `ablation.points`, and what their
-            rows hold by their ids: `ablation.start.S`.
+        scores: approach -> scores dictionary: `baseline.S`, `compare.word.S`, ...
+        runs: from `read_runs`: `settings.<name>.batch`, `outcome.<name>.minutes`, ...
+        measured: the files of `report/measured/` by their names: `ablation.points`,
+            `ablation.start.S`, ...
         others: further dictionaries by their prefix, such as dataset=store.summary().
     """
     numbers = {
@@ -142,30 +118,27 @@ def collect_numbers(
 
 
 def _with_rows(table: dict[str, Any]) -> dict[str, Any]:
-    """A measured table whose rows stand beside its other facts; a list of trials is left out."""
-    facts = {key: value for key, value in table.items() if key != "rows"}
-    rows = table["rows"] if isinstance(table["rows"], dict) else {}
-    return facts | {key: _of_row(row) for key, row in rows.items()}
+    """A measured table whose rows stand beside its other facts.
 
-
-def _of_row(row: dict[str, Any]) -> dict[str, Any]:
-    """What a row holds; of repeated trainings nothing, of a single one that one's networks, too."""
-    if "trainings" not in row:
-        return row
-    if len(row["trainings"]) > 1:
-        return {}
-    (training,) = row["trainings"]
-    networks = dict(zip(("denoiser", "descriptor"), training["trainings"], strict=True))
-    return {key: training[key] for key in ("V", "M", "R", "S", "intervals")} | networks
+    A list of trials is left out, and so are repeated trainings; of a single one there are its
+    scores and its networks.
+    """
+    facts, rows = {key: value for key, value in table.items() if key != "rows"}, table["rows"]
+    for key, row in rows.items() if isinstance(rows, dict) else ():
+        if "trainings" not in row:
+            facts[key] = row
+        elif len(row["trainings"]) == 1:
+            training = row["trainings"][0]
+            networks = dict(zip(("denoiser", "descriptor"), training["trainings"], strict=True))
+            facts[key] = {name: training[name] for name in (*"VMRS", "intervals")} | networks
+    return facts
 
 
 def pipeline_costs(runs: Runs, inference: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """What each approach costs in training and in use, for `tables.comparison_table`.
 
-    Args:
-        runs: from `read_runs`.
-        inference: `report/measured/inference.json`; its milliseconds are taken for a pipeline of
-            as many multiply-adds alone, since others take another time.
+    The milliseconds of `measured/inference.json` are taken for a pipeline of as many multiply-adds
+    alone, since others take another time.
     """
     keys = {"parameters": "trainable_parameters", "macs": "macs", "minutes": "minutes"}
     found = {}
@@ -184,13 +157,8 @@ def pipeline_costs(runs: Runs, inference: dict[str, Any]) -> dict[str, dict[str,
 def runs_provenance(runs: Runs, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What made the numbers, from the files of the runs and not from the process that reports.
 
-    Args:
-        runs: from `read_runs`.
-        scores: approach -> scores dictionary with its "provenance".
-
-    Returns:
-        dataset, fingerprint, seed, backend, device, python, commit and versions; where runs differ
-        in one, all its values, joined by "; ".
+    Dataset, fingerprint, seed, backend, device, python, commit and versions; where runs or scores
+    differ in one, all its values, joined by "; ".
     """
     facts = []
     for run in runs["settings"].values():
@@ -211,14 +179,10 @@ def _of_machine(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_numbers(numbers: dict[str, Any], said: dict[str, str] | None = None) -> None:
-    """Writes numbers.json, and numbers.tex in which `\\result{name}` finds its text.
+    """Writes flat numbers as numbers.json, and as numbers.tex, where `\\result{name}` finds them.
 
-    Args:
-        numbers: flat (`flatten`); names may hold letters, digits and . _ - only.
-        said: `paragraphs.phrases`, LaTeX already, found as `phrase.<name>`.
-
-    Raises:
-        InputError: a name that LaTeX could not look up.
+    `said` are `paragraphs.phrases`, LaTeX already, found as `phrase.<name>`. Raises InputError for
+    a name that LaTeX could not look up.
     """
     for name in numbers:
         if not re.fullmatch(r"[\w.-]+", name, re.ASCII):

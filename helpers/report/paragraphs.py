@@ -2,7 +2,8 @@ r"""What the report says in other words for other data, settings or measurements
 
 `report.tex` has no conditions. Where a sentence depends on something it asks for
 `\result{phrase.NAME}` or inputs `generated/NAME.tex`. Both are chosen here by the numbers of the
-report, and both ask for numbers by `\result` themselves.
+report, from the phrases below and the paragraphs in `report/texts`, and both ask for numbers by
+`\result` themselves. Words in capitals are put in here.
 """
 
 import re
@@ -14,105 +15,31 @@ from helpers.dataset.parts import OWN_SPLIT
 from helpers.report.rounding import escape
 from helpers.settings import APPROACHES
 
-PHOTOGRAPHS = r"""The archives of N-HPatches may be out of reach, so this repository brings a
-replacement that needs no data to be downloaded: scenes cut from the real photographs inside
-scikit-image~\cite{skimage} and scikit-learn~\cite{sklearn}. It follows the procedure of HPatches:
-points of three detectors (difference of Gaussians, Hessian, Harris) in the first image; around each
-a square region that reaches five detected scales to either side, turned to its strongest gradients;
-one of each group of overlapping regions, jittered and mapped into the other images. Where no number
-is published, ours was chosen to give about the known counts and overlaps. It is not the genuine
-dataset: its scenes are fewer, and each has only one photograph, so viewpoint changes are
-homographies drawn to spread as the genuine ones do, and changes of light are computed (gain, gamma,
-shadow, blur, compression); nothing moves, occludes or reflects. The noise of
-Equation~\eqref{eq:noise} was recovered from published pictures; the strength of its tough level is
-extrapolated, and that reference patches are noise-free is inferred."""
-OTHER_DATA = r"""The patches are those of the dataset \emph{\result{dataset.name}}. Where it brings
-no noise of its own, noise follows Equation~\eqref{eq:noise}, which was recovered from published
-pictures: the strength of its tough level is extrapolated, and that reference patches are noise-free
-is inferred."""
-# What is said of networks and losses in words of their own.
+SOURCES = {  # what is added for some kinds
+    "photographs": r""" Its scenes from scikit-image~\cite{skimage} and scikit-learn~\cite{sklearn}
+have only one photograph each, so their changes of viewpoint and light are computed.""",
+    "sequences": " The points in its image sequences were found by detectors of our own.",
+    "n-hpatches": " The strips of N-HPatches bring theirs.",
+}
+# The networks, with their losses, that have texts and phrases of their own.
 KNOWN = {
     "baseline-denoiser": ("shallow_unet", "mean_absolute_error"),
     "baseline-descriptor": ("l2net", "triplet"),
     "improved-denoiser": ("residual_unet", "charbonnier"),
     "improved-descriptor": ("hardnet", "hardest_in_batch"),
 }
-# What is added for each kind of source.
-SOURCES = {
-    "photographs": r"""Its scenes from scikit-image~\cite{skimage} and scikit-learn~\cite{sklearn}
-have only one photograph each, so their changes of viewpoint and light are computed.""",
-    "sequences": "The points in its image sequences were found by detectors of our own.",
-    "n-hpatches": "The strips of N-HPatches bring their noise.",
-    "hpatches": "The strips of HPatches bring none.",
-}
-EARLY_STOPPED = r"""It also asks how far the baseline comes when it trains on: its denoiser stopped
-\result{seeds.early_stopped.denoiser.stopped} (\result{seeds.early_stopped.denoiser.patches}
-patches), its descriptor \result{seeds.early_stopped.descriptor.stopped}
-(\result{seeds.early_stopped.descriptor.patches} patches; the best weights are those of step
-\result{seeds.early_stopped.descriptor.kept_step} of \result{seeds.early_stopped.descriptor.steps}).
-Its validation loss jumps from one validation to the next, so that the best of them is partly luck.
-It then reaches an $S$ of \result{seeds.early_stopped.S} and an $M$ of
-\result{seeds.early_stopped.M}."""
-MATCHES = r"""\begin{together}
-  \includegraphics[width=\textwidth]{matches}
-  \captionof{figure}{Matches of \result{matches.points} random points of the scene
-    \emph{\result{matches.scene}}: a line leads from a point of the first image to the point of the
-    second one whose hard patch is nearest.}
-  \label{fig:matches}
-\end{together}"""
-
-RESIDUAL_UNET = r"""A residual U-Net works at three resolutions. Its blocks add to their input what
-two convolutions make of it~\cite{resnet}; the output is an estimate of the noise, which is
-subtracted from the patch~\cite{dncnn}. The last convolution starts at zero, so training starts
-from leaving the patch as it is. The network begins with
-\result{settings.improved-denoiser.network_options.width} filters and has
-\result{outcome.improved-denoiser.trainable_parameters} parameters. It minimises the Charbonnier
-loss~\cite{charbonnier}, the mean of $\sqrt{e^2 + \epsilon^2}$ over all errors $e$, with $\epsilon$
-of one grey level."""
-HARDNET = r"""The body is that of HardNet~\cite{hardnet}: the convolutions of L2-Net, each followed
-by batch normalisation without learned scale and offset, dropout~\cite{dropout} in front of the
-last, and an output scaled to unit length. It begins with
-\result{settings.improved-descriptor.network_options.width} filters (L2-Net begins with 32; the
-cost falls about with the square) and has \result{outcome.improved-descriptor.trainable_parameters}
-trainable parameters. Each patch is first brought to mean zero and variance one, which removes gain
-and bias of the light. A batch holds each of its $B = \result{settings.improved-descriptor.batch}$
-points as the reference patch and as one patch of each level. Let $D_{ij}$ be the Euclidean
-distance between the descriptors of reference patch $i$ and of patch $j$ of one level. Every
-positive pair competes with the closest wrong pair of its row and column:
-\begin{equation}
-  L = \frac{1}{B} \sum_{i=1}^{B}
-  \max\Bigl(0,\; 1 + D_{ii} - \min_{j \neq i} \min(D_{ij}, D_{ji})\Bigr).
-  \label{eq:hardest}
-\end{equation}
-The loss of the batch is the mean over the levels, each with its weight; patches that are nearly
-identical do not count as negatives. Where the baseline draws its negatives blindly,
-Equation~\eqref{eq:hardest} looks for the most confusing ones."""
-OTHER_NETWORK = r"""It is \emph{\result{settings.RUN.network}}OPTIONS, with
-\result{outcome.RUN.trainable_parameters} trainable parameters. Its loss is
-\emph{\result{settings.RUN.loss}}, in batches of \result{settings.RUN.batch}."""
-SEARCH = r"""TRIED were searched on fewer points of each scene and for \result{search.budget} of
-the training, by \result{search.trials} trials~\cite{optuna}: the first has the settings of the
-profile, nine are drawn at random, any later ones come from a tree-structured Parzen
-estimator~\cite{tpe}. Validation scenes judge them by $1 - S$ (Section~\ref{sec:evaluation}; by $V$
-and $M$ alone where they are too small for retrieval), one training each: the first reached
-\result{search.base}, the best \result{search.best}. Chosen were CHOSEN."""
-WEIGHTS = r"""The weights are of easy, hard and tough in the loss: as each batch holds equally many
-of them, they set the attention to each level that the interim report planned~\cite{interim}."""
-FURTHER = r"""\emph{TITLE}, the denoiser \emph{\result{settings.NAME-denoiser.network}} with the
-descriptor \emph{\result{settings.NAME-descriptor.network}}, reaches a $V$ of \result{NAME.V}, an
-$M$ of \result{NAME.M}, an $R$ of \result{NAME.R} and an $S$ of \result{NAME.S}
-(\result{NAME.intervals.S})."""
 
 # Phrases: in the middle or at the end of a sentence.
-NETWORKS = {  # whose role and name in the settings -> what it is called
-    ("denoiser", "shallow_unet"): r"""one step of a U-Net~\cite{unet}: features at full resolution,
-features at half resolution, and a convolution of both that ends in the clean patch""",
-    ("descriptor", "l2net"): r"""L2-Net~\cite{l2net}, six 3$\times$3 convolutions with batch
+NETWORKS = {  # what those of the baseline are called
+    "shallow_unet": r"""one step of a U-Net~\cite{unet}: features at full resolution, features at
+half resolution, and a convolution of both that ends in the clean patch""",
+    "l2net": r"""L2-Net~\cite{l2net}, six 3$\times$3 convolutions with batch
 normalisation~\cite{batchnorm}, dropout, and an 8$\times$8 convolution with 128 outputs""",
 }
 BASELINE = "the coursework's shallow U-Net with L2-Net"
 IMPROVED = """a residual network that subtracts its estimate of the noise, with a descriptor of unit
 length that learns REDRAWNagainst the hardest negatives of each batch"""
+REDRAWN = "from noise drawn anew at every step and "
 OTHER_PAIR = r"""the denoiser \emph{\result{settings.NAME-denoiser.network}} with the descriptor
 \emph{\result{settings.NAME-descriptor.network}}"""
 JOININGS = {
@@ -120,22 +47,14 @@ JOININGS = {
     "direct": "The descriptor does without it.",
     "end_to_end": "Then it learns along with the descriptor.",
 }
-TIMED_OTHERS = r""", measured with networks of other sizes, those of the profile
-\emph{\result{inference.profile}}"""
-MEASURED_ON = ("seeds", "ablation", "depth")  # tables that were measured once, on one dataset
-OTHER_POINTS = r"""; the tables of this report's own runs are of
-\result{dataset.parts.test.points} points"""
-ELSEWHERE = r", not measured on \emph{\result{dataset.name}}"
 SPLIT = r" (split: \result{dataset.split})"
-REDRAWN = "from noise drawn anew at every step and "
 BEST_WEIGHTS, LAST_WEIGHTS = "those with the best validation loss", "those after the last step"
 SAME_SCENES = "all of split a, so only the same scenes and points can be compared with it"
 OTHER_SCENES = "other data and is no yardstick for the columns before it"
 TO_SAME_SCENES = "They can be compared only with results on the same scenes and pool sizes."
 TO_NOTHING_GENUINE = """They cannot be compared with published results on genuine N-HPatches:
 scenes, number of patches and pool sizes differ. With the genuine data there would be 76 scenes to
-learn from, all seven pools could be filled, and occlusion and changes of light would be real;
-neither the photographs nor a few genuine sequences stand for that."""
+learn from, all seven pools could be filled, and occlusion and changes of light would be real."""
 TO_MATCHES = r""", and Figure~\ref{fig:matches} for points all over an image: of
 \result{matches.points} points the baseline matches \result{matches.right.baseline} rightly and the
 improved approach \result{matches.right.improved}"""
@@ -147,57 +66,49 @@ LONG_SCORE = r", \result{genuine.early_stopped.S} for the one trained until earl
 LONG_ON_GENUINE = r"""; the baseline also as \emph{long} says: its descriptor stopped
 \result{genuine.trained_on.early_stopped.stopped}, on
 \result{genuine.trained_on.early_stopped.patches} patches instead of
-\result{genuine.trained_on.baseline.patches} (the best weights are those of step
-\result{genuine.trained_on.early_stopped.kept_step} of
-\result{genuine.trained_on.early_stopped.steps})"""
+\result{genuine.trained_on.baseline.patches}"""
 
 
 def paragraphs(numbers: dict[str, Any]) -> dict[str, str]:
     """Name -> LaTeX of the texts that `report.tex` inputs; empty where there is nothing to say.
 
-    Args:
-        numbers: flat, as `numbers.collect_numbers` gives them. `dataset.name` has the kinds of its
-            sources, joined by "+".
+    `numbers` are flat, as `numbers.collect_numbers` gives them.
     """
-    kinds = numbers["dataset.name"].split("+")
-    others = [OTHER_DATA, *(SOURCES[kind] for kind in kinds if kind in SOURCES)]
+    kinds, warnings = numbers["dataset.name"].split("+"), " ".join(numbers["limits.warnings"])
+    data = _text("other-data") + "".join(SOURCES.get(kind, "") for kind in kinds)
+    data = _text("photographs") if kinds == ["photographs"] else data
     return {
-        "dataset-description": PHOTOGRAPHS if kinds == ["photographs"] else "\n".join(others),
-        "early-stopped": EARLY_STOPPED if "seeds.early_stopped.S" in numbers else "",
-        "matches": MATCHES if "matches.scene" in numbers else "",
+        "dataset-description": data,
+        "early-stopped": _text("early-stopped") if "seeds.early_stopped.S" in numbers else "",
+        "matches": _text("matches") if "matches.scene" in numbers else "",
         "dataset-notes": escape(" ".join(numbers["limits.notes"])),
-        "warnings": _warnings(numbers["limits.warnings"]),
-        "improved-denoiser": _network("improved-denoiser", RESIDUAL_UNET, numbers),
-        "improved-descriptor": _network("improved-descriptor", HARDNET, numbers),
+        "warnings": rf"\paragraph{{Warnings.}} {escape(warnings)}" if warnings else "",
+        "improved-denoiser": _network("improved-denoiser", numbers),
+        "improved-descriptor": _network("improved-descriptor", numbers),
         "search": _search(numbers),
         "others": _others(numbers),
     }
 
 
-def _warnings(sentences: list[str]) -> str:
-    if not sentences:
-        return ""
-    start = r"\paragraph{Warnings.} "
-    return start + escape(" ".join(sentences))
+def _text(name: str) -> str:
+    return (paths.TEXTS / f"{name}.tex").read_text(encoding="utf-8").strip()
 
 
-def _network(run: str, text: str, numbers: dict[str, Any]) -> str:
+def _network(run: str, numbers: dict[str, Any]) -> str:
     """The text on a network that the report knows, or what can be said of any other."""
-    if _is_known(run, numbers) and _asked(text) <= numbers.keys():
-        return text
+    if _is_known(run, numbers):
+        text = _text(KNOWN[run][0])
+        if set(re.findall(r"\\result\{([^}]+)\}", text)) <= numbers.keys():
+            return text
     start = f"settings.{run}.network_options."
     options = [name for name in numbers if name.startswith(start)]
     listed = ", ".join(f"{_plain(name)} \\result{{{name}}}" for name in options)
-    return OTHER_NETWORK.replace("OPTIONS", f" ({listed})" * bool(listed)).replace("RUN", run)
+    text = _text("other-network").replace("OPTIONS", f" ({listed})" * bool(listed))
+    return text.replace("RUN", run)
 
 
 def _is_known(run: str, numbers: dict[str, Any]) -> bool:
-    found = tuple(numbers[f"settings.{run}.{what}"] for what in ("network", "loss"))
-    return found == KNOWN[run]
-
-
-def _asked(text: str) -> set[str]:
-    return set(re.findall(r"\\result\{([^}]+)\}", text))
+    return KNOWN[run] == tuple(numbers[f"settings.{run}.{what}"] for what in ("network", "loss"))
 
 
 def _plain(name: str) -> str:
@@ -214,15 +125,17 @@ def _search(numbers: dict[str, Any]) -> str:
     chosen = [
         f"{_plain(name)} \\result{{{place}}}" for name, place in places.items() if place in numbers
     ]
-    text = SEARCH.replace("TRIED", "; ".join(tried)).replace("CHOSEN", ", ".join(chosen))
+    text = _text("search").replace("CHOSEN", ", ".join(chosen)).replace("TRIED", "; ".join(tried))
     text = text[0].upper() + text[1:]
-    return f"{text}\n{WEIGHTS}" if "loss_options.level_weights" in names else text
+    weights = "loss_options.level_weights" in names
+    return f"{text}\n{_text('search-weights')}" if weights else text
 
 
 def _others(numbers: dict[str, Any]) -> str:
     runs = re.findall(r"^settings\.(.+)-descriptor\.network$", "\n".join(numbers), re.MULTILINE)
+    text = _text("other-approach")
     said = [
-        FURTHER.replace("TITLE", escape(name)).replace("NAME", name)
+        text.replace("TITLE", escape(name)).replace("NAME", name)
         for name in runs
         if name not in APPROACHES
     ]
@@ -230,58 +143,47 @@ def _others(numbers: dict[str, Any]) -> str:
 
 
 def phrases(numbers: dict[str, Any]) -> dict[str, str]:
-    """Name -> LaTeX of what `report.tex` asks for as `phrase.NAME`, empty where it is left out.
-
-    Args:
-        numbers: as for `paragraphs`.
-    """
+    """Name -> LaTeX of what `report.tex` asks for as `phrase.NAME`, empty where it is left out."""
     name = numbers["dataset.name"]
-    photographs = name == "photographs"
-    same = {table: numbers[f"{table}.dataset.name"] == name for table in MEASURED_ON}
-    alike = {"seeds.profile": "provenance.profile", "seeds.points": "dataset.parts.test.points"}
-    here = same["seeds"] and all(numbers[one] == numbers[other] for one, other in alike.items())
-    repeated = "seeds.early_stopped.S" in numbers
+    photographs, repeated = name == "photographs", "seeds.early_stopped.S" in numbers
+    alike = {
+        "seeds.dataset.name": "dataset.name",
+        "seeds.profile": "provenance.profile",
+        "seeds.points": "dataset.parts.test.points",
+    }
+    here = repeated and all(numbers[one] == numbers[other] for one, other in alike.items())
     on_genuine = "genuine.early_stopped.S" in numbers
     last = numbers["settings.baseline-descriptor.patience"] == 0
     redraw = REDRAWN if numbers["settings.improved-descriptor.redraw"] else ""
-    ours = {approach: _are_known(approach, numbers) for approach in APPROACHES}
+    pairs = {"baseline": BASELINE, "improved": IMPROVED.replace("REDRAWN", redraw)}
     cheaper = numbers["cost.improved"] < numbers["cost.baseline"]
-    timed = all(
-        numbers[f"inference.{name}.macs"] == round(numbers[f"cost.{name}"] * 1e6)
-        for name in APPROACHES
-    )
-    points = numbers["dataset.parts.test.points"] == numbers["seeds.points"]
     return {
         "split": "" if numbers["dataset.split"] == OWN_SPLIT else SPLIT,
-        "baseline": BASELINE if ours["baseline"] else OTHER_PAIR.replace("NAME", "baseline"),
-        "improved": IMPROVED.replace("REDRAWN", redraw)
-        if ours["improved"]
-        else OTHER_PAIR.replace("NAME", "improved"),
+        **{approach: _pair(approach, text, numbers) for approach, text in pairs.items()},
         **{f"baseline_{role}": _called(role, numbers) for role in ("denoiser", "descriptor")},
         "joining": JOININGS[numbers["settings.improved-descriptor.joining"]],
         "size": "not larger but cheaper" if cheaper else "larger",
-        "timed": "" if timed else TIMED_OTHERS,
         "kept_weights": LAST_WEIGHTS if last else BEST_WEIGHTS,
         "interim": SAME_SCENES if name == "n-hpatches" else OTHER_SCENES,
         "stand_in": "The photographs are a stand-in. " if photographs else "",
         "comparable": TO_NOTHING_GENUINE if photographs else TO_SAME_SCENES,
         "matches": TO_MATCHES if "matches.scene" in numbers else "",
-        "early_stopped.abstract": LONG_IN_ABSTRACT if repeated and here else "",
+        "early_stopped.abstract": LONG_IN_ABSTRACT if here else "",
         "early_stopped.plan": LONG_IN_PLAN if repeated else "",
         "early_stopped.genuine": LONG_ON_GENUINE if on_genuine else "",
         "early_stopped.genuine_score": LONG_SCORE if on_genuine else "",
-        **{f"measured_on.{table}": "" if same[table] else ELSEWHERE for table in MEASURED_ON},
-        **({"measured_on.seeds": OTHER_POINTS} if same["seeds"] and not points else {}),
     }
 
 
-def _are_known(approach: str, numbers: dict[str, Any]) -> bool:
-    return all(_is_known(f"{approach}-{role}", numbers) for role in ("denoiser", "descriptor"))
+def _pair(approach: str, text: str, numbers: dict[str, Any]) -> str:
+    """The text on an approach that the report knows, or what can be said of any other."""
+    known = all(_is_known(f"{approach}-{role}", numbers) for role in ("denoiser", "descriptor"))
+    return text if known else OTHER_PAIR.replace("NAME", approach)
 
 
 def _called(role: str, numbers: dict[str, Any]) -> str:
     name = f"settings.baseline-{role}.network"
-    return NETWORKS.get((role, numbers[name]), rf"\emph{{\result{{{name}}}}}")
+    return NETWORKS.get(numbers[name], rf"\emph{{\result{{{name}}}}}")
 
 
 def write_paragraphs(numbers: dict[str, Any]) -> None:

@@ -27,11 +27,9 @@ ROWS = {
 
 
 def results_block(numbers: dict[str, Any]) -> str:
-    """The results block of the README: what was measured on what, as Markdown.
+    """The results block of the README as Markdown, from the flat numbers of `numbers.json`.
 
-    Args:
-        numbers: flat, as `numbers.json` holds them. A row that they lack (a baseline trained until
-            early stopping takes an hour) is left out.
+    A row that they lack (a baseline trained until early stopping takes an hour) is left out.
     """
     rows = [_row(numbers, prefix) for prefix in ROWS if f"{prefix}.S" in numbers]
     interim = " | ".join(format_number(INTERIM_SCORES[key]) for key in "VMRS")
@@ -57,19 +55,19 @@ def _row(numbers: dict[str, Any], prefix: str) -> str:
 
 
 def _made_on(numbers: dict[str, Any]) -> str:
-    points = [f"{numbers[key]:,}" for key in (POINTS, "genuine.points")]
-    by_hand, longer = format_number(numbers["classical.root_sift.noisy.S"]), ""
+    longer = ""
     if "seeds.early_stopped.S" in numbers and numbers["seeds.points"] != numbers[POINTS]:
         longer = f"The row until early stopping is of {numbers['seeds.points']:,} points of them. "
     return (
-        f"Noisy patches (clean ones where a row says so) of {points[0]} points of the photographs "
-        f"and {points[1]} of the sequences; profile `{numbers['provenance.profile']}`, one "
-        f"training of each network (seed {numbers['provenance.seed']}), "
-        f"{numbers['provenance.backend']} on {numbers['provenance.device']}. What is tested on the "
-        "sequences learned from training scenes of the same split, the pretrained networks for "
-        "longer and from the photographs, too. RootSIFT, made by hand, reaches an S of "
-        f"{by_hand} on the noisy patches of the photographs. {longer}The last row is of other, "
-        "larger data and cannot be compared."
+        f"Noisy patches (clean ones where a row says so) of {numbers[POINTS]:,} points of the "
+        f"photographs and {numbers['genuine.points']:,} of the sequences; profile "
+        f"`{numbers['provenance.profile']}`, one training of each network "
+        f"(seed {numbers['provenance.seed']}), {numbers['provenance.backend']} on "
+        f"{numbers['provenance.device']}. What is tested on the sequences learned from training "
+        "scenes of the same split, the pretrained networks for longer and from the photographs, "
+        "too. RootSIFT, made by hand, reaches an S of "
+        f"{format_number(numbers['classical.root_sift.noisy.S'])} on the noisy patches of the "
+        f"photographs. {longer}The last row is of other, larger data and cannot be compared."
     )
 
 

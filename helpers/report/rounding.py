@@ -40,23 +40,17 @@ class Spread:
 
 
 def decimals_of(name: str) -> int:
-    """Decimals of a float, by the last part of its name that is listed in `DECIMALS`.
+    """Decimals of a float, by the last part of its dotted name that is listed in `DECIMALS`.
 
-    Args:
-        name: parts joined by points: `outcome.improved-denoiser.minutes`, or the headings of a
-            table's rows and column, `Network.Minutes`.
+    In tables the parts are the headings of rows and column: `Network.Minutes`.
     """
     parts = reversed(name.split("."))
     return next((DECIMALS[part] for part in parts if part in DECIMALS), SCORE_DECIMALS)
 
 
 def format_number(value: Any, decimals: int = SCORE_DECIMALS) -> str:
-    """One value as text: counts with thousands separators, intervals in brackets, None as a dash.
-
-    Args:
-        value: int, float, None or NaN, text, a `Spread`, or a sequence of these (an interval).
-        decimals: of floats.
-    """
+    """One value as text: floats with so many decimals, counts with thousands separators, sequences
+    (intervals) in brackets, None and NaN as a dash; text as it is."""
     if isinstance(value, str):
         return value
     if isinstance(value, Spread):

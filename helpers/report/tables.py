@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.benchmark.layout import LEVELS, POOLS, strip_columns
-from helpers.report.marks import marked
-from helpers.report.marks import warnings_of as warnings_of
 from helpers.report.rounding import BASELINE, ERROR, IMPROVED, Spread
 from helpers.report.rounding import show as show  # these are passed on to callers
 from helpers.report.rounding import write_table as write_table
 
+MARK = "*"  # behind the name of what has scores with warnings
 TITLES = {"baseline": BASELINE, "improved": IMPROVED}  # others have none but their names
 TASKS = {"V": "Verification V", "M": "Matching M", "R": "Retrieval R", "S": "Mean S"}
 SCORES = {key: key for key in TASKS}  # heading -> name, as all columns of `_listed`
@@ -44,10 +43,10 @@ INTERIM_SCORES["S"] = float(np.mean(list(INTERIM_SCORES.values())))
 Scores = dict[str, Any]
 
 
-def verification_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
-    """Table 1: noise level x (balanced AUC, imbalanced AP) x (inter, intra), both approaches."""
+def verification_table(**scores: Scores) -> pd.DataFrame:
+    """Table 1: noise level x (balanced AUC, imbalanced AP) x (inter, intra)."""
 
-    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+    def columns(scores: Scores) -> pd.DataFrame:
         cells = {
             (level.title(), kind.title()): metrics
             for level in LEVELS
@@ -56,49 +55,45 @@ def verification_table(baseline: Scores, improved: Scores, **others: Scores) -> 
         frame = pd.DataFrame(cells).T[["auc", "ap"]].unstack()
         return frame.rename(columns={"auc": "Balanced [AUC]", "ap": "Imbalanced [mAP]"})
 
-    return _by_approach(columns, "Noise", baseline=baseline, improved=improved, **others)
+    return _by_approach(columns, "Noise", scores)
 
 
-def retrieval_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
+def retrieval_table(**scores: Scores) -> pd.DataFrame:
     """Table 2: retrieval AP, noise level x pool size; a pool that cannot be filled is missing."""
 
-    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+    def columns(scores: Scores) -> pd.DataFrame:
         cells = pd.DataFrame(scores["retrieval"]).reindex([str(pool) for pool in POOLS])
         cells = cells[[*LEVELS, "mean"]].T.rename(columns=lambda pool: f"{int(pool):,}")
         return cells.rename(index=str.title)
 
-    return _by_approach(columns, "Noise", baseline=baseline, improved=improved, **others)
+    return _by_approach(columns, "Noise", scores)
 
 
-def matching_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
+def matching_table(**scores: Scores) -> pd.DataFrame:
     """Table 3: matching AP of each noise level and their mean."""
 
-    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+    def columns(scores: Scores) -> pd.DataFrame:
         cells = {row.title(): scores["matching"][row] for row in (*LEVELS, "mean")}
         return pd.DataFrame(cells, ["mAP"])
 
-    return _by_approach(columns, "Metric", baseline=baseline, improved=improved, **others)
+    return _by_approach(columns, "Metric", scores)
 
 
-def summary_table(baseline: Scores, improved: Scores, **others: Scores) -> pd.DataFrame:
+def summary_table(**scores: Scores) -> pd.DataFrame:
     """V, M, R, S with their 95 % intervals, and what the interim report gives on other data."""
 
-    def columns(scores: dict[str, Any]) -> pd.DataFrame:
+    def columns(scores: Scores) -> pd.DataFrame:
         cells = [(scores[key], _interval(scores, key)) for key in TASKS]
         return pd.DataFrame(cells, TASKS.values(), ["Score", "95 % interval"])
 
-    frame = _by_approach(columns, "Task", baseline=baseline, improved=improved, **others)
-    heading = "Interim report" if others else ("Interim report", "on genuine N-HPatches")
+    frame = _by_approach(columns, "Task", scores)
+    heading = "Interim report" if len(scores) > 2 else ("Interim report", "on genuine N-HPatches")
     frame[heading] = [INTERIM_SCORES[key] for key in TASKS] * (len(frame) // len(TASKS))
     return frame
 
 
 def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Mean absolute error of the patches by level.
-
-    Args:
-        errors: `denoising_errors` of "noisy" and of approaches.
-    """
+    """Mean absolute error by level, from `denoising_errors` of "noisy" and of approaches."""
     names = {"noisy": "Noisy input", **(TITLES if len(errors) <= 3 else {})}
     frame = pd.DataFrame(errors).rename(index=str.title, columns=names).rename_axis(index=ERROR)
     frame.attrs["approaches"] = [name for name in frame.columns if name != "Noisy input"]
@@ -108,14 +103,9 @@ def denoising_table(errors: dict[str, dict[str, float]]) -> pd.DataFrame:
 def denoising_errors(
     clean: np.ndarray, estimates: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Mean absolute error of noisy or denoised patches by level, in grey levels.
+    """Mean absolute error in grey levels: name -> "ref", "easy", "hard" or "tough" -> error.
 
-    Args:
-        clean: uint8 (N, 16, 32, 32), strips in the order of the dataset.
-        estimates: name -> (N, 16, 32, 32), grey levels 0..255.
-
-    Returns:
-        name -> {"ref", "easy", "hard", "tough"} -> error, JSON-able.
+    `clean` and all `estimates` (by their names) are patches (N, 16, 32, 32), 0..255.
     """
 
     def by_level(patches: np.ndarray) -> dict[str, float]:
@@ -137,13 +127,12 @@ def comparison_table(
 
     Args:
         rows: id -> scores dictionary.
-        costs: id -> what is known of "parameters", "macs" (both of one pipeline), "milliseconds" a
-            patch and "minutes" of training; a cost of no row has no column.
+        costs: id -> what is known of COSTS; a cost of no row has no column.
     """
     notes = warnings_of(rows)
     rows = {
         key: {"interval": _interval(scores, "S"), **scores, **(costs or {}).get(key, {})}
-        | {"title": marked(scores.get("title", key), scores, rows)}
+        | {"title": _marked(scores.get("title", key), scores, rows)}
         for key, scores in rows.items()
     }
     columns = SCORES | {"95 % interval of S": "interval"} | COSTS
@@ -154,23 +143,14 @@ def comparison_table(
 
 
 def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What each change of a descriptor did: first what all are compared with, then the best first.
-
-    Args:
-        measured: `report/measured/ablation.json`; its first row has no change.
-    """
+    """`measured/ablation.json`: first what all are compared with, then the best change first."""
     start, *changed = measured["rows"].items()
     rows = [start, *sorted(changed, key=lambda item: -(item[1]["S"] or 0))]
     return _listed(dict(rows), SCORES | MACS, "Change")
 
 
 def search_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """The trials of a search over depth that were trained to the end, the best first.
-
-    Args:
-        measured: `report/measured/depth.json`, whose `rows` list the trials: `number`, `depth`,
-            `width`, `learning_rate`, `macs` and `validation_loss`, None if it was given up.
-    """
+    """The trials of `measured/depth.json` that were trained to the end, the best first."""
     rows = [row for row in measured["rows"] if row["validation_loss"] is not None]
     rows.sort(key=lambda row: row["validation_loss"])
     columns = {"Depth": "depth", "Filters": "width", **MACS}
@@ -179,15 +159,10 @@ def search_table(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """How far trainings lie apart that differ in nothing but their seed.
+    """How far the trainings of `measured/seeds.json` lie apart that differ in their seed alone.
 
-    Args:
-        measured: `report/measured/seeds.json`, whose rows hold `trainings`, each with its `V`, `M`,
-            `R` and `S`.
-
-    Returns:
-        One row an approach: the number of trainings, and mean and sample standard deviation of
-        each score; the score alone where there is one training.
+    One row an approach: the number of trainings, and mean and sample standard deviation of each
+    score; the score alone where there is one training.
     """
     rows = {}
     for key, row in measured["rows"].items():
@@ -197,12 +172,7 @@ def seeds_table(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def levels_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """V, M and R of each noise level, mean over trainings; the improved approach last.
-
-    Args:
-        measured: `report/measured/seeds.json`, whose trainings hold their `verification`,
-            `matching` and `retrieval`.
-    """
+    """V, M and R of each level, means over trainings of `measured/seeds.json`; improved last."""
     rows = {
         key: row | pd.DataFrame(map(_by_level, row["trainings"])).mean(skipna=False).to_dict()
         for key, row in sorted(measured["rows"].items(), key=lambda item: item[0] == "improved")
@@ -212,13 +182,7 @@ def levels_table(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def inference_table(measured: dict[str, Any]) -> pd.DataFrame:
-    """What one patch costs at inference.
-
-    Args:
-        measured: `report/measured/inference.json`, whose rows hold `milliseconds` a patch with the
-            `low` and `high` of its repetitions, and for networks `macs` and `parameters`; `batch`
-            patches went through at once.
-    """
+    """What one patch costs at inference, from `measured/inference.json`."""
     rows = {key: row | {"span": (row["low"], row["high"])} for key, row in measured["rows"].items()}
     columns = {"Parameters": "parameters", **MACS, "Milliseconds/patch": "milliseconds"}
     columns["Lowest, highest"] = "span"
@@ -226,43 +190,26 @@ def inference_table(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def networks_table(outcomes: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """What each network costs.
-
-    Args:
-        outcomes: name of a network -> its run's outcome.json.
-    """
+    """What each network costs: `outcomes` has its run's outcome.json by its name."""
     columns = {"Parameters": "trainable_parameters", **MACS, "Epochs": "epochs"}
     columns |= {"Minutes": "minutes", "Patches/s": "patches_per_second"}
     return _listed(outcomes, columns, "Network")
 
 
 def dataset_table(summary: dict[str, Any]) -> pd.DataFrame:
-    """Scenes, points and patches of each part, and of all together.
-
-    Args:
-        summary: `PatchStore.summary()`, whose `parts` give the three counts of each part.
-    """
+    """Scenes, points and patches of each part, and of all together: `PatchStore.summary()`."""
     frame = pd.DataFrame(summary["parts"]).T[["scenes", "points", "patches"]]
     frame.loc["all"] = frame.sum()
     return frame.rename(index=str.title, columns=str.title).rename_axis(index="Part")
 
 
 def correlation_table(correlations: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """How alike corresponding patches are: one row a scene, one column a level.
-
-    Args:
-        correlations: `dataset.info.correlations`: scene -> level -> normalised cross-correlation.
-    """
+    """How alike corresponding patches are by scene and level: `dataset.info.correlations`."""
     return pd.DataFrame(correlations).T.rename(columns=str.title).rename_axis(index="Scene")
 
 
 def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
-    """Where the numbers come from, one fact a row.
-
-    Args:
-        entries: `numbers.runs_provenance` and other facts by their names; a "fingerprint" is
-            shortened.
-    """
+    """Where the numbers come from, one fact a row; a "fingerprint" is shortened."""
     facts = pd.Series(entries).astype(str)
     facts["fingerprint"] = facts["fingerprint"][:12]
     return facts.to_frame("Value").rename_axis(index="Fact")
@@ -271,35 +218,50 @@ def provenance_table(entries: dict[str, Any]) -> pd.DataFrame:
 # --- shared pieces -------------------------------------------------------------------------------
 
 
-def _side_by_side(columns: Callable, name: str, **scores: Scores) -> pd.DataFrame:
-    titles = {key: marked(TITLES.get(key, key), one, scores) for key, one in scores.items()}
-    frames = {titles[key]: columns(one) for key, one in scores.items()}
-    frame = pd.concat(frames, axis=1).rename_axis(index=name)
-    frame.attrs |= {"approaches": list(frames), "notes": warnings_of(scores)}
-    return frame
+def warnings_of(rows: dict[str, Scores]) -> list[str]:
+    """What has to be known before scores are believed: "improved*: ties made it."
 
-
-def _by_approach(columns: Callable, name: str, **scores: Scores) -> pd.DataFrame:
-    """Two approaches side by side, more of them below one another, as pages are not that wide."""
-    if len(scores) == 2:
-        return _side_by_side(columns, name, **scores)
-    frames = [
-        columns(one).rename(
-            index=lambda row, key=key, one=one: f"{marked(key, one, scores)}, {row}"
-        )
-        for key, one in scores.items()
+    What holds for all of them is said of "all".
+    """
+    shared = _shared(rows)
+    own = [
+        f"{row.get('title', key)}{MARK}: {sentence}"
+        for key, row in rows.items()
+        for sentence in row.get("warnings", ())
+        if sentence not in shared
     ]
-    frame = pd.concat(frames).rename_axis(index=name)
-    frame.attrs["notes"] = warnings_of(scores)
-    return frame
+    return [f"all: {sentence}" for sentence in shared] + own
+
+
+def _shared(rows: dict[str, Scores]) -> list[str]:
+    first, *others = [row.get("warnings", []) for row in rows.values()]
+    return [sentence for sentence in first if all(sentence in other for other in others)]
+
+
+def _marked(title: str, scores: Scores, rows: dict[str, Scores]) -> str:
+    """The title, and a mark if there are warnings of these scores alone."""
+    return title + MARK * bool({*scores.get("warnings", ())} - {*_shared(rows)})
+
+
+def _by_approach(columns: Callable, name: str, scores: dict[str, Scores]) -> pd.DataFrame:
+    """Two approaches side by side, more of them below one another, as pages are not that wide."""
+    titles = TITLES if len(scores) == 2 else {}
+    frames = {
+        _marked(titles.get(key, key), one, scores): columns(one) for key, one in scores.items()
+    }
+    if titles:
+        frame = pd.concat(frames, axis=1)
+    else:
+        frame = pd.concat(frames)
+        frame.index = [f"{title}, {row}" for title, row in frame.index]
+    frame.attrs |= {"approaches": list(frames), "notes": warnings_of(scores)}
+    return frame.rename_axis(index=name)
 
 
 def _listed(rows: dict[str, dict[str, Any]], columns: dict[Any, Any], name: str) -> pd.DataFrame:
     """One row each, under its title if it has one; what a row lacks is missing.
 
-    Args:
-        columns: heading -> name of its values, which are divided by the heading's unit.
-        name: heading of the rows.
+    `columns`: heading -> name of its values, which are divided by the heading's unit.
     """
 
     def value(row: dict[str, Any], heading: Any) -> Any:

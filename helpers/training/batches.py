@@ -10,44 +10,34 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
 
 import keras
 import numpy as np
-from pydantic import Field
 
 from helpers.benchmark.layout import IMAGES, LEVELS, STRIPS
 from helpers.benchmark.workers import cores
 from helpers.common.errors import InputError
-from helpers.common.values import PerLevel, Weights
+from helpers.common.values import PerLevel
 from helpers.dataset.noise import STRIP_SIGMA, add_noise, downsample
 from helpers.dataset.store import PatchStore
 from helpers.settings import TrainingSettings
 from helpers.training.augmentation import turn
 from helpers.training.registry import BATCHES, find
 
-LevelWeights = Annotated[Weights, Field(min_length=4, max_length=4)]
 BATCHES_AHEAD = 4  # made while the network is busy with those before
 THREADS = max(1, min(4, cores() - 1))  # a core is left to the network
 
 
 @dataclass(frozen=True)
 class Batches:
-    """What all kinds of batches share; each is called with a step and gives inputs and targets.
-
-    Args:
-        part: "train" or "validation".
-        batch: patches, triplets or points a batch, as each kind says.
-        redraw: draw the noise anew from the clean 65 px patches instead of using the stored twins.
-        augment: flip and turn by quarters at random, all patches of an item alike.
-    """
+    """What all kinds of batches share; each is called with a step and gives inputs and targets."""
 
     store: PatchStore
-    part: str
-    batch: int
+    part: str  # "train" or "validation"
+    batch: int  # patches, triplets or points, as each kind says
     seed: int
-    redraw: bool = False
-    augment: bool = False
+    redraw: bool = False  # noise from the clean 65 px patches instead of the stored twins
+    augment: bool = False  # flips and quarter turns, all patches of an item alike
 
     @property
     def items(self) -> int:
@@ -82,29 +72,20 @@ class DenoisingPairs(Batches):
 
     Each epoch visits every patch of the part once, `ref` patches included, because a denoiser
     must leave clean patches alone.
-
-    Args:
-        level_weights: how much a patch of ref, easy, hard and tough counts, given out as a third
-            array (B,); None: all alike, without it.
     """
-
-    level_weights: LevelWeights | None = None
 
     @property
     def items(self) -> int:
         return len(self.store.rows(self.part)) * len(STRIPS)
 
-    def __call__(self, step: int) -> tuple[np.ndarray, ...]:
+    def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng(step)
         points, strips = np.divmod(self.shuffled(step), len(STRIPS))
         rows = self.store.rows(self.part)[points]
         noisy, clean = self.noisy(rng, rows, strips), self.store.clean[rows, strips]
         if self.augment:
             noisy, clean = turn(rng, noisy, clean)
-        pair = as_input(noisy), as_input(clean)
-        if self.level_weights is None:
-            return pair
-        return *pair, np.asarray(self.level_weights, np.float32)[(strips + IMAGES - 1) // IMAGES]
+        return as_input(noisy), as_input(clean)
 
 
 @dataclass(frozen=True)
@@ -113,12 +94,9 @@ class Triplets(Batches):
 
     Anchor and positive are two different strips of one point, the negative any strip of any other
     point. The second array holds the numbers of the anchors' points. Noise is the stored one.
-
-    Args:
-        count: triplets an epoch.
     """
 
-    count: int = 0
+    count: int = 0  # triplets an epoch
 
     @property
     def items(self) -> int:
@@ -142,12 +120,9 @@ class Views(Batches):
     So pairs of views are pairs as the benchmark draws them: `ref` with each, and those of one level
     with each other. The second array holds the numbers of the points. Each epoch visits every point
     once.
-
-    Args:
-        views_per_level: strips of each level, K = 1 + 3 * views_per_level.
     """
 
-    views_per_level: PerLevel = 1
+    views_per_level: PerLevel = 1  # K = 1 + 3 * views_per_level
 
     def __call__(self, step: int) -> tuple:
         rng, point = self.rng(step), self.shuffled(step)

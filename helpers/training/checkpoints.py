@@ -10,10 +10,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,9 +73,8 @@ def assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
 def save(folder: Path, model: keras.Model, progress: Progress) -> Path:
     """Writes a checkpoint and removes all but the last two.
 
-    Raises:
-        UntrainableError: a weight is NaN or infinite; earlier checkpoints stay.
-        InputError: the disk is full or not writable; earlier checkpoints stay.
+    Raises UntrainableError if a weight is NaN or infinite, InputError if the disk is full or not
+    writable; earlier checkpoints stay.
     """
     state = model.variables + model.optimizer.variables
     arrays = {f"variable_{i}": numbers(variable) for i, variable in enumerate(state)}
@@ -114,14 +110,16 @@ def restore(folder: Path, model: keras.Model) -> Progress:
             print(f"  {path.name} is damaged ({error}) and left out.", flush=True)
             path.rename(path.with_name(f"damaged-{path.name}"))  # else it would pass for the newest
             continue
-        return _restore(path, arrays, model)
+        state, saved = model.variables + model.optimizer.variables, numbered(arrays, "variable")
+        if [array.shape for array in saved] != [tuple(variable.shape) for variable in state]:
+            raise InputError(
+                f"{path} belongs to another network: delete the folder {folder} and train again."
+            )
+        assign(state, saved)
+        rows = [Validation(*row) for row in arrays["rows"].tolist()]
+        best, seconds = numbered(arrays, "best"), float(arrays["seconds"])
+        return Progress(arrays["losses"].tolist(), rows, best, seconds)
     return Progress()
-
-
-def remove(folder: Path) -> None:
-    """Removes all checkpoints of a folder."""
-    for path in folder.glob("*checkpoint-*.npz"):  # damaged ones, too
-        path.unlink(missing_ok=True)  # another process may be at it
 
 
 def newest_first(folder: Path) -> list[Path]:
@@ -142,55 +140,9 @@ def numbered(arrays: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
     return [arrays[f"{kind}_{i}"] for i in range(count)]
 
 
-def _restore(path: Path, arrays: dict[str, np.ndarray], model: keras.Model) -> Progress:
-    state, saved = model.variables + model.optimizer.variables, numbered(arrays, "variable")
-    if [array.shape for array in saved] != [tuple(variable.shape) for variable in state]:
-        raise InputError(
-            f"{path} belongs to another network: delete the folder {path.parent} and train again."
-        )
-    assign(state, saved)
-    return Progress(
-        losses=arrays["losses"].tolist(),
-        rows=[Validation(*row) for row in arrays["rows"].tolist()],
-        best=numbered(arrays, "best"),
-        seconds=float(arrays["seconds"]),
-    )
-
-
 def write_curves(folder: Path, progress: Progress) -> None:
     """Writes `steps.csv` (loss of each step) and `history.csv` (a row a validation)."""
     steps = pd.DataFrame({"step": range(1, progress.step + 1), "loss": progress.losses})
     history = pd.DataFrame(progress.rows, columns=Validation._fields).astype({"step": int})
     for table, name in ((steps, "steps.csv"), (history, "history.csv")):
         files.write_text(folder / name, table.to_csv(index=False))
-
-
-@contextmanager
-def tensorboard(folder: Path) -> Iterator[Callable[[Validation], None]]:
-    """Yields a function that adds a validation to the logs in `folder`/tensorboard.
-
-    Nothing depends on these logs: where TensorBoard is not installed, or they cannot be written,
-    there are none.
-    """
-    if find_spec("tensorboard") is None:
-        yield lambda row: None
-        return
-    from tensorboard.summary import Writer
-
-    writers = []  # one, made with the first row
-
-    def add(row: Validation) -> None:
-        try:
-            writer = writers[0] if writers else Writer(str(folder / "tensorboard"))
-            writers[:] = [writer]
-            for name in ("epoch", "loss", "validation_loss", "learning_rate"):
-                writer.add_scalar(name, getattr(row, name), int(row.step))
-            writer.flush()
-        except Exception as error:  # whatever TensorBoard's own writer raises
-            print(f"  Not logged for TensorBoard ({error}).")
-
-    try:
-        yield add
-    finally:
-        with suppress(Exception):
-            writers[0].close()

@@ -14,7 +14,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -31,7 +30,7 @@ from helpers.training import backend, checkpoints, runs, workplace
 from helpers.training.batches import Batches, make_batches, stream, validation_set
 from helpers.training.checkpoints import Validation
 from helpers.training.model import check, compiled
-from helpers.training.plan import CHECKPOINT_STEPS, Plan
+from helpers.training.plan import Plan
 
 CHECKPOINT_SECONDS = 60  # where so many steps take longer
 COLLAPSED = 1e-3  # share of the descriptors' length in which those of different points differ
@@ -41,7 +40,6 @@ def train(
     settings: TrainingSettings,
     store: PatchStore,
     denoiser_run: Path | None = None,
-    checkpoint_steps: int = CHECKPOINT_STEPS,
     on_validation: Callable[[list[float]], None] = lambda losses: None,
 ) -> Path:
     """Trains one network, goes on with an interrupted training, or finds a finished one.
@@ -51,8 +49,6 @@ def train(
         store: patches; only its "train" and "validation" parts are looked at.
         denoiser_run: for a descriptor that is not joined "direct": the run folder of the denoiser
             in front of it. That run stays as it is, also where its network learns along.
-        checkpoint_steps: at most this many steps are lost by an interruption, or the steps of
-            about a minute if these are fewer.
         on_validation: is given all validation losses so far; may raise to interrupt the training.
 
     Returns:
@@ -61,20 +57,19 @@ def train(
     Raises:
         UntrainableError: the loss became NaN, all descriptors became alike, or the batch does not
             fit into the device's memory.
-        InputError: the training part is smaller than one batch, the disk is full, a checkpoint is
-            not this run's, a finished run is damaged, or settings and runs given do not fit
-            together.
+        InputError: something else that was given cannot be used, the disk is full, or a finished
+            run is damaged.
     """
     check(settings, denoiser_run)
     folder = runs.run_folder(settings, store, denoiser_run)
-    with workplace.claimed(folder) as unfinished:
+    with files.locked(folder.with_name(f".{folder.name}.lock")):
         if folder.is_dir():
             runs.find_run(settings, store, denoiser_run)  # whole, or refused
             print(f"{folder.name}: trained already, loaded.")
         else:
             described = runs.describe_run(settings, store, denoiser_run)
-            workplace.open_folder(unfinished, folder, described)
-            Training(unfinished, settings, store, denoiser_run, checkpoint_steps).run(on_validation)
+            unfinished = workplace.open_folder(folder, described)
+            Training(unfinished, settings, store, denoiser_run).run(on_validation)
             workplace.hand_over(unfinished, folder)
         workplace.clean_up(folder)
     return runs.find_run(settings, store, denoiser_run)
@@ -89,26 +84,21 @@ class Training:
         settings: TrainingSettings,
         store: PatchStore,
         denoiser_run: Path | None,
-        checkpoint_steps: int,
     ):
         self.folder, self.settings, self.store = folder, settings, store
         self.denoiser_run = denoiser_run
         self.batches = make_batches(settings, store, "train")
         self.held_out = make_batches(settings, store, "validation")
-        self.plan = Plan.of(settings, self.batches.per_epoch, checkpoint_steps)
+        self.plan = Plan.of(settings, self.batches.per_epoch)
 
     def run(self, on_validation: Callable[[list[float]], None]) -> None:
         """Trains from the last checkpoint to the end; see `train`."""
-        try:
-            shared = math.gcd(self.settings.batch, self.held_out.batch)
-            with backend.data_parallel(shared), checkpoints.tensorboard(self.folder) as log:
-                self._take_up()
-                while not self.plan.is_over(self.progress):
-                    self._go_on(log)
-                    on_validation(self.progress.validation_losses())
-                self._finish()
-        except _TooLargeError as error:
-            raise UntrainableError(self._smaller_batch()) from error
+        with backend.data_parallel(math.gcd(self.settings.batch, self.held_out.batch)):
+            self._take_up()
+            while not self.plan.is_over(self.progress):
+                self._go_on()
+                on_validation(self.progress.validation_losses())
+            self._finish()
 
     def _take_up(self) -> None:
         settings, steps = self.settings, self.plan.steps
@@ -124,20 +114,25 @@ class Training:
             flush=True,
         )
 
-    def _go_on(self, log: Callable[[Validation], None]) -> None:
+    def _go_on(self) -> None:
         """Trains up to the next validation or checkpoint, and saves all that there is."""
-        plan, progress, started = self.plan, self.progress, time.perf_counter()
+        progress, started = self.progress, time.perf_counter()
         if progress.rows:
             self._train_stretch()
-        validating = progress.step % plan.interval == 0
+        validating = progress.step % self.plan.interval == 0
         if validating:
             self._validate()
         progress.seconds += time.perf_counter() - started
         checkpoints.save(self.folder, self.model, progress)
         checkpoints.write_curves(self.folder, progress)
-        if validating:
-            log(progress.rows[-1])
-            self._say_validation()
+        if validating and progress.step:
+            left = progress.seconds / progress.step * (self.plan.steps - progress.step)
+            row = progress.rows[-1]
+            print(
+                f"  step {progress.step:6,} of {self.plan.steps:,}: loss {row.loss:.4f}, "
+                f"validation {row.validation_loss:.4f}, {left / 60:.1f} minutes left",
+                flush=True,
+            )
 
     def _train_stretch(self) -> None:
         """Takes the steps up to the next stop, or those of a minute."""
@@ -171,26 +166,13 @@ class Training:
         progress.rows.append(Validation(step / plan.per_epoch, step, training_loss, loss, rate))
 
     def _validation_loss(self) -> float:
-        patches, targets, *weights = self.validation
-        batch = self.held_out.batch
+        (patches, targets), batch = self.validation, self.held_out.batch
         options = {"batch_size": batch, "verbose": 0, "return_dict": True}
-        options["sample_weight"] = weights[0] if weights else None
-        with _fitting_into_memory():
+        with _fitting_into_memory(batch):
             loss = self.model.evaluate(patches, targets, **options)["loss"]
             if self.progress.step and self.settings.role == "descriptor":
                 require_variety(self.model.predict_on_batch(patches[:batch]), self.progress.step)
         return loss
-
-    def _say_validation(self) -> None:
-        """Says how it goes and how long it will take."""
-        step, row = self.progress.step, self.progress.rows[-1]
-        if step:
-            left = self.progress.seconds / step * (self.plan.steps - step)
-            print(
-                f"  step {step:6,} of {self.plan.steps:,}: loss {row.loss:.4f}, "
-                f"validation {row.validation_loss:.4f}, {left / 60:.1f} minutes left",
-                flush=True,
-            )
 
     def _finish(self) -> None:
         """Writes network, curves and outcome; of the best weights with early stopping."""
@@ -225,29 +207,6 @@ class Training:
             "stopped": stopped,
         }
 
-    def _smaller_batch(self) -> str:
-        """Tries ever smaller batches for a step each, and says which one fits."""
-        batch = self.settings.batch // 2
-        while batch >= 2:
-            smaller = replace(self.settings, batch=batch)
-            try:
-                with backend.data_parallel(batch), _fitting_into_memory():
-                    _, model = compiled(smaller, self.denoiser_run, steps=1)
-                    next(step_losses(model, make_batches(smaller, self.store, "train"), 0, 1))
-                break
-            except _TooLargeError:
-                batch //= 2
-        advice = f"a batch of {batch} does" if batch >= 2 else "not even one of 2 does"
-        return (
-            f"A batch of {self.settings.batch} does not fit into the memory of {device()}, "
-            f"{advice}: set it in the profile's {self.settings.name.replace('-', '_')} in "
-            "helpers/settings.py."
-        )
-
-
-class _TooLargeError(Exception):
-    """The batch does not fit into the device's memory."""
-
 
 @contextmanager
 def _fitting_together(settings: TrainingSettings) -> Iterator[None]:
@@ -265,13 +224,16 @@ def _fitting_together(settings: TrainingSettings) -> Iterator[None]:
 
 
 @contextmanager
-def _fitting_into_memory() -> Iterator[None]:
+def _fitting_into_memory(batch: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if backend.is_out_of_memory(error):
-            raise _TooLargeError from error
-        raise
+        if not backend.is_out_of_memory(error):
+            raise
+        raise UntrainableError(
+            f"A batch of {batch} does not fit into the memory of {device()}: set a smaller one in "
+            "the profile, in helpers/settings.py."
+        ) from error
 
 
 def step_losses(model: keras.Model, batches: Batches, first: int, count: int) -> Iterator[float]:
@@ -284,7 +246,7 @@ def step_losses(model: keras.Model, batches: Batches, first: int, count: int) ->
     # rate of the bare step away; and this gives the loss of each step itself, not running means.
     for step, batch in enumerate(stream(batches, first, count), start=first):
         backend.seed_step(batches.seed, step)
-        with _fitting_into_memory():
+        with _fitting_into_memory(batches.batch):
             loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
         yield loss
 

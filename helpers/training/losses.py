@@ -1,11 +1,11 @@
 """Losses as pure functions in named steps, called with (y_true, y_pred) as Keras calls them.
 
-Denoising losses give one value a patch, (B,); Keras takes the mean, weighted if the batches come
-with a weight for each patch (a third array), for example one that depends on its level of noise.
+Denoising losses give one value a patch, (B,), of which Keras takes the mean.
 
-Descriptor losses give one value. They take `views` of shape (B, K, D): K views of each of B points,
-and `point` of shape (B,): the number of the point, so that one point drawn twice is never its own
-negative. Those that mine negatives share two arguments:
+Descriptor losses give one value. They take `views` of shape (B, K, D): unit descriptors of K views
+of each of B points, and `point` of shape (B,): the number of the point, so that one point drawn
+twice is never its own negative. Those that mine negatives share two arguments, and raise an
+InputError if these do not fit the views:
 
 * `views_per_level`: the first view is `ref`; then come so many of each level. Pairs are formed as
   the benchmark draws them: `ref` with each view, and the views of one level with each other.
@@ -42,12 +42,8 @@ def charbonnier(clean, denoised, epsilon: Margin = 1.0):
 def triplet(point, views, margin: Margin = 1.0):
     """max(0, mean((a-p)^2) - mean((a-n)^2) + margin), the coursework's triplet loss.
 
-    Args:
-        point: not used; here so that all descriptor losses are called alike.
-        views: (B, 3, D): anchor, positive, negative.
-
-    Reference: Balntas et al., TFeat, BMVC 2016; squared distances are means over D as in the
-    coursework's baseline.
+    `views` (B, 3, D) are anchor, positive and negative; `point` is not used. Reference: Balntas et
+    al., TFeat, BMVC 2016; squared distances are means over D as in the coursework's baseline.
     """
     anchor, positive, negative = views[:, 0], views[:, 1], views[:, 2]
     near = ops.mean(ops.square(anchor - positive), axis=-1)
@@ -67,14 +63,6 @@ def hardest_in_batch(
     For unit descriptors u, v the distance is d = sqrt(2 - 2 u.v + 1e-6). For each pair of views the
     distances between the points of the batch form a matrix D with the positives on its diagonal;
     the loss is max(0, margin + D_ii - min(hardest in row i, hardest in column i)).
-
-    Args:
-        point: (B,) number of the point of each row; equal numbers are no negatives.
-        views: (B, K, D) unit descriptors, K >= 2.
-        views_per_level, level_weights: see the top of this file.
-
-    Raises:
-        InputError: so many views are not `ref` and `views_per_level` of each of the levels.
 
     Reference: Mishchuk et al., HardNet, NIPS 2017, equations 1-2.
     """
@@ -96,11 +84,8 @@ def pairwise_distance(u, v):
 def view_pairs(count: int, views_per_level: int = 1) -> list[tuple[int, int, int]]:
     """The pairs of views that the benchmark compares: (first, second, level), each from 0.
 
-    Args:
-        count: views of a point: `ref` and `views_per_level` of each level.
-
     Raises:
-        InputError: so many views cannot be `ref` and equally many of each level.
+        InputError: `count` views cannot be `ref` and `views_per_level` of each level.
     """
     if count < 2 or (count - 1) % views_per_level:
         raise InputError(
@@ -115,11 +100,7 @@ def view_pairs(count: int, views_per_level: int = 1) -> list[tuple[int, int, int
 
 
 def mean_over_pairs(of_pair, views, views_per_level: int, level_weights):
-    """Mean of `of_pair(u, v)` over the pairs of views, each with the weight of its level.
-
-    Raises:
-        InputError: see `view_pairs`; or there is not one weight for each level.
-    """
+    """Mean of `of_pair(u, v)` over the pairs of views, each with the weight of its level."""
     views = ops.convert_to_tensor(views)
     pairs = view_pairs(views.shape[1], views_per_level)
     levels = pairs[-1][-1] + 1

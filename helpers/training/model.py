@@ -21,12 +21,8 @@ def compiled(
 ) -> tuple[keras.Model, keras.Model]:
     """The network that is saved and the model around it that is trained.
 
-    Args:
-        denoiser_run: of the denoiser in front of a descriptor, if any.
-        steps: over which the learning rate falls.
-
-    Raises:
-        InputError: a name in the settings is not known.
+    `denoiser_run` is that of the denoiser in front of a descriptor, if any; over `steps` the
+    learning rate falls. Raises InputError if a name in the settings is not known.
     """
     backend.make_deterministic(settings.seed)
     assemble = find("assembly", settings.assembly, ASSEMBLIES, settings.assembly_options)
@@ -37,21 +33,13 @@ def compiled(
 
 
 def make_network(settings: TrainingSettings) -> keras.Model:
-    """A new, untrained network by its name.
-
-    Raises:
-        InputError: there is no network of that name.
-    """
+    """A new, untrained network by its name."""
     known = networks(settings.role)
     return find(settings.role, settings.network, known, settings.network_options)()
 
 
 def make_loss(settings: TrainingSettings) -> Callable:
-    """The loss by its name, with its options.
-
-    Raises:
-        InputError: there is no loss of that name.
-    """
+    """The loss by its name, with its options."""
     options = dict(settings.loss_options)
     if "views_per_level" in settings.batch_options:
         options["views_per_level"] = settings.batch_options["views_per_level"]
@@ -73,11 +61,7 @@ def make_optimizer(settings: TrainingSettings, steps: int) -> keras.optimizers.O
 
 
 def check(settings: TrainingSettings, denoiser_run: Path | None) -> None:
-    """Checks what can be told before anything is built.
-
-    Raises:
-        InputError: a name or option is not known, or settings and denoiser do not fit together.
-    """
+    """Raises InputError for all that can be told to be wrong before anything is built."""
     check_functions(settings)
     if settings.batches == "Triplets" and settings.triplets < settings.batch:
         raise InputError(
@@ -123,11 +107,8 @@ def described_views(
 ) -> tuple:
     """What is saved, K views (B, K, 32, 32, 1), their descriptors (B, K, D), the denoised views.
 
-    Args:
-        describing: the descriptor `network`, or a model that shares its weights.
-
-    Returns:
-        The denoised views are None unless the denoiser learns along.
+    The last are None unless the denoiser learns along. `describing` is the descriptor `network`, or
+    a model that shares its weights.
     """
     count = 1 + 3 * settings.batch_options.get("views_per_level", 1)
     count = 3 if settings.batches == "Triplets" else count

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from helpers.settings import TrainingSettings
 from helpers.training.checkpoints import Progress
 
-CHECKPOINT_STEPS = 200  # seconds on a GPU
+CHECKPOINT_STEPS = 200  # at most so many are lost by an interruption: seconds on a GPU
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,9 @@ class Plan:
     interval: int  # between validations
     steps: int  # in all, unless it stops early
     patience: int  # validations without a better loss until it stops; 0: never
-    checkpoint_steps: int
 
     @classmethod
-    def of(
-        cls, settings: TrainingSettings, per_epoch: int, checkpoint_steps: int = CHECKPOINT_STEPS
-    ) -> "Plan":
+    def of(cls, settings: TrainingSettings, per_epoch: int) -> "Plan":
         """The plan of certain settings when an epoch has `per_epoch` batches.
 
         It ends after the epochs, or after `most_items` where these are reached sooner.
@@ -30,12 +27,11 @@ class Plan:
         most = settings.most_items / settings.batch or math.inf
         steps = max(settings.validations, round(min(settings.epochs * per_epoch, most)))
         interval = math.ceil(steps / settings.validations)
-        planned = interval * settings.validations
-        return cls(per_epoch, interval, planned, settings.patience, checkpoint_steps)
+        return cls(per_epoch, interval, interval * settings.validations, settings.patience)
 
     def next_stop(self, step: int) -> int:
         """The step after `step` at which the next validation or checkpoint is due."""
-        return min((step // every + 1) * every for every in (self.interval, self.checkpoint_steps))
+        return min((step // every + 1) * every for every in (self.interval, CHECKPOINT_STEPS))
 
     def is_over(self, progress: Progress) -> bool:
         """Whether all steps are taken or the validation loss has stopped falling."""

@@ -13,6 +13,7 @@ the name of the runs that use it, comments and docstrings apart.
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,22 +30,14 @@ BATCHES: dict[str, Callable] = {}  # filled by `batches`
 ASSEMBLIES: dict[str, Callable] = {}  # filled by `model`
 
 
-def require_known(kind: str, name: str, known) -> None:
-    """Raises InputError that lists the known names if `name` is not among them."""
-    if name not in known:
-        raise InputError(f"There is no {kind} {name!r}: choose one of {', '.join(known)}.")
-
-
 def find(kind: str, name: str, known: dict[str, Callable], options: dict[str, Any]) -> Callable:
-    """The function of a name, with its options filled in.
-
-    Args:
-        kind: what it is, for the message: "loss", for example.
+    """The function of a name, with its options filled in; `kind` is what messages call it.
 
     Raises:
         InputError: there is none of that name, or it does not take one of the options or its value.
     """
-    require_known(kind, name, known)
+    if name not in known:
+        raise InputError(f"There is no {kind} {name!r}: choose one of {', '.join(known)}.")
     check_options(known[name], options)
     return partial(known[name], **options)
 
@@ -79,18 +72,14 @@ def _sources(thing: Callable) -> list[str]:
         return [*_sources(thing.func), repr((thing.args, thing.keywords))]
     if f"{thing.__module__}.".startswith("helpers."):
         return []
-    try:
-        module = inspect.getmodule(thing)
-        if getattr(module, "__package__", None):
-            folder = Path(inspect.getfile(module)).parent
-            return [source_key(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
-        return [source_key(inspect.getsource(module))]
-    except (OSError, TypeError):  # `__main__` of a notebook has no file
-        pass
-    try:
-        return [source_key(inspect.getsource(thing))]
-    except (OSError, TypeError) as error:
-        raise InputError(
-            f"The source of {thing} cannot be read, but is part of a run's name: define it in a "
-            "file or in a notebook's cell."
-        ) from error
+    module = inspect.getmodule(thing)
+    if getattr(module, "__package__", None):
+        folder = Path(inspect.getfile(module)).parent
+        return [source_key(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
+    for one in (module, thing):
+        with suppress(OSError, TypeError):  # `__main__` of a notebook has no file
+            return [source_key(inspect.getsource(one))]
+    raise InputError(
+        f"The source of {thing} cannot be read, but is part of a run's name: define it in a file "
+        "or in a notebook's cell."
+    )

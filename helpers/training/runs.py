@@ -24,8 +24,7 @@ from helpers.training.registry import outside_sources
 PRETRAINED = Path(__file__).parent / "pretrained"  # run folders: denoiser/ and descriptor/
 UNFINISHED = ".unfinished"
 MODEL, CHECKSUMS = "model.keras", "checksums.json"
-SMALL = ("settings.json", "steps.csv", "history.csv", "outcome.json")
-Sums = dict[Literal[(*SMALL, MODEL)], str]
+CHECKED = ("settings.json", "steps.csv", "history.csv", "outcome.json", MODEL)
 # Code whose change makes a trained network a different one.
 TRAINING_CODE = (
     *("networks", "training", "dataset/noise.py"),
@@ -39,7 +38,7 @@ class Described(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")
     settings: dict[str, Any]
     denoiser: NotRequired[str | None]
-    continued_on: NotRequired[list[dict[str, Any]]]  # what was another one after an interruption
+    continued_on: NotRequired[list[dict[str, Any]]]  # what changed after an interruption
 
 
 def run_folder(
@@ -57,10 +56,8 @@ def run_folder(
 
 
 def unfinished_folder(run: Path) -> Path:
-    """Where this machine trains a run, or this process alone if there are no locks on its disk."""
-    names = [f"{run.name}.{owner}{UNFINISHED}" for owner in (files.owner(), files.machine())]
-    alone, shared = map(run.with_name, names)
-    return alone if alone.is_dir() else shared
+    """Where this process trains a run."""
+    return run.with_name(f"{run.name}.{files.owner()}{UNFINISHED}")
 
 
 def describe_run(
@@ -95,7 +92,7 @@ def find_run(
             "(the notebook before this one, or `python -m helpers train`)."
         )
     require_same(folder, describe_run(settings, store, denoiser_run))
-    verify(folder, (*SMALL, MODEL))
+    verify(folder)
     return folder
 
 
@@ -118,12 +115,12 @@ def require_same(folder: Path, described: dict) -> dict:
 
 def seal(run: Path) -> None:
     """Writes the check sums of all files of a finished run."""
-    sums = {name: _digest(run / name) for name in (*SMALL, MODEL) if (run / name).is_file()}
+    sums = {name: _digest(run / name) for name in CHECKED if (run / name).is_file()}
     files.write_json(run / CHECKSUMS, sums)
 
 
-def verify(run: Path, names: Iterable[str] = SMALL, cure: str = "") -> None:
-    """Compares files of a run with their check sums; runs that older code left have none.
+def verify(run: Path, cure: str = "") -> None:
+    """Compares the files of a run with their check sums; runs that older code left have none.
 
     Raises:
         InputError: one is missing or damaged, and so no result of this run.
@@ -131,9 +128,10 @@ def verify(run: Path, names: Iterable[str] = SMALL, cure: str = "") -> None:
     if not (run / CHECKSUMS).exists():
         return
     cure = cure or _deletion(run)
-    sums = files.read_json(run / CHECKSUMS, Sums, cure)
-    for name in names:
-        if name in sums and sums[name] != _digest(run / name):
+    for name, sum_then in files.read_json(
+        run / CHECKSUMS, dict[Literal[CHECKED], str], cure
+    ).items():
+        if sum_then != _digest(run / name):
             raise InputError(f"{run / name} is missing or has changed since training: {cure}.")
 
 
@@ -149,11 +147,7 @@ def _deletion(run: Path) -> str:
 
 
 def named(run: Path | str) -> Path:
-    """A run folder by its path; "pretrained" stands for the descriptor that comes with the code.
-
-    Raises:
-        InputError: there is no such folder.
-    """
+    """A run folder by its path, or "pretrained"; raises InputError if there is none."""
     if str(run) == "pretrained":
         return pretrained()
     if not Path(run).is_dir():
@@ -163,20 +157,17 @@ def named(run: Path | str) -> Path:
 
 
 def pretrained(role: str = "descriptor") -> Path:
-    """A copy, among the runs, of a finished network that comes with the code.
+    """A copy, among the runs, of a network that comes with the code: scores are written into it.
 
-    A copy, because scores are written into a run's folder; the descriptor's brings the one of the
-    denoiser in front of it along.
-
-    Raises:
-        InputError: the checkout lacks it.
+    The descriptor's brings the denoiser in front of it along. Raises InputError if the checkout
+    lacks one.
     """
     if role == "descriptor":
         pretrained("denoiser")
     source, restore = PRETRAINED / role, "restore it from the repository"
     folder = paths.RUNS / pretrained_name(role)
     if not folder.is_dir():
-        verify(source, (*SMALL, MODEL), restore)
+        verify(source, restore)
         with files.atomic_path(folder) as temporary:
             shutil.copytree(source, temporary)
         files.remove_leftovers(paths.RUNS)
@@ -193,10 +184,7 @@ def pretrained_name(role: str) -> str:
 
 
 def learned_scenes(run: Path, names: Iterable[str]) -> list[str]:
-    """Which of these scenes have taught a run, if it is of the pretrained networks.
-
-    Descriptors of such a scene are better than those of scenes that the networks have not seen.
-    """
+    """Which of these scenes have taught a run, if it is of the pretrained networks."""
     if not run.name.startswith("pretrained-"):
         return []
     kind, cure = dict[str, dict[str, Any]], "restore it from the repository"
@@ -212,8 +200,8 @@ def upstream_run(settings: TrainingSettings, denoiser_run: Path) -> Path | None:
 def denoiser_of(descriptor_run: Path) -> Path | None:
     """The run folder of the denoiser that stays in front of a descriptor.
 
-    None where the descriptor's own file holds all of the pipeline: where it looks at noisy patches
-    itself, or was trained end to end.
+    None where the descriptor's own file holds all of the pipeline: if it is direct, or was trained
+    end to end.
 
     Raises:
         InputError: `descriptor_run` is not the folder of a descriptor, or the denoiser is gone.
@@ -233,15 +221,11 @@ def denoiser_of(descriptor_run: Path) -> Path | None:
 
 
 def load_network(run: Path) -> keras.Model:
-    """The trained network of a run folder, loaded in safe mode.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
+    """The trained network of a run folder, in safe mode; InputError if missing or damaged."""
     path = run / MODEL
     if run.suffix == UNFINISHED:
         raise InputError(f"{run} is a training that has not ended: start it again to go on.")
-    verify(run, [MODEL])
+    verify(run)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UNREADABLE as error:
@@ -252,10 +236,6 @@ def load_network(run: Path) -> keras.Model:
 
 
 def load_pipeline(descriptor_run: Path) -> keras.Model:
-    """The trained pipeline of a descriptor's run folder: (B, 32, 32, 1) noisy -> (B, D).
-
-    Raises:
-        InputError: the folder is no descriptor's, or the denoiser in front of it is gone.
-    """
+    """The trained pipeline of a descriptor's run folder: (B, 32, 32, 1) noisy -> (B, D)."""
     denoiser_run = denoiser_of(descriptor_run)
     return join(denoiser_run and load_network(denoiser_run), load_network(descriptor_run))

@@ -60,7 +60,7 @@ def machine(tmp_path):
         "google/colab/drive.py": MOUNTED,
         "pip/__init__.py": "",
         "pip/__main__.py": RECORDING_PIP,
-        "nvidia-smi": "#!/bin/sh\necho Tesla T4, 15360 MiB\n",
+        "nvidia-smi": "#!/bin/sh\n",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -102,7 +102,7 @@ def test_colab_gets_the_repository_and_only_what_is_missing(run_cell, machine, t
     done = run_cell()
     assert done.returncode == 0, done.stderr
     assert f"root {tmp_path / 'content' / 'n-hpatches'}" in done.stdout
-    assert "GPU: Tesla T4, 15360 MiB." in done.stdout
+    assert "No GPU" not in done.stdout
     arguments, *constraints = (machine / "pip" / "called").read_text().splitlines()
     assert arguments.startswith("install") and "--upgrade" not in arguments
     assert arguments.endswith(".txt made-up-package>=1.5")
@@ -131,18 +131,19 @@ def test_an_address_that_gives_no_repository_is_refused(run_cell, tmp_path, acco
     assert not list((tmp_path / "content").iterdir())
 
 
-def test_an_older_keras_and_a_package_that_is_too_old_are_seen(monkeypatch):
-    found = {"keras": "3.10.0", "optuna": "4.8.0"}
+def test_packages_that_are_too_old_are_missing(monkeypatch):
+    found = {"keras": "3.10.0", "optuna": "4.8.0", "numpy": "2.1.0"}
     monkeypatch.setattr(colab, "installed", lambda name: found.get(name))
-    with pytest.raises(InputError, match=r"has keras 3\.10\.0, and keras<3\.16,>=3\.13 is needed"):
-        colab.set_up()
-    assert "optuna" in {package.name for package in colab.missing()}
+    missing = {package.name for package in colab.missing()}
+    assert {"keras", "optuna"} <= missing and "numpy" not in missing
 
 
-def test_without_drive_it_says_what_is_lost(monkeypatch, capsys):
+def test_without_drive_or_a_gpu_it_says_so(monkeypatch, capsys):
     monkeypatch.setattr(colab, "missing", list)
+    monkeypatch.setenv("PATH", "")
     colab.set_up()
-    assert "end with this machine" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "end with this machine" in said and "No GPU: choose Runtime" in said
 
 
 def test_drive_holds_what_runs_make(run_cell):
@@ -158,15 +159,11 @@ def test_elsewhere_the_cell_does_nothing(run_cell, machine, tmp_path):
     assert not (machine / "pip" / "called").exists()
 
 
-@pytest.mark.parametrize(
-    ("first", "cure"), [("first", "choose"), ("after connection broken by", "there is no network")]
-)
-def test_a_pip_that_fails_is_explained(monkeypatch, first, cure):
-    failed = SimpleNamespace(returncode=1, stderr=f"ERROR: {first}\nERROR: no such version\n")
+def test_a_pip_that_fails_is_explained(monkeypatch):
+    failed = SimpleNamespace(returncode=1, stderr="ERROR: no such version\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(
-        InputError, match=rf"numba could not be installed .*no such version\): {cure}"
-    ):
+    sentence = r"numba>=0.60 could not be installed beside .*keras==.*no such version\): connect"
+    with pytest.raises(InputError, match=sentence):
         colab.install([colab.Requirement("numba>=0.60")])
 
 
@@ -182,15 +179,9 @@ def test_where_jax_is_there_tensorflow_is_not_missing(monkeypatch):
     installed = colab.installed
     monkeypatch.setattr(colab, "installed", lambda name: versions.get(name, installed(name)))
     monkeypatch.setattr(os, "environ", {})
-    monkeypatch.setattr(colab, "gpu", lambda: "")
     assert colab.missing() == []
     colab.set_up()
     assert os.environ["KERAS_BACKEND"] == "jax"
-
-
-def test_without_a_gpu_it_says_where_to_get_one(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert colab.gpu().startswith("No GPU: choose Runtime")
 
 
 @pytest.mark.parametrize(
@@ -207,12 +198,6 @@ def test_a_folder_that_cannot_be_used_is_named(folder, sentence):
 
 def test_all_notebooks_share_one_cell():
     assert len({first_code_cells(source)[1] for source in SOURCES}) == 1
-
-
-def test_the_badge_of_a_notebook_opens_it():
-    for source in SOURCES:
-        title = jupytext.read(source).cells[0].source
-        assert BADGE.findall(title) == [f"notebooks/{source.stem}.ipynb"]
 
 
 def test_badges_of_the_readme_open_notebooks_that_are_there():

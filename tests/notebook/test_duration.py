@@ -1,5 +1,6 @@
 """The time that `make report` gives at its start."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -34,8 +35,7 @@ def tiny(profile: settings.Profile) -> settings.Profile:
 
 @pytest.mark.deep  # imports and compiles anew
 def test_the_time_is_measured_in_a_process_of_its_own(photographs):
-    found = duration.minutes(tiny(settings.SMOKE), photographs)
-    assert found > duration.OTHERS / 60
+    assert duration.estimate(tiny(settings.SMOKE), photographs).endswith((" minutes", " hours"))
 
 
 def test_the_seconds_of_a_patch_are_measured_by_training_on_it(tiny_store, monkeypatch):
@@ -62,12 +62,15 @@ def test_longer_trainings_take_longer_and_finished_ones_no_time(tiny_store, tmp_
     found = {"settings": vars(profile.improved_descriptor)}
     monkeypatch.setattr("helpers.search.with_winner", lambda profile, store: profile)
     files.write_json(winner_path(profile, tiny_store), found)
-    assert duration._seconds(profile, tiny_store) is None
+    assert duration._seconds(profile, tiny_store) == 0
 
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(1, "5 minutes"), (48, "50 minutes"), (118, "2 hours"), (211, "3.5 hours")],
+    [(0, ""), (1, "5 minutes"), (48, "50 minutes"), (118, "2 hours"), (211, "3.5 hours")],
 )
-def test_no_more_digits_than_are_known(minutes, words):
-    assert duration.in_words(minutes) == words
+def test_no_more_digits_than_are_known(minutes, words, tiny_store, monkeypatch):
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(duration, "ProcessPoolExecutor", lambda *_, **__: pool)
+    monkeypatch.setattr(duration, "_seconds", lambda *_: 60 * minutes)
+    assert duration.estimate(settings.SMOKE, tiny_store) == words

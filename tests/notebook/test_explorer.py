@@ -30,7 +30,8 @@ def shade(scene: str, point: int, tint: str) -> list[Figure]:
 
 @pytest.fixture
 def explored():
-    return explorer.Explorer(shade, {"tint": ["light", "dark"]}, {"long": 9, "short": 3})
+    choices = {"scene": ["long", "short"], "point": range(9), "tint": ["light", "dark"]}
+    return explorer.Explorer(shade, choices, tint="dark")
 
 
 @pytest.fixture
@@ -51,34 +52,18 @@ def controls(box) -> dict:
 # --- the picture and its controls ----------------------------------------------------------------
 
 
-def test_the_first_values_are_the_first_choices_and_the_point_in_the_middle(explored):
-    assert explored.values == {"scene": "long", "point": 4, "tint": "light"}
-
-
-def test_first_values_can_be_given():
-    first = explorer.Explorer(shade, {"tint": ["light", "dark"]}, {"a": 9}, {"tint": "dark"})
-    assert first.values["tint"] == "dark" and controls(first.controls())["tint"].value == "dark"
+def test_the_first_values_are_the_first_choices_or_those_given(explored):
+    assert explored.values == {"scene": "long", "point": 0, "tint": "dark"}
+    assert controls(explored.controls())["tint"].value == "dark"
 
 
 def test_moving_any_control_changes_the_picture(explored):
     box = explored.controls()
     seen = [box.children[-1].value]
-    for name, value in (("point", 5), ("tint", "dark"), ("scene", "short")):
+    for name, value in (("point", 5), ("tint", "light"), ("scene", "short")):
         controls(box)[name].value = value
         seen.append(box.children[-1].value)
     assert len(set(seen)) == 4
-
-
-def test_a_shorter_scene_moves_the_point_to_its_last_and_is_drawn_once():
-    drawn = []
-
-    def draw(scene, point):
-        drawn.append((scene, point))
-        return shade(scene, point, "")
-
-    box = explorer.Explorer(draw, {}, {"long": 9, "short": 3}).controls()
-    controls(box)["scene"].value = "short"
-    assert drawn == [("long", 4), ("short", 2)] and controls(box)["point"].max == 2
 
 
 def test_somebody_who_watches_gets_controls_and_exports_the_picture(explored, watched):
@@ -171,9 +156,11 @@ def drawn_by(monkeypatch, name) -> list:
 def test_strips_show_the_point_of_the_scene(tiny_store, monkeypatch):
     calls = drawn_by(monkeypatch, "plot_strips")
     explored = explorer.strips(tiny_store, "validation")
-    assert list(explored.lengths) == list(tiny_store.parts["validation"])
-    explored.picture(scene="v_1", point=5)
-    assert calls[-1][1] == tiny_store.scenes["v_1"].start + 5
+    assert explored.choices["scene"] == list(tiny_store.parts["validation"])
+    assert explored.values["point"] == 6  # in the middle
+    for point, shown in ((5, 5), (99, 11)):  # the last one for those beyond it
+        explored.picture(scene="v_1", point=point)
+        assert calls[-1][1] == tiny_store.scenes["v_1"].start + shown
 
 
 def test_neighbours_are_the_nearest_and_the_right_one_is_marked(
@@ -232,7 +219,7 @@ def test_of_a_large_scene_only_the_first_points_are_searched(
     monkeypatch.setattr(explorer, "POOL", 5)
     explored = explorer.neighbours(tiny_store, approaches)
     assert "first 5 points of each scene" in capsys.readouterr().out
-    assert set(explored.lengths.values()) == {5}
+    assert explored.choices["point"] == range(5)
     networks = explorer._Networks(tiny_store, approaches)
     assert len(networks.answers("improved", "descriptor", "i_1", "t1")) == 5
 

@@ -129,13 +129,6 @@ def test_the_key_of_a_notebook_holds_what_was_asked_and_the_notebooks_before(tmp
     assert not set(execute._keys([{"A": 1}]).values()) & set(before.values())
 
 
-def test_an_unknown_parameter_is_refused_before_anything_runs():
-    with pytest.raises(
-        InputError, match="no parameter PROFIL: it knows DATASET, DRIVE, PRETRAINED"
-    ):
-        execute.execute_all({"PROFIL": "smoke"}, only="1")
-
-
 def test_a_failing_notebook_is_named_and_kept_aside(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(paths, "EXECUTED", tmp_path / "executed")
@@ -156,7 +149,7 @@ def test_an_executed_notebook_is_kept_until_its_source_changes(tmp_path, monkeyp
     assert first.with_suffix(".html").is_file()
     execute.execute_all({"SIZE": 7})
     assert "nothing changed, kept" in capsys.readouterr().out
-    execute.execute_all({"SIZE": 7}, force=True)
+    execute.execute_all({"SIZE": 7}, only="1")
     assert "nothing changed, kept" not in capsys.readouterr().out
     source.write_text(source.read_text() + "\n# %%\nprint('more')\n")
     execute.execute_all({"SIZE": 7})

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.common import paths
 from helpers.common.errors import InputError
-from helpers.notebook import execute, watch
+from helpers.notebook import execute
 
 SAYING = """# %% tags=["parameters"]
 PLACE = ""
@@ -25,7 +25,6 @@ for _ in tqdm(range(3), desc="a bar"):
 warnings.warn("our own warning")
 print("The pretrained networks have learned from v_a", file=sys.stderr)
 os.write(2, b"of a library\\n")
-time.sleep(0.3)
 
 # %%
 frame = pd.DataFrame({"<script>": ["<img src=x onerror=alert(1)>"]}, ["i_<script>"])
@@ -56,9 +55,8 @@ def executed(notebooks):
     (notebooks / "1_saying.py").write_text(SAYING)
     with pytest.MonkeyPatch.context() as monkeypatch, tempfile.TemporaryFile("w+") as terminal:
         monkeypatch.delenv("PYTEST_CURRENT_TEST")  # kernels leave the system's stderr alone then
-        monkeypatch.setattr(watch, "SILENCE", 0.1)
-        monkeypatch.setattr(watch.sys, "stdout", terminal)
-        monkeypatch.setattr(watch.sys, "stderr", terminal)
+        monkeypatch.setattr(execute.sys, "stdout", terminal)
+        monkeypatch.setattr(execute.sys, "stderr", terminal)
         monkeypatch.setattr(tempfile, "tempdir", str(notebooks / ("long" * 30)))
         os.mkdir(tempfile.tempdir)  # too long for a socket
         (copy,) = execute.execute_all({"PLACE": "here"}, only="1")
@@ -75,10 +73,6 @@ def test_warnings_are_kept_and_shown_while_bars_are_not(executed, text):
     kept = "".join(output.text for output in outputs if output.get("name") == "stderr")
     assert text in kept and text in said
     assert "a bar" not in kept + said
-
-
-def test_a_silent_cell_is_told_of(executed):
-    assert "1_saying: cell 3 of 6, 0 min\n" in executed[1]
 
 
 def test_names_are_no_html_in_the_page(executed):

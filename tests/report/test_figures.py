@@ -21,6 +21,9 @@ def scores(value: float) -> dict:
     }
 
 
+PAIR = {"baseline": scores(0.4), "improved": scores(0.6)}
+
+
 def write_run(folder, steps=50, epochs=1.0, loss=2.0):
     folder.mkdir(parents=True)
     rows = [f"{step},{loss + 1 / step}" for step in range(1, steps + 1)]
@@ -80,16 +83,15 @@ def curves(folder) -> dict:
     names = ("baseline", "improved")
     noise = {level: rng.normal(20, 2, 100) for level in LEVELS}
     runs = {name: write_run(folder / name) for name in names}
-    pair = (scores(0.4), scores(0.6))
     found = {
         "noise": figures.plot_noise(noise, np.ones((32, 32))),
         "spectra": figures.plot_spectra(
             np.linspace(0, 0.5, 17), {name: rng.random(17) for name in names}
         ),
         "losses": figures.plot_losses(runs),
-        "scores": figures.plot_scores(*pair),
-        "sequences": figures.plot_sequences(*pair),
-        "retrieval": figures.plot_retrieval(*pair),
+        "scores": figures.plot_scores(**PAIR),
+        "sequences": figures.plot_sequences(**PAIR),
+        "retrieval": figures.plot_retrieval(**PAIR),
         "distances": figures.plot_distances(dict.fromkeys(names, rng.random((2, 50)))),
     }
     return {name: (figure, figures.COLUMN_WIDTH) for name, figure in found.items()}
@@ -105,13 +107,13 @@ def test_figures_have_the_declared_width_and_embedded_truetype(patches, tmp_path
 
 def test_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FIGURES", tmp_path)
-    first = figures.save(figures.plot_scores(scores(0.4), scores(0.6)), "a").read_bytes()
+    first = figures.save(figures.plot_scores(**PAIR), "a").read_bytes()
     assert (tmp_path / "a.png").is_file()
-    assert figures.save(figures.plot_scores(scores(0.4), scores(0.6)), "b").read_bytes() == first
+    assert figures.save(figures.plot_scores(**PAIR), "b").read_bytes() == first
 
 
 def test_notebooks_get_a_picture_without_pyplot():
-    bundle = figures.plot_scores(scores(0.4), scores(0.6))._repr_mimebundle_()
+    bundle = figures.plot_scores(**PAIR)._repr_mimebundle_()
     assert bundle["image/png"].startswith(b"\x89PNG")
 
 
@@ -147,14 +149,14 @@ def test_history_without_its_columns_is_named(tmp_path):
 
 
 def test_retrieval_draws_only_the_pools_there_are():
-    axis = figures.plot_retrieval(scores(0.4), scores(0.6)).axes[0]
+    axis = figures.plot_retrieval(**PAIR).axes[0]
     assert len(axis.lines) == 6
     assert all(list(line.get_xdata()) == [100, 500] for line in axis.lines)
 
 
 def test_scores_that_are_missing_are_dashes():
     lacking = scores(0.4) | {"R": None, "intervals": dict.fromkeys("VMRS")}
-    axis = figures.plot_scores(lacking, scores(0.6)).axes[0]
+    axis = figures.plot_scores(baseline=lacking, improved=scores(0.6)).axes[0]
     assert "–" in [text.get_text() for text in axis.texts]
 
 
@@ -162,7 +164,7 @@ def test_sequences_are_sorted_by_the_improved_approach():
     improved = scores(0.6)
     best = {"e1": {"ap": 0.9, "sr": 1.0}}
     improved["matching"] = {"sequences": {**improved["matching"]["sequences"], "v_one": best}}
-    axis = figures.plot_sequences(scores(0.4), improved).axes[0]
+    axis = figures.plot_sequences(baseline=scores(0.4), improved=improved).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["i_two", "v_one"]
 
 
@@ -170,7 +172,7 @@ def test_sequences_are_sorted_by_the_improved_approach():
     "plot", [figures.plot_scores, figures.plot_sequences, figures.plot_retrieval]
 )
 def test_every_approach_is_drawn_in_a_colour_of_its_own(plot, pdf_of):
-    figure = plot(scores(0.4), scores(0.6), mine=scores(0.7), yours=scores(0.5))
+    figure = plot(**PAIR, mine=scores(0.7), yours=scores(0.5))
     names = {text.get_text().partition(",")[0] for text in figure.legends[0].texts}
     assert names == {"baseline", "improved", "mine", "yours"}
     assert len(set(figures.colours_of(names).values())) == 4
@@ -181,7 +183,7 @@ def test_the_name_of_a_scene_is_no_formula(pdf_of):
     named = scores(0.5)
     strips = named["matching"]["sequences"].values()
     named["matching"] = {"sequences": {r"i_$\oops$": next(iter(strips))}}
-    assert pdf_of(figures.plot_sequences(named, named))
+    assert pdf_of(figures.plot_sequences(baseline=named, improved=named))
 
 
 def test_denoising_tells_the_signal_to_noise_ratio(patches):
@@ -212,7 +214,7 @@ def test_regions_that_reach_into_larger_ones_are_not_followed_into_the_other_ima
 def test_retrieval_without_any_pool_says_so():
     none = {level: {"100": None} for level in (*LEVELS, "mean")}
     lacking = scores(0.5) | {"retrieval": none}
-    (axis,) = figures.plot_retrieval(lacking, lacking).axes
+    (axis,) = figures.plot_retrieval(baseline=lacking, improved=lacking).axes
     assert "too few patches" in axis.texts[0].get_text()
 
 

@@ -165,13 +165,24 @@ def test_a_line_that_sticks_out_far_is_warned_of(log, width, recwarn):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("! Undefined control sequence.\nl.7 \\oops", "Undefined control sequence: see "),
-        ("! LaTeX Error: File `x.sty' not found.", "The PDF needs more of LaTeX: "),
-        ("nothing of use", "LaTeX stopped without an error message: see "),
+        ("! Undefined control sequence.\nl.7 \\oops", "Undefined control sequence"),
+        ("nothing of use", "LaTeX stopped without an error message"),
     ],
 )
-def test_the_first_error_of_the_log_is_told(log, text, said):
-    assert said in latex._first_error(log(text))
+def test_the_first_error_of_the_log_is_told(sources, text, said, monkeypatch):
+    (sources / "report.tex").touch()
+
+    def fail(command, cwd, **_):
+        (cwd / "build").mkdir()
+        (cwd / "build" / "report.log").write_text(text)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(latex, "missing_tools", lambda: None)
+    monkeypatch.setattr(latex.subprocess, "run", fail)
+    kept = paths.REPORT / "build" / "report.log"
+    with pytest.raises(InputError, match=f"^{said}: see {kept}"):
+        latex.build_pdf()
+    assert kept.read_text() == text
 
 
 def test_a_missing_figure_and_a_missing_table_are_named(sources):
@@ -203,17 +214,11 @@ def test_in_the_checkout_the_sources_stay_as_they_are(sources, monkeypatch):
     assert {(paths.REPORT / name).read_text() for name in latex.SOURCES} == {"my own"}
 
 
-@pytest.mark.parametrize(
-    ("there", "cure"),
-    [("apt-get", "apt-get install latexmk texlive-latex-recommended"), ("brew", "MacTeX")],
-)
-def test_missing_latex_says_how_to_install_it_here(home, monkeypatch, there, cure):
-    (home / there).write_text("#!/bin/sh\n")
-    (home / there).chmod(0o755)
+def test_missing_latex_says_how_to_install_it(home, monkeypatch):
     monkeypatch.setenv("PATH", str(home))
-    with pytest.raises(InputError, match=cure) as caught:
+    cure = r"needs latexmk, .*apt-get install latexmk texlive-latex-recommended .*MacTeX"
+    with pytest.raises(InputError, match=cure):
         latex.build_pdf()
-    assert ("apt-get" in str(caught.value)) == (there == "apt-get")
 
 
 def test_a_pdf_counts_until_there_are_newer_numbers(sources):

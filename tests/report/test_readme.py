@@ -94,12 +94,6 @@ def test_every_file_it_links_to_is_there():
         assert (paths.ROOT / link).exists(), link
 
 
-def test_every_notebook_has_its_badge():
-    for notebook in paths.NOTEBOOKS.glob("[0-9]_*.ipynb"):
-        link = f"notebooks/{notebook.name}"
-        assert re.search(rf"\({link}\).*\[badge\]\]\(https://colab.*{link}\)", README), link
-
-
 @pytest.mark.parametrize("profile", settings.PROFILES.values(), ids=lambda profile: profile.name)
 def test_the_table_of_profiles_says_what_the_settings_say(profile):
     (row,) = re.findall(rf"^\| `{profile.name}` \|.*$", README, re.MULTILINE)

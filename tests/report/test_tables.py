@@ -39,10 +39,13 @@ def scores(value: float, pools=("100", "500")) -> dict:
     }
 
 
+PAIR = {"baseline": scores(0.5), "improved": scores(0.6)}
+
+
 def test_verification_table_puts_every_score_in_its_cell():
     baseline, improved = scores(0.5), scores(0.6)
     improved["verification"]["hard"]["intra"] = {"auc": 0.71, "ap": 0.72}
-    frame = tables.verification_table(baseline, improved)
+    frame = tables.verification_table(baseline=baseline, improved=improved)
     assert list(frame.index) == ["Easy", "Hard", "Tough"]
     assert frame.at["Hard", (IMPROVED, "Balanced [AUC]", "Intra")] == 0.71
     assert frame.at["Hard", (IMPROVED, "Imbalanced [mAP]", "Intra")] == 0.72
@@ -50,7 +53,7 @@ def test_verification_table_puts_every_score_in_its_cell():
 
 
 def test_missing_pools_are_dashes_and_never_numbers():
-    tabular = to_tabular(tables.retrieval_table(scores(0.5), scores(0.6)))
+    tabular = to_tabular(tables.retrieval_table(**PAIR))
     easy = next(line for line in tabular.splitlines() if line.startswith("Easy"))
     better = [r"\textbf{0.600}"] * 2
     expected = ["Easy", "0.500", "0.500", *["--"] * 5, *better, *["--"] * 5]
@@ -61,33 +64,37 @@ def test_pool_that_the_scores_do_not_list_is_missing():
     baseline = scores(0.5)
     for row in baseline["retrieval"].values():
         del row["20000"]
-    cells = format_cells(tables.retrieval_table(baseline, scores(0.6)))
+    cells = format_cells(tables.retrieval_table(baseline=baseline, improved=scores(0.6)))
     assert cells.at["Mean", (BASELINE, "20,000")] == "–"
 
 
 def test_the_better_of_a_pair_is_bold_before_rounding():
-    frame = tables.matching_table(scores(0.50001), scores(0.50002))
+    frame = tables.matching_table(baseline=scores(0.50001), improved=scores(0.50002))
     best = best_cells(frame)
     assert best[IMPROVED].all(axis=None) and not best[BASELINE].any(axis=None)
 
 
 def test_both_are_bold_on_a_tie():
-    assert best_cells(tables.matching_table(scores(0.5), scores(0.5))).all(axis=None)
+    assert best_cells(tables.matching_table(baseline=scores(0.5), improved=scores(0.5))).all(
+        axis=None
+    )
 
 
 def test_no_cell_is_bold_where_one_of_a_pair_is_missing():
-    frame = tables.retrieval_table(scores(0.5, pools=("100", "500")), scores(0.6, pools=("100",)))
+    frame = tables.retrieval_table(
+        baseline=scores(0.5, pools=("100", "500")), improved=scores(0.6, pools=("100",))
+    )
     assert not best_cells(frame)[[(BASELINE, "500"), (IMPROVED, "500")]].any(axis=None)
 
 
 def test_matching_table_is_a_single_row_as_in_the_interim_report():
-    frame = tables.matching_table(scores(0.5), scores(0.6))
+    frame = tables.matching_table(**PAIR)
     assert frame.shape == (1, 8)
     assert [column[1] for column in frame.columns[:4]] == ["Easy", "Hard", "Tough", "Mean"]
 
 
 def test_summary_shows_intervals_and_the_interim_reports_own_figures():
-    cells = format_cells(tables.summary_table(scores(0.5), scores(0.6)))
+    cells = format_cells(tables.summary_table(**PAIR))
     assert cells.at["Mean S", (BASELINE, "95 % interval")] == "[0.400, 0.600]"
     published = cells["Interim report", "on genuine N-HPatches"]
     assert list(published) == ["0.701", "0.107", "0.357", "0.388"]
@@ -95,7 +102,7 @@ def test_summary_shows_intervals_and_the_interim_reports_own_figures():
 
 def test_summary_of_scores_that_could_not_be_computed_shows_dashes():
     lacking = scores(0.5) | {"R": None, "S": None, "intervals": dict.fromkeys("VMRS")}
-    cells = format_cells(tables.summary_table(lacking, scores(0.6)))
+    cells = format_cells(tables.summary_table(baseline=lacking, improved=scores(0.6)))
     assert cells.at["Retrieval R", (BASELINE, "Score")] == "–"
     assert cells.at["Verification V", (BASELINE, "95 % interval")] == "–"
 
@@ -147,7 +154,7 @@ def test_provenance_is_a_row_a_fact_and_shortens_the_fingerprint():
 
 
 def test_headings_are_grouped_over_rules():
-    lines = to_tabular(tables.summary_table(scores(0.5), scores(0.6))).splitlines()
+    lines = to_tabular(tables.summary_table(**PAIR)).splitlines()
     groups = next(number for number, line in enumerate(lines) if "Baseline approach" in line)
     assert lines[groups].count(r"\multicolumn{2}{c}") == 2
     assert lines[groups + 1] == r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}\cmidrule(lr){6-6}"
@@ -155,7 +162,7 @@ def test_headings_are_grouped_over_rules():
 
 
 def test_two_levels_of_groups_have_rules_of_their_own():
-    tabular = to_tabular(tables.verification_table(scores(0.5), scores(0.6)))
+    tabular = to_tabular(tables.verification_table(**PAIR))
     assert r"\cmidrule(lr){2-5}\cmidrule(lr){6-9}" in tabular
     assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}\cmidrule(lr){6-7}\cmidrule(lr){8-9}" in tabular
 
@@ -192,14 +199,14 @@ def test_sentences_and_tables_have_their_decimals_by_the_same_rule(name, decimal
 
 def test_written_table_is_the_tabular(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "GENERATED", tmp_path / "generated")
-    frame = tables.matching_table(scores(0.5), scores(0.6))
+    frame = tables.matching_table(**PAIR)
     path = tables.write_table(frame, "matching")
     assert path == tmp_path / "generated" / "matching.tex"
     assert path.read_text() == to_tabular(frame)
 
 
 def test_notebook_shows_the_same_bold_and_dashes():
-    html = tables.show(tables.retrieval_table(scores(0.5), scores(0.6))).to_html()
+    html = tables.show(tables.retrieval_table(**PAIR)).to_html()
     assert "font-weight: bold" in html and "–" in html and "0.600" in html
 
 
@@ -230,7 +237,7 @@ def test_names_are_text_and_no_html(name):
     ],
 )
 def test_a_third_approach_has_its_place(table):
-    frame = table(scores(0.5), scores(0.6), mine_v2=scores(0.71))
+    frame = table(**PAIR, mine_v2=scores(0.71))
     tabular = to_tabular(frame)
     assert "0.500" in tabular and "0.710" in tabular and r"mine\_v2" in tabular
     assert not re.search(r"\\textbf\{0\.[56]", tabular)
@@ -239,15 +246,17 @@ def test_a_third_approach_has_its_place(table):
 def test_scores_with_a_warning_are_marked_and_the_warning_stands_below():
     tied = scores(0.5) | {"warnings": ["Ties <b>made</b> this score."]}
     for frame in (
-        tables.matching_table(tied, scores(0.4)),
-        tables.matching_table(tied, scores(0.4), mine=scores(0.3)),
+        tables.matching_table(baseline=tied, improved=scores(0.4)),
+        tables.matching_table(baseline=tied, improved=scores(0.4), mine=scores(0.3)),
         tables.comparison_table({"improved": tied, "baseline": scores(0.4)}),
     ):
         page, tabular = tables.show(frame).to_html(), to_tabular(frame)
         assert re.search(r"\w\*: Ties &lt;b&gt;made", page)
         assert re.search(r"(?:approach|line|improved)\*", page)
         assert tabular.count("*}") + tabular.count("* ") + tabular.count("*,") >= 1
-    assert best_cells(tables.matching_table(tied, scores(0.4))).sum(axis=None) == 4
+    assert (
+        best_cells(tables.matching_table(baseline=tied, improved=scores(0.4))).sum(axis=None) == 4
+    )
 
 
 def test_what_holds_for_all_rows_is_said_once_and_marks_none():

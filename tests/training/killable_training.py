@@ -19,7 +19,7 @@ from tiny_networks import NETWORKS, with_rate
 
 from helpers.common import paths
 from helpers.settings import TrainingSettings
-from helpers.training import checkpoints, loop
+from helpers.training import checkpoints, loop, plan
 from helpers.training.registry import networks
 
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def train(order: dict) -> None:
-    paths.RUNS = Path(order["runs"])
+    paths.RUNS, plan.CHECKPOINT_STEPS = Path(order["runs"]), 3
     sys.stdout = sys.stderr
     make = loop.make_batches
     loop.make_batches = lambda *args: Announced(make(*args), args[2] == "train")
@@ -48,7 +48,7 @@ def train(order: dict) -> None:
         loop.files = HangsBeforeOutcome(loop.files)
     rate = order["settings"]["learning_rate"]
     settings = with_rate(TrainingSettings(**order["settings"] | {"learning_rate": 1}), rate)
-    folder = loop.train(settings, TinyStore(), checkpoint_steps=3)
+    folder = loop.train(settings, TinyStore())
     say(f"finished {folder}")
 
 

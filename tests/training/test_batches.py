@@ -144,12 +144,5 @@ def test_two_views_of_a_level_are_different_strips_of_it(tiny_store):
         assert len(set(numbers)) == 7
 
 
-def test_level_weights_follow_the_levels_of_the_patches(tiny_store):
-    noisy, clean, weights = KINDS["pairs"](tiny_store, level_weights=(9, 1, 2, 3))(0)
-    assert set(weights) <= {9, 1, 2, 3} and len(set(weights)) > 2
-    assert not np.any((noisy - clean)[weights == 9])  # ref has no noise
-    assert np.abs(noisy - clean)[weights != 9].min(axis=0).max() > 0
-
-
 def test_a_stream_holds_the_batches_asked_for_in_their_order():
     assert list(stream(lambda step: step**2, 3, 9)) == [step**2 for step in range(3, 12)]

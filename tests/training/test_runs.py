@@ -32,14 +32,10 @@ def test_other_settings_are_another_run(tiny_store, change):
     )
 
 
-def test_another_dataset_is_another_run(tiny_store):
+def test_another_dataset_or_denoiser_is_another_run(tiny_store, folder):
     other = type(tiny_store)(fingerprint="another")
-    assert runs.run_folder(DENOISER, tiny_store) != runs.run_folder(DENOISER, other)
-
-
-def test_another_denoiser_is_another_run(tiny_store, folder):
-    places = {runs.run_folder(DENOISER, tiny_store, folder / name) for name in "ab"}
-    assert len(places) == 2
+    asked = [(tiny_store,), (other,), (tiny_store, folder / "a"), (tiny_store, folder / "b")]
+    assert len({runs.run_folder(DENOISER, *one) for one in asked}) == 4
 
 
 @pytest.mark.parametrize(
@@ -151,20 +147,14 @@ def test_a_run_is_named_by_its_folder_and_a_missing_one_refused(folder):
         runs.named(folder / "nowhere")
 
 
-def test_a_damaged_network_is_named(folder):
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_network_is_named(folder, damage):
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     network.save(folder / "model.keras")
     assert runs.load_network(folder).count_params() == 2
-    (folder / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"model\.keras is missing or damaged"):
-        runs.load_network(folder)
-
-
-def test_a_network_with_a_flipped_byte_is_named(folder):
-    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(folder / "model.keras")
     data = bytearray((folder / "model.keras").read_bytes())
     data[len(data) // 2] ^= 0x55
-    (folder / "model.keras").write_bytes(data)
+    (folder / "model.keras").write_bytes(data if damage == "flipped" else data[:1000])
     with pytest.raises(InputError, match=r"model\.keras is missing or damaged"):
         runs.load_network(folder)
 

@@ -48,26 +48,15 @@ def folder_of(run, owner, *steps):
 
 
 def opened(run):
-    with workplace.claimed(run) as folder:
-        workplace.open_folder(folder, run, {"settings": {}, "dataset": {}})
-    return folder
+    return workplace.open_folder(run, {"settings": {}, "dataset": {}})
 
 
-def test_with_locks_all_of_this_machine_go_on_in_one_folder(run):
-    assert opened(run) == opened(run) == runs.unfinished_folder(run)
-
-
-@pytest.mark.usefixtures("without_locks")
-def test_without_locks_each_process_has_a_folder_of_its_own(run):
+def test_each_process_has_a_folder_of_its_own(run):
     folder = opened(run)
     assert str(os.getpid()) in folder.name and opened(run) == folder
-    assert runs.unfinished_folder(run) == folder
 
 
-@pytest.mark.parametrize("locks", [True, False])
-def test_the_newest_checkpoints_of_a_machine_that_may_be_gone_are_copied(run, locks, request):
-    if not locks:
-        request.getfixturevalue("without_locks")
+def test_the_newest_checkpoints_of_a_machine_that_may_be_gone_are_copied(run):
     others = [folder_of(run, GONE, 200, 400), folder_of(run, ELSEWHERE, 300)]
     folder = opened(run)
     names = [path.name for path in checkpoints.newest_first(folder)]
@@ -75,15 +64,24 @@ def test_the_newest_checkpoints_of_a_machine_that_may_be_gone_are_copied(run, lo
     assert [len(list(other.iterdir())) for other in others] == [3, 2]  # nothing is taken away
 
 
+def test_what_a_killed_process_left_is_taken_over_whole(run, ended):
+    (folder_of(run, ended, 300) / "snapshots").mkdir()
+    folder_of(run, files.owner(), 200)
+    folder = opened(run)
+    assert (folder / "checkpoint-000000300.npz").is_file() and (folder / "snapshots").is_dir()
+    assert not (folder / "checkpoint-000000200.npz").exists()
+    assert [*run.parent.iterdir()] == [folder]
+
+
 def test_own_checkpoints_stay_where_they_are_newer(run):
-    own = folder_of(run, files.machine(), 500)
+    own = folder_of(run, files.owner(), 500)
     folder_of(run, GONE, 400)
     assert checkpoints.newest_first(opened(run)) == [own / "checkpoint-000000500.npz"]
 
 
 def test_only_what_is_surely_left_is_removed_once_the_run_is_finished(run, ended):
     living = f"{files.machine()}-{os.getppid()}"
-    owners = (ended, living, GONE, ELSEWHERE, files.machine())
+    owners = (ended, living, GONE, ELSEWHERE, files.owner())
     folders = {owner: folder_of(run, owner, 1) for owner in owners}
     for path in (*folders[GONE].iterdir(), folders[GONE]):
         os.utime(path, (1, 1))
@@ -93,17 +91,9 @@ def test_only_what_is_surely_left_is_removed_once_the_run_is_finished(run, ended
     assert {*run.parent.iterdir()} == {run, other, folders[living], folders[ELSEWHERE]}
 
 
-@pytest.mark.usefixtures("without_locks")
-def test_a_finished_run_is_found_without_locks_and_nothing_is_left_beside_it(run):
-    run.mkdir()
-    with workplace.claimed(run):
-        workplace.clean_up(run)
-    assert [path for path in run.parent.iterdir() if path.is_dir()] == [run]
-
-
 @pytest.mark.parametrize("text", ["[]", '{"settings": {}, "continued_on": 5}', '{"settings": 1}'])
 def test_a_damaged_description_of_an_unfinished_run_is_named(run, text):
-    (folder_of(run, files.machine()) / "settings.json").write_text(text)
+    (folder_of(run, files.owner()) / "settings.json").write_text(text)
     with pytest.raises(InputError, match=r"settings\.json does not hold .*: delete the folder"):
         opened(run)
 

@@ -23,7 +23,9 @@ from helpers.report.figures.pictures import (
 )
 from helpers.report.figures.style import (
     ABOVE,
+    BLUE,
     COLUMN_WIDTH,
+    GREY,
     TEXT_WIDTH,
     ReportFigure,
     colours_of,

@@ -32,10 +32,8 @@ def plot_noise(measured_std_by_level: dict[str, np.ndarray], profile: np.ndarray
     """How strong the noise is at each level, and where in the patch.
 
     Args:
-        measured_std_by_level: for each level the standard deviation of noisy - clean of some
-            patches, (N,), in grey levels 0..255.
-        profile: expected standard deviation of every pixel relative to the sigma of the recipe,
-            (32, 32), about 0.5..1.
+        measured_std_by_level: level -> (N,) standard deviations of noisy - clean, in grey levels.
+        profile: (32, 32) expected deviation of every pixel as a share of the recipe's sigma.
     """
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.75))
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
@@ -53,11 +51,7 @@ def plot_noise(measured_std_by_level: dict[str, np.ndarray], profile: np.ndarray
 
 @style()
 def plot_spectra(frequencies: np.ndarray, left: dict[str, np.ndarray]) -> Figure:
-    """What each denoiser leaves of the noise, by spatial frequency.
-
-    Args:
-        frequencies, left: from `spectra.by_ring`.
-    """
+    """What each denoiser leaves of the noise, by spatial frequency, from `spectra.by_ring`."""
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9))
     axis = figure.subplots()
     for (name, colour), marker in zip(colours_of(left).items(), cycle("os^Dv")):
@@ -75,18 +69,11 @@ def plot_spectra(frequencies: np.ndarray, left: dict[str, np.ndarray]) -> Figure
 
 @style()
 def plot_losses(runs: dict[str, Path | str]) -> Figure:
-    """Training and validation loss of one network in each approach.
+    """Training and validation loss of one network in each approach: approach -> run folder.
 
     One panel an approach, since their losses are different functions. The highest 2 % of the
     training losses and the validation loss before the first step may lie above the panel, so that
-    the rest can be read.
-
-    Args:
-        runs: approach -> run folder with history.csv (epoch, step, loss, validation_loss,
-            learning_rate) and, unless it came with the code, steps.csv (step, loss).
-
-    Raises:
-        InputError: a file is missing or is no such table.
+    the rest can be read. Raises InputError if a file is missing or is no such table.
     """
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.35 * len(runs) + 0.3))
     axes = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
@@ -106,14 +93,11 @@ def plot_losses(runs: dict[str, Path | str]) -> Figure:
 
 def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path)[columns]
+        return pd.read_csv(path)[columns]
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: train this network first.") from error
     except (KeyError, ValueError) as error:
         raise InputError(f"{path} has no columns {', '.join(columns)}: train again.") from error
-    if table.empty:
-        raise InputError(f"{path} has no rows: train this network for at least one step.")
-    return table
 
 
 def _draw_losses(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:
@@ -138,11 +122,10 @@ Scores = dict[str, Any]
 
 
 @style()
-def plot_scores(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
+def plot_scores(**approaches: Scores) -> Figure:
     """V, M, R and S of all approaches with their 95 % intervals."""
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.9))
     axis, keys = figure.subplots(), ["V", "M", "R", "S"]
-    approaches = {"baseline": baseline, "improved": improved, **others}
     colours, width = colours_of(approaches), 0.8 / len(approaches)
     for number, (name, scores) in enumerate(approaches.items()):
         values = np.array([scores[key] for key in keys], dtype=float)  # None becomes NaN
@@ -164,9 +147,8 @@ def plot_scores(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
 
 
 @style()
-def plot_sequences(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
+def plot_sequences(**approaches: Scores) -> Figure:
     """Matching AP of every test scene (mean over its 15 strips), sorted by the improved one."""
-    approaches = {"baseline": baseline, "improved": improved, **others}
     by_scene = {
         name: {
             scene: pd.DataFrame(strips).loc["ap"].mean()  # strip -> scores
@@ -189,11 +171,10 @@ def plot_sequences(baseline: Scores, improved: Scores, **others: Scores) -> Figu
 
 
 @style()
-def plot_retrieval(baseline: Scores, improved: Scores, **others: Scores) -> Figure:
+def plot_retrieval(**approaches: Scores) -> Figure:
     """Retrieval AP against the size of the pool; a pool that cannot be filled is left out."""
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 2.2))
     axis = figure.subplots()
-    approaches = {"baseline": baseline, "improved": improved, **others}
     for (name, scores), line in zip(approaches.items(), cycle((":", "-", "--", "-."))):
         for level, colour in LEVEL_COLOURS.items():
             pools = {int(k): ap for k, ap in scores["retrieval"][level].items() if ap is not None}
@@ -217,10 +198,7 @@ def plot_distances(distances: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figur
 
     The dashed line is the distance below which 95 % of the matching pairs are; above it stands how
     many of the others are below it as well (the false positive rate at 95 % recall).
-
-    Args:
-        distances: approach -> distances of pairs that show the same point (P,), and of pairs that
-            do not (N,).
+    `distances`: approach -> those of pairs that show the same point, and of pairs that do not.
     """
     figure = ReportFigure(figsize=(COLUMN_WIDTH, 1.1 * len(distances) + 0.4))
     axes = figure.subplots(len(distances), 1, squeeze=False)[:, 0]

@@ -35,12 +35,7 @@ GAP = 0.06  # between patches, in their sides
 
 @style()
 def plot_strips(store: Any, point: int) -> Figure:
-    """One point in its 16 strips, clean above noisy.
-
-    Args:
-        store: PatchStore, or anything with `clean` and `noisy` of shape (points, 16, 32, 32).
-        point: row of the store.
-    """
+    """One point (a row of the store) in its 16 strips, clean above noisy."""
     figure = ReportFigure(figsize=(TEXT_WIDTH, 1.05))
     patches = np.stack([store.clean[point], store.noisy[point]])
     _show_patches(figure.subplots(), patches, STRIPS, ("clean", "noisy"))
@@ -57,12 +52,7 @@ def plot_denoising(
     """Noisy, denoised and clean patches side by side, one row a level.
 
     Below each patch stands its peak signal-to-noise ratio, 10 log10(255^2 / mean squared error).
-
-    Args:
-        noisy: (rows, 32, 32), grey levels 0..255.
-        denoised_by_approach: name of an approach -> (rows, 32, 32).
-        clean: (rows, 32, 32).
-        levels: label of each row.
+    All patches are (rows, 32, 32), grey levels 0..255; `levels` are the labels of the rows.
     """
     columns = {"noisy": noisy, **denoised_by_approach, "clean": clean}
     patches = np.stack(list(columns.values()), axis=1)
@@ -120,13 +110,10 @@ def plot_neighbours(
 def _show_patches(
     axis: Axes, patches: np.ndarray, columns: Any, rows: Any = (), below=GAP, stretched=False
 ) -> None:
-    """Patches in rows and columns, each of side 1, from (0, 0) downwards.
+    """Patches (R, C, 32, 32) in rows and columns, each of side 1, from (0, 0) downwards.
 
-    Args:
-        patches: (R, C, 32, 32), shown on the whole grey scale 0..255, so that they can be compared.
-        columns, rows: labels above and beside them; none for no rows.
-        below: space under each row.
-        stretched: each from its own darkest to its brightest pixel instead, so that all are seen.
+    Shown on the whole grey scale 0..255, so that they can be compared, or `stretched` each from its
+    own darkest to its brightest pixel, so that all are seen. `below`: space under each row.
     """
     scale = {} if stretched else {"vmin": 0, "vmax": 255}
     for row, column in np.ndindex(patches.shape[:2]):
@@ -148,38 +135,34 @@ def plot_regions(
     images: Sequence[np.ndarray],
     homographies: Sequence[np.ndarray],
     regions: np.ndarray,
-    target: int = 3,
     shown: int = 6,
-    seed: int = 0,
 ) -> Figure:
-    """Detected regions in image 1, and where the jittered ones fall in another image.
+    """Detected regions in image 1, and where the jittered ones fall in image 3.
 
     Args:
         images: six grey images; homographies: five 3x3 matrices from the first to the others;
             regions: (points, 4), all as `look` of a source returns them.
-        target: number of the other image, 2..6.
         shown: regions drawn in the other image, one in each level's jitter; the largest of a
             random hundred that lie apart, since small or crowded ones hide what happens to them.
-        seed: of the choice and of the jitter that is drawn.
     """
-    rng = np.random.default_rng(seed)
-    tallest = max(image.shape[0] / image.shape[1] for image in (images[0], images[target - 1]))
+    rng = np.random.default_rng(0)
+    tallest = max(image.shape[0] / image.shape[1] for image in (images[0], images[2]))
     size = TEXT_WIDTH, min(TEXT_WIDTH / 2 * tallest, 3.2) + 0.55
     figure = ReportFigure(figsize=size)
     left, right = figure.subplots(1, 2)
-    for axis, image in ((left, images[0]), (right, images[target - 1])):
+    for axis, image in ((left, images[0]), (right, images[2])):
         axis.imshow(image, vmin=0, vmax=255)
         axis.axis("off")
     _draw_squares(left, extractor.frames(regions), BLUE, lw=0.3)
     chosen = extractor.frames(_large_and_apart(regions[rng.permutation(len(regions))[:100]], shown))
-    there = homographies[target - 2]
+    there = homographies[1]
     _draw_squares(left, chosen, "white", lw=1.4)
     _draw_squares(right, there @ chosen, "white", lw=1.4, label="ref")
     for level, jitter in extractor.JITTER.items():
         jittered = there @ chosen @ extractor.draw_jitter(jitter, len(chosen), rng)
         _draw_squares(right, jittered, LEVEL_COLOURS[level], ls=LEVEL_LINES[level], label=level)
     left.set_title(f"image 1: {len(regions):,} regions")
-    right.set_title(f"image {target}: jittered regions")
+    right.set_title("image 3: jittered regions")
     look = {"facecolor": "#DDDDDD", "edgecolor": "none", "frameon": True}
     figure.legend(loc="outside lower center", ncols=4, **look)
     return figure

@@ -74,15 +74,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def save(figure: Figure, name: str) -> Path:
-    """Writes a figure as PDF (report) and PNG (README) into the figures folder.
-
-    Args:
-        figure: what a `plot_...` function returned.
-        name: file name without suffix.
-
-    Returns:
-        The path of the PDF.
-    """
+    """Writes a figure as `name`.pdf (report) and .png (README) into the figures folder."""
     target = paths.FIGURES / f"{name}.pdf"
     for path in (target.with_suffix(".png"), target):
         # Without a date the same figure gives the same bytes.
