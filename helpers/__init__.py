@@ -5,5 +5,5 @@ import sys
 
 from helpers.common.quiet import QuietTensorFlow
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow says of itself later on
-sys.meta_path.insert(0, QuietTensorFlow)  # and when it is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the most of what TensorFlow says of itself
+sys.meta_path.insert(0, QuietTensorFlow)  # the rest
