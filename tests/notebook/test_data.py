@@ -92,6 +92,6 @@ def test_two_profiles_share_a_store_unless_one_limits_the_test_scenes(strips, mo
 
 
 def test_too_few_scenes_for_what_it_is_needed_for_are_refused_before_a_store_is_built(strips):
-    with pytest.raises(InputError, match="The validation part of split its own has 0 scenes"):
+    with pytest.raises(InputError, match="The validation part of split its own has no scene"):
         open_data("small", strips, needs="train")
     assert not paths.DATA.exists()
