@@ -19,6 +19,7 @@ from .verification import Verification, verification
 from .workers import DEFAULTS, Resources
 
 TIES_MATTER = 0.001
+LEAST_REACH = 0.5  # of a list: drawn for all points, even a short one names some of the last
 # Unsigned whole numbers would wrap around.
 AS_THEY_ARE = {np.dtype(kind) for kind in (np.float64, np.int16, np.int8)}
 LARGEST = 1e15  # beyond it squares leave the range of float32
@@ -36,6 +37,7 @@ class Scores:
         S: (V + M + R) / 3. A score that cannot be computed is None.
         intervals: 95 % bootstrap interval over sequences of V, M, R and S.
         constant: names of the sequences whose reference descriptors are all the same.
+        reach: the last point that the lists name, as a share of the points, over all sequences.
     """
 
     tasks: Tasks
@@ -50,6 +52,7 @@ class Scores:
     S: float | None
     intervals: dict[str, tuple[float, float] | None]
     constant: tuple[str, ...]
+    reach: float
 
     @property
     def pessimistic(self) -> dict[str, float | None]:
@@ -77,6 +80,11 @@ class Scores:
             said.append(
                 f"All points of {', '.join(self.constant)} have the same descriptor: it has "
                 "collapsed there, whatever the scores are."
+            )
+        if self.reach < LEAST_REACH:
+            said.append(
+                f"The lists name points of the first {self.reach:.0%} only: they may have been "
+                "drawn for fewer points than are described."
             )
         if len(self.tasks.sequences) == 1:
             said.append(
@@ -190,10 +198,20 @@ def evaluate(
         for name, array in zip(tasks.sequences, arrays, strict=True)
         if array.shape[1] > 1 and (array[0] == array[0, 0]).all()
     )
-    scores = Scores(tasks, distance, points, *results, *values, _mean(*values), intervals, constant)
+    scores = Scores(
+        *(tasks, distance, points, *results, *values, _mean(*values), intervals, constant),
+        reach=_reach(tasks, np.array([array.shape[1] for array in arrays])),
+    )
     if scores.tie_warning:
         warnings.warn(scores.tie_warning, stacklevel=2)
     return scores
+
+
+def _reach(tasks: Tasks, lengths: np.ndarray) -> float:
+    last = np.zeros(len(lengths), int)
+    for sequences, points in (tasks.positive[:, [0, 2]].T, tasks.queries.T):
+        np.maximum.at(last, sequences, points + 1)
+    return float(last.sum() / lengths[last > 0].sum())
 
 
 def _checked(descriptors: Mapping[str, np.ndarray], tasks: Tasks) -> list[np.ndarray]:

@@ -142,6 +142,11 @@ def test_one_sequence_is_scored_in_what_needs_no_second_one():
     assert next(row for row in rows if row[:1] == ["Easy"])[1] == "-"
 
 
+def test_lists_for_fewer_points_than_are_described_are_told(tasks):
+    fewer = benchmark.generate_tasks(dict.fromkeys(LENGTHS, 10), pairs=200)
+    assert "fewer points" in benchmark.evaluate(described(), fewer, pools=[10]).warnings[0]
+
+
 def test_missing_pools_are_said_and_sound_scores_say_nothing(tasks):
     assert benchmark.evaluate(described(), tasks, pools=[20]).warnings == []
     (said,) = benchmark.evaluate(described(), tasks, pools=[20, 61, 500]).warnings
