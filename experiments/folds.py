@@ -103,7 +103,8 @@ def train_and_score(both: Trainings, store: PatchStore, seed: int, pairs: int) -
     """
     both = tuple(replace(settings, seed=seed, patience=0) for settings in both)
     denoiser_run, run = common.train_both(both, store)
-    descriptors = scoring.describe(training.load_pipeline(run), store, store.parts["validation"])
+    pipeline = training.load_pipeline(run)
+    descriptors = dict(scoring.describe(pipeline, store, store.parts["validation"]))
     tasks = scoring.make_tasks(store, pairs, part="validation")
     scores = benchmark.evaluate(descriptors, tasks).to_json()
     outcome = files.read_json(run / "outcome.json")

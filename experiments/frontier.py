@@ -84,7 +84,9 @@ def run(base: Profile, store: PatchStore, options: argparse.Namespace) -> dict:
     """
     rows = {name: (title(name), trainings(base, name, options.budget)) for name in options.rows}
     table = folds.fill_table(base, store, rows, options)
-    table["rows"] = add_costs(base, table["rows"], np.reshape(store.noisy[:128], (-1, 32, 32)))
+    table["rows"] = add_costs(
+        base, table["rows"], np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32))
+    )
     table["timed"] = {"patches": PATCHES, "rounds": ROUNDS, "provenance": provenance()}
     files.write_json(options.json, table)
     return table

@@ -41,6 +41,7 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(frontier.folds, "train_and_score", train_and_score)
     monkeypatch.setattr(frontier, "ROUNDS", 1)
+    monkeypatch.setattr(frontier, "PATCHES", 64)
     return calls
 
 
