@@ -29,8 +29,14 @@ from helpers.training import backend
 from helpers.training.runs import run_folder, upstream_run
 
 BUDGET = 0.15  # of the profile's epochs
-# Where the rows start from: the profile's settings with flips and turns, without those of a search.
-START = {"augment": True, "validations": 12}
+# Where the rows start from: flips and turns, and nothing that a search has found.
+START = {
+    "augment": True,
+    "validations": 12,
+    "learning_rate": 3e-3,
+    "network_options": {"width": 16, "dropout": 0.3},
+    "loss_options": {"level_weights": [1, 1, 1]},
+}
 LAST = 12  # weights of which the mean is taken: the second half of that training
 
 
