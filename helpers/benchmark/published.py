@@ -34,8 +34,8 @@ def fetch_tasks(split: str) -> Path:
         content = path.read_bytes() if path.is_file() else _fetched(ADDRESS + name, folder)
         if digest(content, expected) != expected:
             raise BenchmarkError(
-                f"{path} is not the published list (its hash differs): delete it, and it will be "
-                "fetched again, or put it there by hand."
+                f"{path} is not the published list (its hash differs), or what was fetched for it "
+                "is not: delete it if it is there and try again, or put it there by hand."
             )
         if not path.is_file():
             with atomic_path(path) as temporary:

@@ -42,7 +42,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 os.fsync(file.fileno())  # else the name may reach the disk before the content
         _put(temporary, path)
     except OSError as error:
-        if errno.errorcode.get(error.errno) not in NOT_WRITABLE:
+        where = Path(error.filename or path)
+        # A missing parent may be what cannot be made.
+        inside = where in (temporary, path, *path.parents) or temporary in where.parents
+        if not inside or errno.errorcode.get(error.errno) not in NOT_WRITABLE:
             raise  # something else failed inside the block; its own message is the right one
         raise InputError(
             f"{path} could not be written ({error.strerror}): "

@@ -30,7 +30,8 @@ def _not_zero(weights: Sequence[float]) -> Sequence[float]:
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Some = Annotated[int, Field(ge=0, le=10**9)]  # or none
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Word = Annotated[str, Field(max_length=60, pattern="^[a-zA-Z0-9_-]+$")]  # it names a folder
+# It names a folder.
+Word = Annotated[str, Field(max_length=60, pattern="^[-_]*[a-zA-Z0-9][a-zA-Z0-9_-]*$")]
 Margin = Annotated[float, Field(ge=0, le=1000)]
 PerLevel = Annotated[int, Field(ge=1, le=5)]  # views of a level
 Weights = Annotated[Sequence[Annotated[float, Field(ge=0, le=10**6)]], AfterValidator(_not_zero)]

@@ -5,6 +5,7 @@ finished; under a lock, so that two processes do not do the work twice; and on d
 taken beforehand, so that a full disk ends in a sentence.
 """
 
+import errno
 import os
 import zlib
 from pathlib import Path
@@ -104,7 +105,9 @@ def _empty_arrays(folder: Path, points: int, keeps65: bool) -> dict[str, np.memm
         with path.open("r+b") as file:  # a full disk must fail here, not crash a later write
             try:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-            except (AttributeError, OSError):  # macOS has none, some disks refuse
+            except (AttributeError, OSError) as error:  # macOS has none, some disks refuse
+                if getattr(error, "errno", None) == errno.ENOSPC:
+                    raise
                 file.seek(maps[name].offset)
                 for _ in range(points):
                     file.write(bytes(len(STRIPS) * side**2))

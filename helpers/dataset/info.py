@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.benchmark.layout import LEVELS, STRIPS, strip_columns
+from helpers.common.errors import InputError
 from helpers.dataset.layout import PARTS, PATCH_SIDE
 from helpers.dataset.noise import SIGMA, noise_profile
 from helpers.dataset.store import PatchStore
@@ -40,13 +41,14 @@ def info(store: PatchStore) -> str:
 
 
 def listed(folder: Path) -> str:
-    """The stores in a folder, a line each; who needs one no more deletes its folder.
-
-    Raises:
-        InputError: one is damaged or of another version; it is named.
-    """
-    stores = [PatchStore(path.parent) for path in sorted(folder.glob("*/store.json"))]
-    return "\n".join(f"{store.folder}: {_content(store)}" for store in stores) or f"{folder}: none"
+    """The stores in a folder, a line each; who needs one no more deletes its folder."""
+    lines = []
+    for path in sorted(folder.glob("*/store.json")):
+        try:
+            lines.append(f"{path.parent}: {_content(PatchStore(path.parent))}")
+        except InputError:
+            lines.append(f"{path.parent}: damaged or of another version, to be deleted")
+    return "\n".join(lines) or f"{folder}: none"
 
 
 def _content(store: PatchStore) -> str:

@@ -7,6 +7,7 @@ from os.path import expanduser
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from helpers.benchmark.errors import BenchmarkError
@@ -45,6 +46,9 @@ class Choice:
         names = self.scenes.split(",") if isinstance(self.scenes, str) else self.scenes or ()
         given = [name.strip() for name in names if name.strip()] or None
         object.__setattr__(self, "scenes", given)
+        for name in ("points_per_scene", "seed"):  # NumPy's whole numbers, too
+            if isinstance(value := getattr(self, name), np.integer):
+                object.__setattr__(self, name, int(value))
         check("points_per_scene", self.points_per_scene, Count | None)
         check("seed", self.seed, Seed)
 

@@ -87,10 +87,11 @@ def install(packages: list[Requirement]) -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", constraints.name]
         done = subprocess.run([*command, *map(str, packages)], capture_output=True, text=True)
     if done.returncode:
+        said = " ".join(done.stderr.partition("[notice]")[0].split())[-300:]
         raise InputError(
             f"{names} could not be installed beside this machine's {', '.join(kept)} (pip says: "
-            f"{done.stderr.strip()[-300:]}): connect the machine to the network, or choose another "
-            "runtime version (Runtime, Change runtime type), and run all again."
+            f"{said}): connect the machine to the network, or choose another runtime version "
+            "(Runtime, Change runtime type), and run all again."
         )
 
 

@@ -114,7 +114,7 @@ def _settings(trials: dict[int, FrozenTrial]) -> dict[str, tuple[list[float], di
         else:
             scale, between = (np.log10, np.geomspace) if kind.log else (float, np.linspace)
             places = [float(scale(value)) for value in values]
-            labels = {float(scale(v)): f"{v:.2g}" for v in between(kind.low, kind.high, 3)}
+            labels = {float(scale(v)): f"{v:.4g}" for v in between(kind.low, kind.high, 3)}
         found[_words(name)] = places, labels
     return found
 

@@ -138,7 +138,7 @@ def winner_file(path: Path | str) -> dict[str, Any]:
         checked(winner["settings"], str(path))
         verdict(winner)
         space_table(winner["searched"]["space"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{path} holds no winner of a search ({reason(error)}): {cure}."
         ) from error

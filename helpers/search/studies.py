@@ -54,6 +54,8 @@ def shown(storage: str) -> str:
     """The path of an SQLite file; of any other database, which may have a password, the kind."""
     if file := re.match(r"sqlite:///[^?]*", storage):
         return file[0]
+    if re.fullmatch(r"[\w./ ~-]*", storage):  # a path, in which no password fits
+        return storage
     kind = re.match(r"[a-z0-9+]+://", storage)
     return f"{kind[0] if kind else ''}***"
 
@@ -69,8 +71,9 @@ def usable(storage: str, failures: tuple = FAILURES) -> Iterator[None]:
         yield
     except failures as error:
         cause = error.__cause__ or error
-        of_file = storage.startswith("sqlite:///")  # the text of others may hold a password
-        said = reason(cause) if of_file else type(cause).__name__
+        # The text of others may hold a password.
+        plain = storage.startswith("sqlite:///") or isinstance(cause, ImportError)
+        said = reason(cause) if plain else type(cause).__name__
         raise InputError(
             f"The storage {shown(storage)} cannot be used ({said}): give sqlite:///FILE or the "
             "URL of a database, free some space if there is none, and move a damaged file away, "

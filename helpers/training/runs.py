@@ -128,9 +128,8 @@ def verify(run: Path, cure: str = "") -> None:
     if not (run / CHECKSUMS).exists():
         return
     cure = cure or _deletion(run)
-    for name, sum_then in files.read_json(
-        run / CHECKSUMS, dict[Literal[CHECKED], str], cure
-    ).items():
+    sums = files.read_json(run / CHECKSUMS, dict[Literal[CHECKED], str], cure)
+    for name, sum_then in sums.items():
         if sum_then != _digest(run / name):
             raise InputError(f"{run / name} is missing or has changed since training: {cure}.")
 

@@ -29,10 +29,17 @@ def open_folder(run: Path, described: dict) -> Path:
     """
     folder = unfinished_folder(run)
     newest = max([folder, *_folders(run)], key=_reached)
+    reached = _reached(newest)
     if newest != folder:
         shutil.rmtree(folder, ignore_errors=True)
         with files.atomic_path(folder) as temporary:
-            shutil.copytree(newest, temporary, copy_function=_copy_if_there)
+            temporary.mkdir()
+            _copy(newest, temporary)
+        if _reached(folder) < reached:  # it was taken away meanwhile, by whom it went on to
+            return open_folder(run, described)
+    else:  # it may be of yesterday, and would be taken for that of somebody who is gone
+        with suppress(FileNotFoundError):
+            os.utime(folder)
     for place in (folder, run.parent):
         files.remove_leftovers(place)
     _remove_left(run, but=folder)
@@ -81,9 +88,17 @@ def _reached(folder: Path) -> str:
     return max((path.name for path in checkpoints.newest_first(folder)), default="")
 
 
-def _copy_if_there(source: str, target: str) -> None:
-    with suppress(FileNotFoundError):  # its owner goes on, and removes old ones
-        shutil.copy2(source, target)
+def _copy(folder: Path, target: Path) -> None:
+    """Copies what is there of a folder whose owner may go on with it, remove or rename it.
+
+    Not its age, after which the copy, too, would be taken for that of somebody who is gone.
+    """
+    for place, _, names in os.walk(folder):  # which is silent where there is nothing any more
+        there = target / Path(place).relative_to(folder)
+        there.mkdir(exist_ok=True)
+        for name in sorted(names, reverse=True):  # the newest checkpoint first
+            with suppress(FileNotFoundError):
+                shutil.copyfile(Path(place, name), there / name)
 
 
 def _remove_left(run: Path, but: Path | None = None) -> None:

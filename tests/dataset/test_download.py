@@ -182,6 +182,15 @@ def test_a_tar_with_links_to_elsewhere_is_refused(kind, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["link.tar.gz"]
 
 
+def test_links_within_a_tar_are_left_out(tmp_path):
+    with tarfile.open(tmp_path / "chain.tar.gz", "w:gz") as archive:
+        for name, kind in (("scene", tarfile.DIRTYPE), ("way", tarfile.SYMTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "scene"
+            archive.addfile(member)
+    assert [path.name for path in download.unpack(tmp_path / "chain.tar.gz").iterdir()] == ["scene"]
+
+
 @pytest.mark.parametrize("length", [2, 3, 9, 60])
 def test_a_truncated_tar_leaves_nothing(length, tmp_path):
     path = tmp_path / "short.tar.gz"

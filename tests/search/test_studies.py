@@ -32,6 +32,7 @@ def test_no_password_is_printed_however_it_was_mistyped(storage, monkeypatch, tm
 
 def test_a_file_is_shown_without_what_a_password_could_be():
     assert studies.shown("sqlite:///a b/c.db?password=hunter2") == "sqlite:///a b/c.db"
+    assert studies.shown("runs/my search.db") == "runs/my search.db"  # what was typed amiss
 
 
 URLS = st.sampled_from(

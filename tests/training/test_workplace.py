@@ -1,10 +1,13 @@
 """Two that train the same run at once, with and without locks: neither harms the other."""
 
+import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -71,6 +74,49 @@ def test_what_a_killed_process_left_is_taken_over_whole(run, ended):
     assert (folder / "checkpoint-000000300.npz").is_file() and (folder / "snapshots").is_dir()
     assert not (folder / "checkpoint-000000200.npz").exists()
     assert [*run.parent.iterdir()] == [folder]
+
+
+def made_a_day_ago(folder):
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (0, time.time() - 2 * workplace.UNTOUCHED))
+
+
+def test_who_goes_on_after_a_day_is_not_taken_for_gone(run, monkeypatch):
+    made_a_day_ago(folder_of(run, GONE, 400))
+    first = opened(run)  # of this process; another one opens it a moment later
+    monkeypatch.setattr(files, "owner", lambda: ELSEWHERE)
+    second = opened(run)
+    assert first.is_dir() and second.is_dir() and second != first
+    made_a_day_ago(second)
+    assert opened(run) == second
+    monkeypatch.undo()
+    monkeypatch.setattr(paths, "RUNS", run.parent)
+    opened(run)
+    assert second.is_dir()
+
+
+def test_what_is_finished_or_removed_while_it_is_copied_is_no_failure(run, monkeypatch):
+    other, copy = folder_of(run, GONE, 200, 400), shutil.copyfile
+
+    def copy_of_what_goes(source, target):
+        copy(source, target)
+        shutil.rmtree(other, ignore_errors=True)
+
+    monkeypatch.setattr(shutil, "copyfile", copy_of_what_goes)
+    names = {path.name for path in opened(run).iterdir()}
+    assert len(names & {"checkpoint-000000200.npz", "checkpoint-000000400.npz"}) <= 1
+    assert "settings.json" in names
+
+
+def test_a_disk_that_is_full_while_it_is_copied_is_named(run, monkeypatch):
+    folder_of(run, GONE, 400)
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match=r"could not be written.*No space left"):
+        opened(run)
 
 
 def test_own_checkpoints_stay_where_they_are_newer(run):
