@@ -23,7 +23,7 @@
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the patch store of notebook 1 | two run folders in `runs/` | about 6 minutes on two CPU cores |
+# | the patch store of notebook 1 | two run folders in `runs/` | about 12 minutes on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
