@@ -102,7 +102,9 @@ def train_and_score(both: Trainings, store: PatchStore, seed: int, pairs: int) -
         descriptor alone, and where.
     """
     both = tuple(replace(settings, seed=seed, patience=0) for settings in both)
-    denoiser_run, run = common.train_both(both, store)
+    direct = both[1].joining == "direct"  # then no denoiser is needed
+    trained = (training.train(both[1], store),) if direct else common.train_both(both, store)
+    run = trained[-1]
     pipeline = training.load_pipeline(run)
     descriptors = dict(scoring.describe(pipeline, store, store.parts["validation"]))
     tasks = scoring.make_tasks(store, pairs, part="validation")
@@ -113,7 +115,7 @@ def train_and_score(both: Trainings, store: PatchStore, seed: int, pairs: int) -
         "seed": seed,
         **{key: scores[key] for key in common.SCORES},
         **{key: outcome[key] for key in ("steps", "patches", "minutes")},
-        "runs": [denoiser_run.name, run.name],
+        "runs": [folder.name for folder in trained],
         "provenance": provenance(),
     }
 

@@ -27,19 +27,21 @@ def test_folds_have_about_as_many_scenes_and_no_more_points_than_asked_for(photo
     assert {n for fold in dealt for n in fold.lengths("validation").values()} == {10}
 
 
+@pytest.mark.parametrize("joining", ["frozen", "direct"])
 def test_a_row_is_trained_on_one_side_of_a_fold_and_scored_on_the_other(
-    photographs, tmp_path, monkeypatch
+    joining, photographs, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(paths, "RUNS", tmp_path)
     fold = folds.deal(photographs, 3, points_per_scene=20)[1]
     short = {"epochs": 0.2, "batch": 8, "validations": 1, "validation_batches": 1}
     narrow = {"network_options": {"width": 2}, **short}
     denoiser = replace(settings.SMOKE.improved_denoiser, **narrow)
-    descriptor = replace(settings.SMOKE.improved_descriptor, **narrow)
+    descriptor = replace(settings.SMOKE.improved_descriptor, joining=joining, **narrow)
     found = folds.train_and_score((denoiser, descriptor), fold, seed=7, pairs=200)
     assert (found["fold"], found["seed"]) == ("fold 2 of 3", 7)
     assert 0 < found["V"] < 1 and found["patches"] == found["steps"] * 8 * 4
     assert all((tmp_path / run / "model.keras").is_file() for run in found["runs"])
+    assert len(found["runs"]) == (2 if joining == "frozen" else 1)  # no denoiser for nothing
 
 
 def made(*values: float) -> list[dict]:
