@@ -1,7 +1,7 @@
 """Single changes to a cheap pipeline, by cross-validation over scenes.
 
     python experiments/changes.py                            # about two hours on two cores
-    python experiments/changes.py --dataset photographs+sequences:PATH --split a --rows start few
+    python experiments/changes.py --dataset photographs+sequences:PATH --split a --rows start four
 
 All rows see as many patches behind the same denoiser, but for those that say otherwise. Test scenes
 are not looked at. Interrupted and started again, it goes on where it was. The table goes to
@@ -50,8 +50,9 @@ def main(words: list[str] | None = None) -> None:
     rows = {n: (ROWS[n][0], trainings(base, n, options.budget)) for n in options.rows}
     table = folds.fill_table(base, common.open_data(options, base), rows, options)
     common.show(table["rows"].values())
-    for row in table["rows"].values():
-        gap, error = folds.difference(row["trainings"], table["rows"]["start"]["trainings"])
+    start = table["rows"].get("start", {"trainings": []})["trainings"]
+    for row in table["rows"].values() if start else ():
+        gap, error = folds.difference(row["trainings"], start)
         print(f"{row['title']:48s} {gap:+.4f} against the start" + f" ± {error:.4f}" * bool(error))
 
 

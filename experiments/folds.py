@@ -8,17 +8,20 @@ their differences are paired.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import common
 import numpy as np
 
 from helpers import benchmark, training
 from helpers.common import files
+from helpers.common.errors import InputError
+from helpers.common.keys import code_key
 from helpers.common.provenance import provenance
 from helpers.dataset import PatchStore, with_fewer_points
 from helpers.evaluation import scoring
 from helpers.settings import Profile, TrainingSettings
+from helpers.training.runs import TRAINING_CODE
 
 FOLDS = 3
 BUDGET = 0.75  # of the profile's epochs
@@ -50,19 +53,30 @@ def fill_table(
         store: its training and validation scenes are dealt into folds.
         rows: titles and settings by ids; rows that the file has beside these stay in it.
         options: of `parser`.
+
+    Raises:
+        InputError: the file is of other data, settings or code, and stays as it is.
     """
     dealt = deal(store, options.folds, base.points_per_scene)
     table = common.head(store, "train", base) | {
         "part": "training and validation scenes, by cross-validation",
         "folds": {fold.split: list(fold.parts["validation"]) for fold in dealt},
         "budget": options.budget,
+        "code": code_key(*TRAINING_CODE, *scoring.SCORING_CODE),
         "provenance": provenance(),
     }
-    table["rows"] = known = common.rows_before(options.json, table) or {}
+    table["rows"] = known = common.rows_before(options.json, table)
+    settings = {name: [asdict(one) for one in both] for name, (_, both) in rows.items()}
+    if known is None or any(known.get(n, {}).get("settings", s) != s for n, s in settings.items()):
+        raise InputError(
+            f"{options.json} is of other data, settings or code: delete it or name another."
+        )
     for seed in options.seeds:
         for fold in dealt[: options.first]:
             for name, (title, both) in rows.items():
-                row = known.setdefault(name, {"title": title, "trainings": []})
+                row = known.setdefault(
+                    name, {"title": title, "settings": settings[name], "trainings": []}
+                )
                 if any(
                     (one["fold"], one["seed"]) == (fold.split, seed) for one in row["trainings"]
                 ):

@@ -6,7 +6,7 @@
 Each row is a denoiser with a descriptor. All but the baseline's see as many patches, in the same
 order; they are scored by cross-validation over scenes (`folds.py`), no test scene is looked at, and
 in the end all are timed side by side. Interrupted and started again, it goes on where it was. The
-report draws `report/measured/frontier.json`.
+table goes to `report/measured/frontier.json`.
 """
 
 import argparse
@@ -30,8 +30,6 @@ from helpers.search import with_values
 from helpers.settings import Profile, profile
 
 PATCHES, ROUNDS = 2048, 7  # that are timed
-# What searches of this profile have found for the short trainings that it allows.
-FOUND = {"learning_rate": 0.005, "network_options.dropout": 0.0}
 
 
 class Row(NamedTuple):
@@ -72,7 +70,7 @@ def trainings(base: Profile, name: str, budget: float) -> folds.Trainings:
     else:
         descriptor = replace(descriptor, joining="direct")
     options = {"network_options.width": row.width, "network_options.body": row.body}
-    return denoiser, with_values(descriptor.shortened(budget), FOUND | options)
+    return denoiser, with_values(descriptor.shortened(budget), options)
 
 
 def run(base: Profile, store: PatchStore, options: argparse.Namespace) -> dict:

@@ -6,9 +6,11 @@ import frontier
 import pytest
 
 from helpers import settings
+from helpers.common.errors import InputError
 from helpers.training.model import check
 
 BASE = settings.COURSEWORK
+ROW = frontier.ROWS["quick"]
 PARSER = frontier.folds.parser("Frontier.", "frontier.json", (*frontier.ROWS, frontier.BASELINE))
 
 
@@ -45,7 +47,9 @@ def measured(monkeypatch):
     return calls
 
 
-def test_a_second_start_trains_only_what_is_missing(measured, photographs, tmp_path):
+def test_a_second_start_trains_only_what_is_missing_and_keeps_what_is_of_other_settings(
+    measured, photographs, tmp_path, monkeypatch
+):
     target, rows = tmp_path / "frontier.json", ["quick", "baseline"]
 
     def run(*words: str) -> dict:
@@ -53,6 +57,14 @@ def test_a_second_start_trains_only_what_is_missing(measured, photographs, tmp_p
         return frontier.run(BASE, photographs, options)
 
     first = run("quick", "--first", "1")
+    before = target.read_bytes()
+    with pytest.raises(InputError, match="other data, settings or code"):
+        run("quick", "--budget", "0.5")
+    monkeypatch.setitem(frontier.ROWS, "quick", frontier.ROWS["halving"])
+    with pytest.raises(InputError, match="other data, settings or code"):
+        run("quick")
+    monkeypatch.setitem(frontier.ROWS, "quick", ROW)
+    assert target.read_bytes() == before
     assert len(measured) == 1 and [*first["rows"]] == rows[:1]
     table = run(*rows)
     assert len(measured) == 6 and len(set(measured)) == 6
