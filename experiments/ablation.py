@@ -37,6 +37,7 @@ START = {
     "network_options": {"width": 16, "dropout": 0.3},
     "loss_options": {"level_weights": [1, 1, 1]},
 }
+DENOISER = {"network": "residual_unet", "network_options": {"width": 8}}
 LAST = 12  # weights of which the mean is taken: the second half of that training
 
 
@@ -132,7 +133,7 @@ def trainings(base: Profile, name: str, budget: float) -> tuple[TrainingSettings
     row = ROWS[name]
     descriptor = base.improved_descriptor.shortened(budget * row.epochs)
     descriptor = with_values(descriptor, {"patience": 0} | START | row.descriptor)
-    return with_values(base.improved_denoiser, row.denoiser), descriptor
+    return with_values(base.improved_denoiser, DENOISER | row.denoiser), descriptor
 
 
 def measure(

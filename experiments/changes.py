@@ -20,6 +20,7 @@ from helpers.settings import Profile, profile
 
 SCENES = {"batches": "SceneViews"}
 CHANGED = {"batches": "ChangedViews"}
+WIDTH = "network_options.width"
 ROWS: dict[str, tuple[str, Mapping]] = {
     "start": ("start", {}),
     "two": ("2 scenes a batch", {**SCENES, "batch_options.scenes": 2}),
@@ -30,9 +31,22 @@ ROWS: dict[str, tuple[str, Mapping]] = {
         {**SCENES, "batch_options.scenes": 4, "batch_options.alike": 0.8},
     ),
     "larger": ("batches of 256", {"batch": 256}),
+    "smaller": ("batches of 64", {"batch": 64}),
     "four_larger": ("4 scenes a batch of 256", {**SCENES, "batch_options.scenes": 4, "batch": 256}),
     "relit": ("each view relit", {**CHANGED, "batch_options.photometric": True}),
+    "jittered": ("each view jittered", {**CHANGED, "batch_options.geometric": True}),
+    "stored": ("noise as it was stored", {"redraw": False}),
     "two_views": ("two views of a level", {"batch_options.views_per_level": 2, "epochs": 4 / 7}),
+    "along": (
+        "denoiser learns along, still denoises",
+        {
+            **{**CHANGED, "batch_options.twins": True},
+            **{"joining": "end_to_end", "assembly": "taught"},
+            "assembly_options.reconstruction": 0.02,
+        },
+    ),
+    "halving": ("halving 16 as descriptor", {"network_options.body": "halving", WIDTH: 16}),
+    "longer": ("twice as long", {"epochs": 2}),
 }
 
 
@@ -53,7 +67,8 @@ def main(words: list[str] | None = None) -> None:
     start = table["rows"].get("start", {"trainings": []})["trainings"]
     for row in table["rows"].values() if start else ():
         gap, error = folds.difference(row["trainings"], start)
-        print(f"{row['title']:48s} {gap:+.4f} against the start" + f" ± {error:.4f}" * bool(error))
+        spread = "" if error is None else f" ± {error:.4f}"
+        print(f"{row['title']:48s} {gap:+.4f}{spread} against the start")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from helpers.settings import Profile, TrainingSettings
 from helpers.training.runs import TRAINING_CODE
 
 FOLDS = 3
-BUDGET = 0.75  # of the profile's epochs
+BUDGET = 0.25
 Trainings = tuple[TrainingSettings, TrainingSettings]
 
 
@@ -35,7 +35,7 @@ def parser(description: str, table: str, rows: Sequence[str]) -> argparse.Argume
     made.add_argument("--folds", type=int, default=FOLDS)
     made.add_argument("--first", type=int, help="do only so many of the folds now")
     made.add_argument("--seeds", type=int, nargs="+", default=[1])
-    made.add_argument("--budget", type=float, default=BUDGET, help="part of the epochs")
+    made.add_argument("--budget", type=float, default=BUDGET, help="part of the whole training")
     return made
 
 

@@ -11,7 +11,6 @@ table goes to `report/measured/frontier.json`.
 
 import argparse
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,28 +32,28 @@ PATCHES, ROUNDS = 2048, 7  # that are timed
 
 
 class Row(NamedTuple):
-    """A title, and the two networks: names and options; no denoiser where that is None."""
+    """The two networks: name and width; no denoiser where that is None."""
 
-    title: str
-    denoiser: tuple[str, Mapping] | None
+    denoiser: tuple[str, int] | None
     body: str
     width: int
 
 
-RESIDUAL = "residual_unet", {"width": 8}
+RESIDUAL = "residual_unet", 8
 ROWS = {
-    "today": Row("HardNet 24", RESIDUAL, "l2net", 24),
-    "quick": Row("DesDis 32", ("half_unet", {"width": 12}), "desdis", 32),
-    "quick_direct": Row("DesDis 32, no denoiser", None, "desdis", 32),
-    "quick_residual": Row("DesDis 32, dear denoiser", RESIDUAL, "desdis", 32),
-    "quick_narrow": Row("DesDis 24", ("half_unet", {"width": 8}), "desdis", 24),
-    "quick_wide": Row("DesDis 48", ("half_unet", {"width": 16}), "desdis", 48),
-    "halving": Row("halving 16", ("half_unet", {"width": 12}), "halving", 16),
-    "halving_wide": Row("halving 24", ("half_unet", {"width": 12}), "halving", 24),
-    "narrow": Row("HardNet 16", ("half_unet", {"width": 12}), "l2net", 16),
-    "narrow_direct": Row("HardNet 16, no denoiser", None, "l2net", 16),
-    "full": Row("HardNet 32", RESIDUAL, "l2net", 32),
+    "today": Row(RESIDUAL, "l2net", 24),
+    "full": Row(RESIDUAL, "l2net", 32),
+    "narrow": Row(("half_unet", 12), "l2net", 16),
+    "halving": Row(("half_unet", 12), "halving", 16),
+    "cheap": Row(("half_unet", 10), "halving", 16),
+    "quick": Row(("half_unet", 12), "desdis", 32),
+    "quick_direct": Row(None, "desdis", 32),
+    "quick_narrow": Row(("half_unet", 8), "desdis", 24),
+    "quick_wide": Row(("half_unet", 16), "desdis", 48),
 }
+WHOLE = {"epochs": 20, "most_items": 120_000}  # of the descriptors; `--budget` is a part of it
+FAMILIES = {"l2net": "HardNet", "halving": "strided HardNet", "desdis": "DesDis"}
+DENOISERS = {"residual_unet": "residual U-Net", "half_unet": "half U-Net"}
 BASELINE = "baseline"  # a row of its own: the networks and trainings of the profile
 
 
@@ -64,13 +63,12 @@ def trainings(base: Profile, name: str, budget: float) -> folds.Trainings:
         return base.trainings("baseline")
     row = ROWS[name]
     denoiser, descriptor = base.trainings("improved")
-    if row.denoiser:
-        network, options = row.denoiser
-        denoiser = replace(denoiser, network=network, network_options=options)
-    else:
+    network, width = row.denoiser or RESIDUAL  # which then is not used
+    denoiser = replace(denoiser, network=network, network_options={"width": width})
+    if not row.denoiser:
         descriptor = replace(descriptor, joining="direct")
     options = {"network_options.width": row.width, "network_options.body": row.body}
-    return denoiser, with_values(descriptor.shortened(budget), options)
+    return denoiser, with_values(replace(descriptor, **WHOLE).shortened(budget), options)
 
 
 def run(base: Profile, store: PatchStore, options: argparse.Namespace) -> dict:
@@ -80,22 +78,39 @@ def run(base: Profile, store: PatchStore, options: argparse.Namespace) -> dict:
         store: its training and validation scenes are dealt into folds.
         options: of `folds.parser`.
     """
-    rows = {name: (title(name), trainings(base, name, options.budget)) for name in options.rows}
+    rows = {
+        name: (" + ".join(titles(name)), trainings(base, name, options.budget))
+        for name in options.rows
+    }
     table = folds.fill_table(base, store, rows, options)
     table["rows"] = add_costs(
         base, table["rows"], np.reshape(store.noisy[: PATCHES // 16], (-1, 32, 32))
     )
+    table["epochs"] = WHOLE["epochs"] * options.budget
     table["timed"] = {"patches": PATCHES, "rounds": ROUNDS, "provenance": provenance()}
     files.write_json(options.json, table)
     return table
 
 
-def title(name: str) -> str:
-    return ROWS[name].title if name in ROWS else "baseline"
+def titles(name: str) -> tuple[str, str]:
+    """What the denoiser and the descriptor of a row are called."""
+    if name == BASELINE:
+        return "shallow U-Net", "L2-Net"
+    row = ROWS[name]
+    network, width = row.denoiser or (None, None)
+    return (
+        f"{DENOISERS[network]} {width}" if network else "none",
+        f"{FAMILIES[row.body]} {row.width}",
+    )
 
 
 def add_costs(base: Profile, rows: dict, patches: np.ndarray) -> dict:
-    """The rows with multiply-adds, parameters and milliseconds a patch, timed in turns."""
+    """The rows with names, multiply-adds, parameters and ms a patch, and gaps to the first row.
+
+    Times are taken in turns. A gap is the mean difference in S over the folds and seeds that both
+    rows have, with its standard error.
+    """
+    first = next(iter(rows.values()))["trainings"]
     models = {name: pipeline(base, name) for name in rows}
     times = {name: [] for name in rows}
     for _ in range(ROUNDS + 1):  # the first one compiles
@@ -105,6 +120,8 @@ def add_costs(base: Profile, rows: dict, patches: np.ndarray) -> dict:
             times[name].append(1e3 * (time.perf_counter() - start) / len(patches))
     return {
         name: row
+        | dict(zip(("denoiser", "descriptor"), titles(name), strict=True))
+        | dict(zip(("gap", "gap_error"), folds.difference(row["trainings"], first), strict=True))
         | {
             "macs": macs(models[name]),
             "parameters": models[name].count_params(),

@@ -35,6 +35,7 @@ TITLES = {  # of the datasets that are scored
     "photographs": "photographs",
 }
 SCORES = (*common.SCORES, "intervals", "decided_by", "provenance")
+DENOISER = {"network": "residual_unet", "network_options": {"width": 8}}
 # What the search of the profile `coursework` found on the photographs, its learning rate rounded.
 FOUND = {
     "learning_rate": 0.005,
@@ -46,7 +47,7 @@ FOUND = {
 def trainings() -> tuple[TrainingSettings, TrainingSettings]:
     """Settings of the denoiser and the descriptor: the profile `long`, to a chosen end."""
     denoiser, descriptor = LONG.trainings("improved")
-    denoiser = replace(denoiser, epochs=1.0, most_items=0)
+    denoiser = replace(denoiser, epochs=1.0, most_items=0, **DENOISER)
     return denoiser, replace(descriptor, epochs=28.0, most_items=0, patience=0, **FOUND)
 
 

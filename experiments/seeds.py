@@ -3,10 +3,11 @@
     python experiments/seeds.py                                 # three hours on two cores
     python experiments/seeds.py --dataset sequences:PATH --split a --rows baseline improved
 
-Trains both approaches with several seeds, and the baseline until its descriptor stops early. All
-are scored on the test scenes; nothing is chosen by these scores. Finished trainings, those of `make
-report` among them, are loaded. The report draws `report/measured/seeds.json`; rows that are there
-already are kept if they are of the same data and settings.
+Trains both approaches with several seeds, the improved one also without what the search has found,
+and the baseline until its descriptor stops early. All are scored on the test scenes; nothing is
+chosen by these scores. Finished trainings, those of `make report` among them, are loaded. The
+report draws `report/measured/seeds.json`; rows that are there already are kept if they are of the
+same data and settings.
 """
 
 from dataclasses import asdict, replace
@@ -25,7 +26,8 @@ from helpers.settings import APPROACHES, Profile, TrainingSettings, profile
 from helpers.training.runs import TRAINING_CODE
 
 SEEDS = (1, 2, 3)
-ROWS = ("baseline", "improved", "early_stopped")
+ROWS = ("baseline", "improved", "defaults", "early_stopped")
+TITLES = common.TITLES | {"defaults": "improved, without the search"}
 # The denoiser trains as long as in the profile `long`, at the end of which its loss falls slowly.
 # The validation loss of the descriptor jumps, hence the patience.
 PATIENT = {"epochs": 30, "most_items": 0, "validations": 60, "patience": 15}
@@ -46,7 +48,7 @@ def run(base: Profile, store: PatchStore, rows: list[str], seeds: list[int], tar
         raise InputError(f"{target} is of other data, settings or code: delete it or name another.")
     for seed in seeds:
         for name in rows:
-            row = table["rows"].get(name, {"title": common.TITLES[name], "trainings": []})
+            row = table["rows"].get(name, {"title": TITLES[name], "trainings": []})
             known = {made["seed"] for made in row["trainings"]}
             if seed in known or (name == "early_stopped" and known):
                 continue  # one is enough: it takes more than an hour
@@ -71,6 +73,8 @@ def measure(base: Profile, store: PatchStore, name: str, seed: int) -> dict:
 
 def trainings(base: Profile, name: str, seed: int) -> list[TrainingSettings]:
     """Settings of the denoiser and the descriptor of a row."""
+    if name == "defaults":  # what the search of the profile began with
+        base, name = profile(base.name), "improved"
     found = base.trainings("improved" if name == "improved" else "baseline")
     if name == "early_stopped":
         denoiser, descriptor = found

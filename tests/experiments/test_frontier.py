@@ -72,4 +72,6 @@ def test_a_second_start_trains_only_what_is_missing_and_keeps_what_is_of_other_s
     quick, baseline = (table["rows"][name] for name in rows)
     assert quick["milliseconds"] > 0 and quick["macs"] < baseline["macs"]
     assert [one["S"] for one in quick["trainings"]] == [0.1, 0.3, 0.5]
+    assert (quick["denoiser"], quick["descriptor"]) == ("half U-Net 12", "DesDis 32")
+    assert quick["gap"] == 0 and baseline["gap"] == pytest.approx(0.1)
     assert not {*photographs.parts["test"]} & {s for fold in table["folds"].values() for s in fold}

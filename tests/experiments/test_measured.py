@@ -20,7 +20,6 @@ IDS = {
     "ablation": set(ablation.ROWS),
     "genuine": {*HAND_MADE, *common.TITLES},
     "inference": NETWORKS | {"root_sift"},
-    "seeds": set(seeds.ROWS),
 }
 
 
@@ -30,6 +29,14 @@ def test_committed_rows_have_the_ids_that_scripts_write_and_titles_apart(name):
     assert set(rows) == IDS[name]
     titles = [row["title"] for row in rows.values()]
     assert all(titles) and len(set(titles)) == len(titles)
+
+
+def test_committed_seeds_have_rows_of_both_approaches_with_the_titles_that_the_script_writes():
+    rows = files.read_json(paths.MEASURED / "seeds.json")["rows"]
+    assert set(settings.APPROACHES) <= set(rows) <= set(seeds.ROWS)
+    assert {name: row["title"] for name, row in rows.items()} == {
+        name: seeds.TITLES[name] for name in rows
+    }
 
 
 def test_committed_rows_have_the_titles_that_scripts_write():
@@ -49,6 +56,9 @@ def test_committed_genuine_says_of_each_network_what_taught_it_and_what_it_costs
 def test_rows_differ_in_seed_and_length_of_training_only():
     base = settings.COURSEWORK
     assert seeds.trainings(base, "improved", 1) == list(base.trainings("improved"))
+    searched = replace(base, improved_descriptor=replace(base.improved_descriptor, batch=2))
+    assert seeds.trainings(searched, "improved", 1)[1].batch == 2
+    assert seeds.trainings(searched, "defaults", 1) == list(base.trainings("improved"))
     for short, long in zip(
         seeds.trainings(base, "baseline", 2),
         seeds.trainings(base, "early_stopped", 2),
@@ -70,7 +80,7 @@ def made(monkeypatch):
 
 
 def test_each_training_is_written_and_none_is_made_twice(made, tiny_store, tmp_path):
-    target, rows = tmp_path / "seeds.json", list(seeds.ROWS)
+    target, rows = tmp_path / "seeds.json", ["baseline", "improved", "early_stopped"]
     seeds.run(settings.SMOKE, tiny_store, rows, [1], target)
     assert made == [("baseline", 1), ("improved", 1), ("early_stopped", 1)]
     table = seeds.run(settings.SMOKE, tiny_store, rows, [1, 2], target)
