@@ -25,7 +25,7 @@
 #
 # | needs | makes | takes |
 # |---|---|---|
-# | the patch store of notebook 1 | a study and its winner in `runs/search/`, one run folder a trial, figures `search-...` | about 15 minutes for eight trials on two CPU cores |
+# | the patch store of notebook 1 | a study and its winner in `runs/search/`, one run folder a trial, figures `search-...` | about 12 minutes for 24 trials on two CPU cores |
 
 # %% tags=["parameters"]
 PROFILE = "coursework"  # smoke: under a minute each; long: hours; full: hours on a GPU; see README
@@ -91,7 +91,7 @@ tables.show(tables.dataset_table(smaller.summary()))
 # Where the descriptor stands behind a denoiser, that one is trained first, on the whole dataset; the
 # next notebook finds it again. Then each trial is a training of its own. After trial 0, the settings are
 # chosen by a tree-structured Parzen estimator, which looks where good trials were more frequent than bad
-# ones. But it draws at random until ten trials are there to learn from: a search of eight is a random search.
+# ones. Until ten trials are there to learn from, it draws at random.
 #
 # The number to be lowered is 1 − S, where S is the benchmark's mean score on validation scenes (or the mean
 # of V and M, where these scenes have too few points for retrieval). A validation loss would not do: with

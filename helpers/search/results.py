@@ -14,6 +14,7 @@ from helpers.common.errors import InputError, reason
 from helpers.common.provenance import provenance
 from helpers.search.space import (
     Space,
+    is_at_edge,
     meant,
     named_choices,
     short,
@@ -151,20 +152,27 @@ def read_winner(path: Path | str) -> TrainingSettings:
 
 
 def summary(winner: dict) -> dict:
-    """The numbers in a winner's file: "trials", and the losses "best" and "base".
+    """What a winner's file says: "trials", the losses "best" and "base", and "edges".
 
-    The last is None where trial 0 did not have the base settings or was given up.
+    "base" is None where trial 0 did not have the base settings or was given up. "edges" names the
+    settings that a wider space might improve on.
     """
-    best = winner[winner["searched"]["measure"]]
-    return {"trials": sum(winner["trials"].values()), "best": best, "base": winner["base"]}
+    searched, count = winner["searched"], sum(winner["trials"].values())
+    changed = winner["changed"].items()
+    edges = [name for name, value in changed if is_at_edge(value, *searched["space"][name])]
+    best = winner[searched["measure"]]
+    return {"trials": count, "best": best, "base": winner["base"], "edges": edges}
 
 
 def verdict(winner: dict) -> str:
-    """One sentence, from a winner's file, on whether the search was worth it."""
-    trials, best, base = summary(winner).values()
+    """A sentence or two, from a winner's file, on whether the search was worth it."""
+    trials, best, base, edges = summary(winner).values()
     words = f"{winner['searched']['measure'].replace('_', ' ')} {best:.4f}"
+    wider = f" A wider space may hold better ones: {', '.join(edges)}." if edges else ""
     if best == base:
-        return f"none of {trials} trials was better than the settings it began with ({words})."
+        words = f"none of {trials} trials was better than the settings it began with ({words})."
+        return words + wider
     changed = ", ".join(f"{name} {short(value)}" for name, value in winner["changed"].items())
     before = "unknown for those" if base is None else f"{base:.4f} with those"
-    return f"trial {winner['trial']} of {trials} won: {words}, {before} it began with; {changed}."
+    words = f"trial {winner['trial']} of {trials} won: {words}, {before} it began with; {changed}."
+    return words + wider

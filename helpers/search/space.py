@@ -16,6 +16,7 @@ name ("a trial's value"), the settings get what it stands for.
 import inspect
 import itertools
 import json
+import math
 import reprlib
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -102,6 +103,22 @@ def value_of(settings: TrainingSettings, name: str) -> Any:
     field, _, option = name.partition(".")
     value = getattr(settings, field)
     return value.get(option, UNSAID) if option else value
+
+
+def is_at_edge(value: Any, kind: str, *limits) -> bool:
+    """Whether a trial's value is the lowest or highest of what was tried, or within a twentieth.
+
+    Choices that are no numbers have no edges, and nothing lies beyond 0.
+    """
+    choices = limits[0] if kind == "choice" else ()
+    if value == 0 or isinstance(choices, dict) or not {*map(type, choices)} <= {int, float}:
+        return False
+    if choices:
+        return value in (min(choices), max(choices))
+    low, high = limits
+    if kind == "log":
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    return not 0.05 < (value - low) / (high - low) < 0.95
 
 
 def short(value: Any) -> str:

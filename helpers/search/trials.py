@@ -93,6 +93,8 @@ class Objective:
         settings = replace(settings.shortened(self.budget), approach=APPROACH)
         if "patience" not in self.space:  # so short a training may look stuck before it gets going
             settings = replace(settings, patience=0)
+        if self.measure == "validation_error":  # no validation loss decides, and each takes time
+            settings = replace(settings, validations=2)
         report = _reporter(trial, settings.validations)
         folder = self.train(settings, self.store, self.denoiser_run, on_validation=report)
         trial.set_user_attr("run", folder.name)

@@ -63,7 +63,17 @@ def test_the_winner_is_compared_with_the_settings_it_began_with(look, write, mak
     assert re.match(r"trial \d of 8 won: validation loss 0\.\d+, 0\.5229 with those it", sentence)
     assert f"learning_rate {winner['changed']['learning_rate']:.3g}" in sentence
     best = winner["validation_loss"]
-    assert search.summary(winner) == {"trials": 8, "best": best, "base": winner["base"]}
+    found = search.summary(winner)
+    assert found == {"trials": 8, "best": best, "base": winner["base"], "edges": found["edges"]}
+
+
+def test_a_winner_at_the_edge_of_the_space_is_said(look, write, make_trainer):
+    winner = write(look(make_trainer(), 3))
+    low, high = SPACE["learning_rate"][1:]
+    for rate, edges in ((low, ["learning_rate"]), ((low * high) ** 0.5, [])):
+        moved = winner | {"changed": {"learning_rate": rate}}
+        assert search.summary(moved)["edges"] == edges
+        assert ("A wider space may" in results.verdict(moved)) is bool(edges)
 
 
 def test_a_search_that_found_nothing_better_says_so(look, write, make_trainer):

@@ -162,3 +162,22 @@ def test_what_no_measure_compares_is_refused(change, named, tiny_store):
 def test_a_score_compares_what_a_loss_of_views_cannot(base, measure, tiny_store):
     sizes = {"batch": ("choice", [64, 128])}
     search.Objective(base, sizes, tiny_store, measure=measure).check()
+
+
+@pytest.mark.parametrize(
+    ("value", "choice", "expected"),
+    [
+        (16, ("choice", [16, 24, 32]), True),
+        (24, ("choice", [16, 24, 32]), False),
+        (0.0, ("choice", [0.0, 0.1, 0.3]), False),  # nothing lies beyond
+        (0.3, ("choice", [0.0, 0.1, 0.3]), True),
+        ("adamw", ("choice", ["adamw", "sgd"]), False),
+        ("low", ("choice", {"low": [1, 2], "high": [2, 3]}), False),
+        (9.9, ("uniform", 0, 10), True),
+        (9, ("uniform", 0, 10), False),
+        (1.0, ("log", 1.0, 100.0), True),
+        (2.0, ("log", 1.0, 100.0), False),
+    ],
+)
+def test_what_lies_at_the_edge_of_a_space(value, choice, expected):
+    assert space.is_at_edge(value, *choice) is expected
