@@ -68,7 +68,8 @@ profile, store = open_data(PROFILE, DATASET, SPLIT, SCENES, winner=True, needs="
 # ## The denoiser
 #
 # A U-Net of residual blocks whose last layer starts at zero: before the first step it hands the
-# patch on unchanged, and from there it learns what to take away. AdamW with weight decay; the
+# patch on unchanged, and from there it learns what to take away. Its first convolution halves the
+# resolution, which makes it cheap: what it costs and what it is worth shows in notebook 6. AdamW with weight decay; the
 # learning rate rises briefly and then falls along a cosine; noise is drawn anew at each step from
 # the clean 65 × 65 patches (if the dataset has them), and patches are flipped and turned. Training stops early when the
 # loss on validation scenes has stopped falling, and the best weights are kept.
@@ -92,7 +93,8 @@ tables.show(tables.denoising_table(tables.denoising_errors(clean, estimates)))
 # %% [markdown]
 # ## The descriptor
 #
-# What is new is before, after and around the body. Each batch holds many points, each seen several
+# What is new is before, after and around the body, which is L2-Net's but for the first convolution: that one
+# halves the resolution, for half of the cost. Each batch holds many points, each seen several
 # times: `ref` and patches of every level. For every pair the loss looks for the most similar wrong
 # patch in the batch, and asks that the right one be nearer.
 #

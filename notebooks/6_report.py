@@ -84,7 +84,7 @@ by_hand = classical.score_rows(store, profile.pairs)
 on_clean = scoring.score_run(improved_run, store, profile.pairs, clean=True)
 measured = {
     name: files.read_json(paths.MEASURED / f"{name}.json")
-    for name in ("ablation", "depth", "seeds", "inference", "genuine")
+    for name in ("ablation", "depth", "frontier", "genuine", "inference", "seeds")
 }
 winner = search.winner_file(search.winner_path(settings.profile(PROFILE), store))
 tried = search.space_table(winner["searched"]["space"])["tried"]
@@ -162,6 +162,15 @@ pipeline
 # %% [markdown]
 # A box is as high as its feature map; below it stand side and channels. Many channels at many pixels cost most.
 #
+# What is a multiply-add worth? Pipelines of all sizes learned from equally many patches and were scored on
+# scenes that they had not seen, none of them a test scene. This was measured once.
+
+# %%
+frontier = figures.plot_frontier(measured["frontier"]["rows"])
+figures.save(frontier, "frontier")
+frontier
+
+# %% [markdown]
 # ## What is found
 #
 # A few queries, many distances, and one pair of images where the dataset has images: for the hard patches
@@ -219,6 +228,7 @@ made = {
     "comparison": tables.comparison_table(rows, costs),
     "ablation": tables.ablation_table(measured["ablation"]),
     "depth": tables.search_table(measured["depth"]),
+    "frontier": tables.frontier_table(measured["frontier"]),
     "seeds": tables.seeds_table(measured["seeds"]),
     "levels": tables.levels_table(measured["seeds"]),
     "inference": tables.inference_table(measured["inference"]),

@@ -28,7 +28,7 @@ GROWING = layers.Conv2DTranspose | layers.UpSampling2D
 POOLING = layers.MaxPooling2D | layers.AveragePooling2D
 NAMES = {
     "shallow_unet": "shallow U-Net", "residual_unet": "residual U-Net", "l2net": "L2-Net",
-    "hardnet": "HardNet",
+    "half_unet": "half-resolution U-Net", "hardnet": "HardNet",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from helpers.report.rounding import SCORE_DECIMALS, decimals_of, escape, format_
 
 # One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
 # repeated trainings are those of the profile.
+REPEATED = ("trainings", "settings")
 LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|^seeds\.settings\.")
 
 
@@ -120,13 +121,13 @@ def collect_numbers(
 def _with_rows(table: dict[str, Any]) -> dict[str, Any]:
     """A measured table whose rows stand beside its other facts.
 
-    A list of trials is left out, and so are repeated trainings; of a single one there are its
-    scores and its networks.
+    A list of trials is left out, and so are repeated trainings, of which there are the means that
+    the row has; of a single one there are its scores and its networks.
     """
     facts, rows = {key: value for key, value in table.items() if key != "rows"}, table["rows"]
     for key, row in rows.items() if isinstance(rows, dict) else ():
-        if "trainings" not in row:
-            facts[key] = row
+        if "trainings" not in row or "S" in row:
+            facts[key] = {name: value for name, value in row.items() if name not in REPEATED}
         elif len(row["trainings"]) == 1:
             training = row["trainings"][0]
             networks = dict(zip(("denoiser", "descriptor"), training["trainings"], strict=True))

@@ -23,10 +23,10 @@ have only one photograph each, so their changes of viewpoint and light are compu
 }
 # The networks, with their losses, that have texts and phrases of their own.
 KNOWN = {
-    "baseline-denoiser": ("shallow_unet", "mean_absolute_error"),
-    "baseline-descriptor": ("l2net", "triplet"),
-    "improved-denoiser": ("residual_unet", "charbonnier"),
-    "improved-descriptor": ("hardnet", "hardest_in_batch"),
+    "baseline-denoiser": {("shallow_unet", "mean_absolute_error")},
+    "baseline-descriptor": {("l2net", "triplet")},
+    "improved-denoiser": {("residual_unet", "charbonnier"), ("half_unet", "charbonnier")},
+    "improved-descriptor": {("hardnet", "hardest_in_batch")},
 }
 
 # Phrases: in the middle or at the end of a sentence.
@@ -35,6 +35,12 @@ NETWORKS = {  # what those of the baseline are called
 half resolution, and a convolution of both that ends in the clean patch""",
     "l2net": r"""L2-Net~\cite{l2net}, six 3$\times$3 convolutions with batch
 normalisation~\cite{batchnorm}, dropout, and an 8$\times$8 convolution with 128 outputs""",
+}
+BODIES = {  # by the option "body" of `hardnet`
+    "l2net": "the convolutions of L2-Net",
+    "halving": """the convolutions of L2-Net, of which the first and the third halve the resolution
+(there the third and the fifth)""",
+    "desdis": r"those of DesDis~\cite{desdis}, four convolutions of which the first three halve it",
 }
 BASELINE = "the coursework's shallow U-Net with L2-Net"
 IMPROVED = """a residual network that subtracts its estimate of the noise, with a descriptor of unit
@@ -63,6 +69,8 @@ LONG_IN_ABSTRACT = r"""; a baseline trained until early stopping comes to
 LONG_IN_PLAN = r"""; trained until early stopping, it reaches an $S$ of
 \result{seeds.early_stopped.S} on \emph{\result{seeds.dataset.name}}"""
 LONG_SCORE = r", \result{genuine.early_stopped.S} for the one trained until early stopping"
+OTHER_NETWORKS = r""", in networks of \result{genuine.macs.improved} multiply-adds a patch, not in
+those of the other tables"""
 LONG_ON_GENUINE = r"""; the baseline also as \emph{long} says: its descriptor stopped
 \result{genuine.trained_on.early_stopped.stopped}, on
 \result{genuine.trained_on.early_stopped.patches} patches instead of
@@ -97,7 +105,7 @@ def _text(name: str) -> str:
 def _network(run: str, numbers: dict[str, Any]) -> str:
     """The text on a network that the report knows, or what can be said of any other."""
     if _is_known(run, numbers):
-        text = _text(KNOWN[run][0])
+        text = _text(numbers[f"settings.{run}.network"])
         if set(re.findall(r"\\result\{([^}]+)\}", text)) <= numbers.keys():
             return text
     start = f"settings.{run}.network_options."
@@ -108,7 +116,7 @@ def _network(run: str, numbers: dict[str, Any]) -> str:
 
 
 def _is_known(run: str, numbers: dict[str, Any]) -> bool:
-    return KNOWN[run] == tuple(numbers[f"settings.{run}.{what}"] for what in ("network", "loss"))
+    return tuple(numbers[f"settings.{run}.{what}"] for what in ("network", "loss")) in KNOWN[run]
 
 
 def _plain(name: str) -> str:
@@ -126,6 +134,8 @@ def _search(numbers: dict[str, Any]) -> str:
         f"{_plain(name)} \\result{{{place}}}" for name, place in places.items() if place in numbers
     ]
     text = _text("search").replace("CHOSEN", ", ".join(chosen)).replace("TRIED", "; ".join(tried))
+    edges = ", ".join(_plain(name) for name in numbers["search.edges"])
+    text = text.replace("EDGES", f" At the edge of what was tried: {edges}." * bool(edges))
     text = text[0].upper() + text[1:]
     weights = "loss_options.level_weights" in names
     return f"{text}\n{_text('search-weights')}" if weights else text
@@ -157,16 +167,19 @@ def phrases(numbers: dict[str, Any]) -> dict[str, str]:
     redraw = REDRAWN if numbers["settings.improved-descriptor.redraw"] else ""
     pairs = {"baseline": BASELINE, "improved": IMPROVED.replace("REDRAWN", redraw)}
     cheaper = numbers["cost.improved"] < numbers["cost.baseline"]
+    alike_on_genuine = numbers["genuine.macs.improved"] == round(1e6 * numbers["cost.improved"])
     return {
         "split": "" if numbers["dataset.split"] == OWN_SPLIT else SPLIT,
         **{approach: _pair(approach, text, numbers) for approach, text in pairs.items()},
         **{f"baseline_{role}": _called(role, numbers) for role in ("denoiser", "descriptor")},
+        "body": BODIES[numbers.get("settings.improved-descriptor.network_options.body", "l2net")],
         "joining": JOININGS[numbers["settings.improved-descriptor.joining"]],
         "size": "not larger but cheaper" if cheaper else "larger",
         "kept_weights": LAST_WEIGHTS if last else BEST_WEIGHTS,
         "interim": SAME_SCENES if name == "n-hpatches" else OTHER_SCENES,
         "stand_in": "The photographs are a stand-in. " if photographs else "",
         "comparable": TO_NOTHING_GENUINE if photographs else TO_SAME_SCENES,
+        "genuine_networks": "" if alike_on_genuine else OTHER_NETWORKS,
         "matches": TO_MATCHES if "matches.scene" in numbers else "",
         "early_stopped.abstract": LONG_IN_ABSTRACT if here else "",
         "early_stopped.plan": LONG_IN_PLAN if repeated else "",

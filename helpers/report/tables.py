@@ -149,6 +149,18 @@ def ablation_table(measured: dict[str, Any]) -> pd.DataFrame:
     return _listed(dict(rows), SCORES | MACS, "Change")
 
 
+def frontier_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """`measured/frontier.json`, the cheapest first; "gap": to the row that others start from."""
+    rows = {
+        key: row
+        | {"title": row["descriptor"]}
+        | {"gap": None if row["gap_error"] is None else Spread(row["gap"], row["gap_error"])}
+        for key, row in sorted(measured["rows"].items(), key=lambda item: item[1]["macs"])
+    }
+    columns = {"Denoiser": "denoiser", **SCORES, "Gap": "gap", **MACS}
+    return _listed(rows, columns | {"ms/patch": "milliseconds"}, "Descriptor")
+
+
 def search_table(measured: dict[str, Any]) -> pd.DataFrame:
     """The trials of `measured/depth.json` that were trained to the end, the best first."""
     rows = [row for row in measured["rows"] if row["validation_loss"] is not None]

@@ -72,7 +72,7 @@ def write_runs() -> Callable[[Path], dict[str, Path]]:
             for role in ("denoiser", "descriptor"):
                 runs[f"{approach}-{role}"] = run = folder / f"{approach}-{role}"
                 dataset = {"name": "made_up", "fingerprint": "0123456789abcdef"}
-                network, loss = KNOWN.get(run.name, ("my_network", "my_loss"))
+                network, loss = min(KNOWN.get(run.name, {("my_network", "my_loss")}))
                 made = {"settings": SETTINGS | {"network": network, "loss": loss}}
                 made |= {"dataset": dataset, **MACHINE}
                 files.write_json(run / "settings.json", made)
@@ -169,7 +169,7 @@ def write_report() -> Callable[..., None]:
             "info": SimpleNamespace(measured_sigma=lambda _: SIGMA), "matched": matched,
             "searched": {
                 "trials": 2, "best": 0.3, "base": 0.4, "budget": 0.5,
-                "settings": ["network_options.width"], "tried": ["12, 16"],
+                "settings": ["network_options.width"], "tried": ["12, 16"], "edges": [],
             },
             "described": {"improved": {"v_a": None}},
         }  # fmt: skip

@@ -24,6 +24,15 @@ def scores(value: float) -> dict:
 PAIR = {"baseline": scores(0.4), "improved": scores(0.6)}
 
 
+FRONTIER = {
+    "today": {"descriptor": "HardNet 24", "denoiser": "residual U-Net 8"},
+    "narrow": {"descriptor": "HardNet 16", "denoiser": "none"},
+    "baseline": {"descriptor": "L2-Net", "denoiser": "shallow U-Net"},
+}
+for place, row in enumerate(FRONTIER.values(), start=1):
+    row |= {"macs": place * 10**7, "milliseconds": place / 10, "S": 0.7 - place / 10}
+
+
 def write_run(folder, steps=50, epochs=1.0, loss=2.0):
     folder.mkdir(parents=True)
     rows = [f"{step},{loss + 1 / step}" for step in range(1, steps + 1)]
@@ -92,6 +101,7 @@ def curves(folder) -> dict:
         "scores": figures.plot_scores(**PAIR),
         "sequences": figures.plot_sequences(**PAIR),
         "retrieval": figures.plot_retrieval(**PAIR),
+        "frontier": figures.plot_frontier(FRONTIER),
         "distances": figures.plot_distances(dict.fromkeys(names, rng.random((2, 50)))),
     }
     return {name: (figure, figures.COLUMN_WIDTH) for name, figure in found.items()}
@@ -115,6 +125,16 @@ def test_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
 def test_notebooks_get_a_picture_without_pyplot():
     bundle = figures.plot_scores(**PAIR)._repr_mimebundle_()
     assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+def test_the_frontier_has_a_colour_for_each_kind_and_no_fill_without_a_denoiser():
+    macs, milliseconds = figures.plot_frontier(FRONTIER).axes
+    first, second, third = macs.lines
+    assert first.get_color() == second.get_color() != third.get_color()
+    assert [line.get_mfc() == "white" for line in macs.lines] == [False, True, False]
+    assert [*first.get_xdata(), *milliseconds.lines[2].get_xdata()] == [10, 0.3]
+    assert [text.get_text() for text in macs.texts] == ["24", "16", "0.40↓"]
+    assert macs.lines[2].get_ydata() == macs.get_ylim()[0]  # below all others
 
 
 def test_losses_show_fractions_of_epochs_and_many_epochs(tmp_path):

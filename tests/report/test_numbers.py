@@ -130,6 +130,7 @@ def test_rows_of_measured_tables_are_asked_for_by_their_ids(runs, scores):
             "rows": {"early_stopped": {"trainings": [training]}, "improved": {"trainings": [1, 2]}}
         },
         "depth": {"trials": 2, "rows": [{"number": 0}]},
+        "frontier": {"rows": {"quick": {"S": 0.6, "trainings": [training], "settings": [{}]}}},
     }
     pair = {"baseline": scores(0.4), "improved": scores(0.6)}
     found = numbers.collect_numbers(pair, numbers.read_runs(runs), measured)
@@ -138,6 +139,7 @@ def test_rows_of_measured_tables_are_asked_for_by_their_ids(runs, scores):
     assert found["seeds.early_stopped.descriptor.steps"] == 20
     assert not any(name.startswith(("seeds.improved", "depth.0")) for name in found)
     assert found["depth.trials"] == 2
+    assert [name for name in found if name.startswith("frontier")] == ["frontier.quick.S"]
 
 
 # --- from a run folder into the report -----------------------------------------------------------

@@ -3,14 +3,17 @@ import re
 import pytest
 
 from helpers.common import files, paths
+from helpers.networks.descriptors import BODIES
 from helpers.report import latex, paragraphs
 
 
 @pytest.fixture
 def numbers():
-    """The numbers that are committed, as if other seeds had been measured on the same points."""
+    """The numbers that are committed, as if all that takes long had been measured, too."""
     committed = files.read_json(paths.ROOT / "report" / "generated" / "numbers.json")
-    return committed | {"seeds.points": committed["dataset.parts.test.points"]}
+    asked = paragraphs.LONG_IN_PLAN + (paths.TEXTS / "early-stopped.tex").read_text()
+    long = dict.fromkeys(re.findall(r"seeds\.early_stopped\.[\w.]+", asked), 0.5)
+    return committed | long | {"seeds.points": committed["dataset.parts.test.points"]}
 
 
 def described(numbers: dict, name: str) -> str:
@@ -105,12 +108,31 @@ def test_a_network_that_the_report_does_not_know_is_called_as_in_the_settings(nu
     assert rf"\emph{{\result{{{run}.network}}}}" in paragraphs.phrases(own)["improved"]
 
 
+def test_each_body_and_denoiser_that_can_be_chosen_has_its_words(numbers):
+    for body in BODIES:
+        chosen = {"settings.improved-descriptor.network_options.body": body}
+        assert paragraphs.phrases(numbers | chosen)["body"]
+    denoisers = {
+        name: paragraphs.paragraphs(numbers | {"settings.improved-denoiser.network": name})
+        for name in ("residual_unet", "half_unet")
+    }
+    texts = [found["improved-denoiser"] for found in denoisers.values()]
+    assert all("residual U-Net" in text for text in texts) and texts[0] != texts[1]
+
+
 def test_what_was_left_out_and_warned_of_is_said(numbers):
     said = {"limits.notes": ["left out: i_a & b."], "limits.warnings": ["improved: ties."]}
     texts = paragraphs.paragraphs(numbers | said)
     assert r"left out: i\_a \& b." in texts["dataset-notes"]
     assert "improved: ties." in texts["warnings"]
     assert paragraphs.paragraphs(numbers | {"limits.warnings": []})["warnings"] == ""
+
+
+def test_genuine_sequences_say_whether_their_networks_are_those_of_the_report(numbers):
+    cost = numbers["genuine.macs.improved"] / 1e6
+    assert paragraphs.phrases(numbers | {"cost.improved": cost})["genuine_networks"] == ""
+    other = paragraphs.phrases(numbers | {"cost.improved": cost / 2})["genuine_networks"]
+    assert r"\result{genuine.macs.improved}" in other
 
 
 def test_networks_that_cost_more_are_not_called_cheaper(numbers):

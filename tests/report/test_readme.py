@@ -65,14 +65,18 @@ def test_the_data_of_every_row_are_named():
         "`photographs`, 5 test scenes",
         "genuine HPatches sequences, 4 test scenes",
     )
-    patient = [("baseline, until early stopping", genuine)]
+
+    def patient(measured: str, where: str) -> list[tuple[str, str]]:
+        name = f"{measured}.early_stopped.S"
+        return [("baseline, until early stopping", where)] if name in numbers else []
+
     assert data == [
         ("baseline", photographs),
-        ("baseline, until early stopping", photographs),
+        *patient("seeds", photographs),
         ("improved", photographs),
         ("RootSIFT of clean patches", photographs),
         ("baseline", genuine),
-        *(patient if "genuine.early_stopped.S" in numbers else []),
+        *patient("genuine", genuine),
         ("improved", genuine),
         ("improved, pretrained", genuine),
         ("RootSIFT of clean patches", genuine),

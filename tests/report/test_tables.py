@@ -314,6 +314,18 @@ def trained(seed: int, value: float | None) -> dict:
     return {"seed": seed, **dict.fromkeys("VMRS", value)}
 
 
+def test_the_frontier_begins_with_the_cheapest_and_tells_gaps_with_their_errors():
+    row = {**dict.fromkeys("VMRS", 0.5), "milliseconds": 0.1, "denoiser": "none"}
+    rows = {
+        "today": row | {"macs": 30e6, "descriptor": "HardNet 24", "gap": 0.0, "gap_error": None},
+        "quick": row | {"macs": 5.1e6, "descriptor": "DesDis 32", "gap": -0.01, "gap_error": 0.002},
+    }
+    cells = format_cells(tables.frontier_table({"rows": rows}))
+    assert list(cells.index) == ["DesDis 32", "HardNet 24"]
+    assert list(cells["Gap"]) == ["-0.010 ± 0.002", "–"]
+    assert list(cells["Multiply-adds [M]"]) == ["5.1", "30.0"]
+
+
 def test_several_trainings_are_their_mean_and_sample_deviation():
     runs = [trained(seed, value) for seed, value in enumerate((0.4, 0.5, 0.6))]
     frame = tables.seeds_table({"rows": {"baseline": {"trainings": runs}}})

@@ -14,6 +14,7 @@ from helpers.report.figures.curves import (
     plot_sequences,
     plot_spectra,
 )
+from helpers.report.figures.frontier import plot_frontier
 from helpers.report.figures.pictures import (
     plot_denoising,
     plot_matches,
