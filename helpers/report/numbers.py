@@ -15,10 +15,10 @@ from helpers.common.errors import InputError
 from helpers.common.files import read_json, write_json, write_text
 from helpers.report.rounding import SCORE_DECIMALS, decimals_of, escape, format_number
 
-# One number a scene is for figures; names of scenes may hold what LaTeX cannot look up. Settings of
-# repeated trainings are those of the profile.
+# One number a scene is for figures; names of scenes and folds may hold what LaTeX cannot look up.
+# Settings of repeated trainings are those of the profile, or said to be others.
 REPEATED = ("trainings", "settings")
-LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|^seeds\.settings\.")
+LEFT_OUT = re.compile(r"\.matching\.sequences\.|\.lengths\.|\.folds\.|^seeds\.settings\.")
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -114,8 +114,20 @@ def collect_numbers(
         "compare": compare(scores["baseline"], scores["improved"]),
         **{name: _with_rows(table) for name, table in measured.items()},
     }
+    if settings := measured.get("seeds", {}).get("settings"):
+        numbers["seeds"]["same_settings"] = _same_settings(settings["improved"], runs)
     flat = flatten(numbers | others)
     return {name: value for name, value in flat.items() if not LEFT_OUT.search(name)}
+
+
+def _same_settings(repeated: list[dict[str, Any]], runs: Runs) -> bool:
+    """Whether the improved networks of `measured/seeds.json` are those of the report, seeds aside.
+
+    Settings that runs leave out, as they are at their defaults, do not count.
+    """
+    made = (runs["settings"][f"improved-{one['role']}"]["settings"] for one in repeated)
+    pairs = ((one, own, name) for one, own in zip(repeated, made, strict=True) for name in own)
+    return all(one.get(name) == own[name] for one, own, name in pairs if name != "seed")
 
 
 def _with_rows(table: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,8 @@ LONG_IN_ABSTRACT = r"""; a baseline trained until early stopping comes to
 LONG_IN_PLAN = r"""; trained until early stopping, it reaches an $S$ of
 \result{seeds.early_stopped.S} on \emph{\result{seeds.dataset.name}}"""
 LONG_SCORE = r", \result{genuine.early_stopped.S} for the one trained until early stopping"
+OTHER_SEEDS = r""" Those of the improved approach have settings that it had before, not those of
+this report."""
 OTHER_NETWORKS = r""", in networks of \result{genuine.macs.improved} multiply-adds a patch, not in
 those of the other tables"""
 LONG_ON_GENUINE = r"""; the baseline also as \emph{long} says: its descriptor stopped
@@ -179,6 +181,7 @@ def phrases(numbers: dict[str, Any]) -> dict[str, str]:
         "interim": SAME_SCENES if name == "n-hpatches" else OTHER_SCENES,
         "stand_in": "The photographs are a stand-in. " if photographs else "",
         "comparable": TO_NOTHING_GENUINE if photographs else TO_SAME_SCENES,
+        "seeds_settings": "" if numbers.get("seeds.same_settings", True) else OTHER_SEEDS,
         "genuine_networks": "" if alike_on_genuine else OTHER_NETWORKS,
         "matches": TO_MATCHES if "matches.scene" in numbers else "",
         "early_stopped.abstract": LONG_IN_ABSTRACT if here else "",

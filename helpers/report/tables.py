@@ -154,7 +154,7 @@ def frontier_table(measured: dict[str, Any]) -> pd.DataFrame:
     rows = {
         key: row
         | {"title": row["descriptor"]}
-        | {"gap": None if row["gap_error"] is None else Spread(row["gap"], row["gap_error"])}
+        | ({} if row["gap_error"] is None else {"gap": Spread(row["gap"], row["gap_error"])})
         for key, row in sorted(measured["rows"].items(), key=lambda item: item[1]["macs"])
     }
     columns = {"Denoiser": "denoiser", **SCORES, "Gap": "gap", **MACS}

@@ -142,6 +142,20 @@ def test_rows_of_measured_tables_are_asked_for_by_their_ids(runs, scores):
     assert [name for name in found if name.startswith("frontier")] == ["frontier.quick.S"]
 
 
+@pytest.mark.parametrize(("rate", "same"), [(0.1, True), (0.2, False)])
+def test_repeated_trainings_are_compared_with_the_settings_of_the_report(runs, scores, rate, same):
+    read = numbers.read_runs(runs)
+    own = [read["settings"][f"improved-{role}"]["settings"] for role in ("denoiser", "descriptor")]
+    repeated = [
+        one | {"role": role, "seed": 7, "learning_rate": one["learning_rate"] * rate / 0.1}
+        for one, role in zip(own, ("denoiser", "descriptor"), strict=True)
+    ]
+    seeds = {"settings": {"improved": repeated}, "rows": {}}
+    pair = {"baseline": scores(0.4), "improved": scores(0.6)}
+    found = numbers.collect_numbers(pair, read, {"seeds": seeds})
+    assert found["seeds.same_settings"] is same
+
+
 # --- from a run folder into the report -----------------------------------------------------------
 
 

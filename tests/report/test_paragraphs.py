@@ -135,6 +135,12 @@ def test_genuine_sequences_say_whether_their_networks_are_those_of_the_report(nu
     assert r"\result{genuine.macs.improved}" in other
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_trainings_with_other_settings_are_told_from_those_of_the_report(numbers, same):
+    said = paragraphs.phrases(numbers | {"seeds.same_settings": same})["seeds_settings"]
+    assert ("settings that it had before" in said) is not same
+
+
 def test_networks_that_cost_more_are_not_called_cheaper(numbers):
     assert "cheaper" in paragraphs.phrases(numbers)["size"]
     assert "cheaper" not in paragraphs.phrases(numbers | {"cost.improved": 1e6})["size"]

@@ -322,7 +322,7 @@ def test_the_frontier_begins_with_the_cheapest_and_tells_gaps_with_their_errors(
     }
     cells = format_cells(tables.frontier_table({"rows": rows}))
     assert list(cells.index) == ["DesDis 32", "HardNet 24"]
-    assert list(cells["Gap"]) == ["-0.010 ± 0.002", "–"]
+    assert list(cells["Gap"]) == ["-0.010 ± 0.002", "0.000"]
     assert list(cells["Multiply-adds [M]"]) == ["5.1", "30.0"]
 
 
