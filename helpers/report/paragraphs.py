@@ -108,7 +108,8 @@ def _network(run: str, numbers: dict[str, Any]) -> str:
     """The text on a network that the report knows, or what can be said of any other."""
     if _is_known(run, numbers):
         text = _text(numbers[f"settings.{run}.network"])
-        if set(re.findall(r"\\result\{([^}]+)\}", text)) <= numbers.keys():
+        asked = set(re.findall(r"\\result\{(?!phrase\.)([^}]+)\}", text))
+        if asked <= numbers.keys():
             return text
     start = f"settings.{run}.network_options."
     options = [name for name in numbers if name.startswith(start)]
