@@ -108,9 +108,9 @@ def _network(run: str, numbers: dict[str, Any]) -> str:
     """The text on a network that the report knows, or what can be said of any other."""
     if _is_known(run, numbers):
         text = _text(numbers[f"settings.{run}.network"])
-        asked = set(re.findall(r"\\result\{(?!phrase\.)([^}]+)\}", text))
-        if asked <= numbers.keys():
-            return text
+        body = numbers.get(f"settings.{run}.network_options.body", "l2net")
+        if set(re.findall(r"\\result\{([^}]+)\}", text)) <= numbers.keys():
+            return text.replace("BODY", BODIES[body])
     start = f"settings.{run}.network_options."
     options = [name for name in numbers if name.startswith(start)]
     listed = ", ".join(f"{_plain(name)} \\result{{{name}}}" for name in options)
@@ -175,7 +175,6 @@ def phrases(numbers: dict[str, Any]) -> dict[str, str]:
         "split": "" if numbers["dataset.split"] == OWN_SPLIT else SPLIT,
         **{approach: _pair(approach, text, numbers) for approach, text in pairs.items()},
         **{f"baseline_{role}": _called(role, numbers) for role in ("denoiser", "descriptor")},
-        "body": BODIES[numbers.get("settings.improved-descriptor.network_options.body", "l2net")],
         "joining": JOININGS[numbers["settings.improved-descriptor.joining"]],
         "size": "not larger but cheaper" if cheaper else "larger",
         "kept_weights": LAST_WEIGHTS if last else BEST_WEIGHTS,

@@ -18,7 +18,7 @@ numbers = keras.ops.convert_to_numpy
     ("change", "sentence"),
     [
         ({"network": "resnet"}, "no denoiser 'resnet': choose one of shallow_unet, residual_unet"),
-        ({"network_options": {"witdh": 4}}, "residual_unet has no option witdh: choose from width"),
+        ({"network_options": {"witdh": 4}}, "half_unet has no option witdh: choose from width"),
         ({"loss": "l1"}, "no loss 'l1': choose one of mean_absolute_error, charbonnier"),
         ({"loss_options": {"margin": 1}}, "charbonnier has no option margin"),
         ({"assembly": "upside down"}, "no assembly 'upside down': choose one of plain"),
