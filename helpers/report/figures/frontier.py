@@ -35,10 +35,9 @@ def plot_frontier(rows: dict[str, dict[str, Any]]) -> Figure:
     _, low, *_, high = sorted(row["S"] for row in rows.values())
     bottom = low - 0.15 * (high - low or 0.1)
     for axis, (cost, (label, unit)) in zip(axes, COSTS.items(), strict=True):
-        cheapest_first = sorted(rows.values(), key=lambda row: row[cost])
-        for number, row in enumerate(cheapest_first):
+        for row in rows.values():
             place = row[cost] / unit, row["S"]
-            _draw_point(axis, place, row, looks[_kind(row)], bottom, above=number % 2 == 0)
+            _draw_point(axis, place, row, looks[_kind(row)], bottom)
         axis.set(xscale="log", xlabel=label, ylim=(bottom, None))
         axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
@@ -57,17 +56,16 @@ def _draw_point(
     row: dict[str, Any],
     look: tuple[str, str],
     bottom: float,
-    above: bool,
 ) -> None:
-    """A mark with a width above or below it, or at the bottom with its S if it lies under that."""
+    """A mark with its width beside it, or at the bottom with its S if it lies under that."""
     (colour, marker), kind = look, _kind(row)
     face = "white" if row["denoiser"] == "none" else colour
-    text = row["descriptor"].removeprefix(kind).strip()
+    text, offset = row["descriptor"].removeprefix(kind).strip(), {"xytext": (4, -2)}
     if place[1] < bottom:
-        place, text, above = (place[0], bottom), f"{row['S']:.2f}↓", True
+        place, text = (place[0], bottom), f"{row['S']:.2f}↓"
+        offset = {"xytext": (0, 4), "ha": "center"}
     axis.plot(*place, marker, color=colour, mfc=face, ms=4, clip_on=False, label=kind)
-    offset = {"xytext": (0, 4 if above else -9), "textcoords": "offset points", "ha": "center"}
-    axis.annotate(text, place, fontsize=6, **offset)
+    axis.annotate(text, place, textcoords="offset points", fontsize=6, **offset)
 
 
 def _kind(row: dict[str, Any]) -> str:
