@@ -20,7 +20,8 @@ APPROACHES = ("baseline", "improved")
 NO_APPROACHES = (
     *("ablation", "classical", "columns", "compare", "cost", "dataset", "denoising", "depth"),
     *("frontier", "genuine", "improved-clean", "inference", "limits", "matches", "name", "noise"),
-    *("noisy", "outcome", "pictures", "provenance", "search", "seeds", "settings", "spectrum"),
+    *("noisy", "outcome", "pictures", "provenance", "published", "search", "seeds", "settings"),
+    "spectrum",
 )
 Share = Annotated[float, Field(gt=0, le=1)]
 

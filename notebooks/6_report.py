@@ -84,7 +84,7 @@ by_hand = classical.score_rows(store, profile.pairs)
 on_clean = scoring.score_run(improved_run, store, profile.pairs, clean=True)
 measured = {
     name: files.read_json(paths.MEASURED / f"{name}.json")
-    for name in ("ablation", "depth", "frontier", "genuine", "inference", "seeds")
+    for name in ("ablation", "depth", "frontier", "genuine", "inference", "published", "seeds")
 }
 winner = search.winner_file(search.winner_path(settings.profile(PROFILE), store))
 tried = search.space_table(winner["searched"]["space"])["tried"]
