@@ -10,6 +10,7 @@ are not looked at. Interrupted and started again, it goes on where it was. The t
 
 from collections.abc import Mapping
 
+import ablation
 import common
 import folds
 import frontier
@@ -37,15 +38,8 @@ ROWS: dict[str, tuple[str, Mapping]] = {
     "jittered": ("each view jittered", {**CHANGED, "batch_options.geometric": True}),
     "stored": ("noise as it was stored", {"redraw": False}),
     "two_views": ("two views of a level", {"batch_options.views_per_level": 2, "epochs": 4 / 7}),
-    "along": (
-        "denoiser learns along, still denoises",
-        {
-            **{**CHANGED, "batch_options.twins": True},
-            **{"joining": "end_to_end", "assembly": "taught"},
-            "assembly_options.reconstruction": 0.02,
-        },
-    ),
-    "halving": ("halving 16 as descriptor", {"network_options.body": "halving", WIDTH: 16}),
+    "along": ("denoiser learns along, still denoises", ablation.DENOISING),
+    "halving": ("strided HardNet 16", {"network_options.body": "halving", WIDTH: 16}),
     "longer": ("twice as long", {"epochs": 2}),
 }
 

@@ -24,7 +24,7 @@ from helpers.settings import Profile, TrainingSettings
 from helpers.training.runs import TRAINING_CODE
 
 FOLDS = 3
-BUDGET = 0.25
+BUDGET = 0.25  # of the length that a script calls whole
 Trainings = tuple[TrainingSettings, TrainingSettings]
 
 

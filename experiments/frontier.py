@@ -6,7 +6,7 @@
 Each row is a denoiser with a descriptor. All but the baseline's see as many patches, in the same
 order; they are scored by cross-validation over scenes (`folds.py`), no test scene is looked at, and
 in the end all are timed side by side. Interrupted and started again, it goes on where it was. The
-table goes to `report/measured/frontier.json`.
+report draws `report/measured/frontier.json`.
 """
 
 import argparse
